@@ -1,0 +1,151 @@
+"""Every exception a program can catch, with the names, bases and attributes they have in Ray.
+
+What lives here: the classes of `ray.exceptions`, how they cross a process boundary, and `InternalError` for broken
+invariants of our own. What must not: any decision about when to raise one, and any import of the rest of the package.
+Each message a user sees says what to do about it.
+"""
+
+from __future__ import annotations
+
+from localray.exceptions.actor import (
+    ActorAlreadyExistsError,
+    ActorDiedError,
+    ActorDiedErrorContext,
+    ActorHandleNotFoundError,
+    ActorPlacementGroupRemoved,
+    ActorUnavailableError,
+    ActorUnschedulableError,
+    AsyncioActorExit,
+    PendingCallsLimitExceeded,
+    RayActorError,
+)
+from localray.exceptions.objects import (
+    GetTimeoutError,
+    ObjectFetchTimedOutError,
+    ObjectFreedError,
+    ObjectLostError,
+    ObjectReconstructionFailedError,
+    ObjectRefStreamEndOfStreamError,
+    ObjectStoreFullError,
+    OufOfBandObjectRefSerializationException,
+    OutOfDiskError,
+    OwnerDiedError,
+    PlasmaObjectNotAvailable,
+    RayCgraphCapacityExceeded,
+    RayChannelError,
+    RayChannelTimeoutError,
+    RayDirectTransportError,
+    ReferenceCountingAssertionError,
+    StreamingGeneratorReplayInconsistentError,
+    UnreconstructableReason,
+)
+from localray.exceptions.remote_traceback import format_remote_traceback
+from localray.exceptions.root import (
+    AuthenticationError,
+    CrossLanguageError,
+    InternalError,
+    RayError,
+    RaySystemError,
+    RpcError,
+    UnserializableException,
+)
+from localray.exceptions.task import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayTaskError,
+    RuntimeEnvSetupError,
+    TaskCancelledError,
+    TaskPlacementGroupRemoved,
+    TaskUnschedulableError,
+    UserCodeException,
+    WorkerCrashedError,
+)
+
+__all__ = [
+    "RAY_EXCEPTION_TYPES",
+    "ActorAlreadyExistsError",
+    "ActorDiedError",
+    "ActorDiedErrorContext",
+    "ActorHandleNotFoundError",
+    "ActorPlacementGroupRemoved",
+    "ActorUnavailableError",
+    "ActorUnschedulableError",
+    "AsyncioActorExit",
+    "AuthenticationError",
+    "CrossLanguageError",
+    "GetTimeoutError",
+    "InternalError",
+    "LocalRayletDiedError",
+    "NodeDiedError",
+    "ObjectFetchTimedOutError",
+    "ObjectFreedError",
+    "ObjectLostError",
+    "ObjectReconstructionFailedError",
+    "ObjectRefStreamEndOfStreamError",
+    "ObjectStoreFullError",
+    "OufOfBandObjectRefSerializationException",
+    "OutOfDiskError",
+    "OutOfMemoryError",
+    "OwnerDiedError",
+    "PendingCallsLimitExceeded",
+    "PlasmaObjectNotAvailable",
+    "RayActorError",
+    "RayCgraphCapacityExceeded",
+    "RayChannelError",
+    "RayChannelTimeoutError",
+    "RayDirectTransportError",
+    "RayError",
+    "RaySystemError",
+    "RayTaskError",
+    "ReferenceCountingAssertionError",
+    "RpcError",
+    "RuntimeEnvSetupError",
+    "StreamingGeneratorReplayInconsistentError",
+    "TaskCancelledError",
+    "TaskPlacementGroupRemoved",
+    "TaskUnschedulableError",
+    "UnreconstructableReason",
+    "UnserializableException",
+    "UserCodeException",
+    "WorkerCrashedError",
+    "format_remote_traceback",
+]
+
+RAY_EXCEPTION_TYPES: list[type[RayError]] = [
+    PlasmaObjectNotAvailable,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+    RayActorError,
+    ObjectStoreFullError,
+    ObjectLostError,
+    ObjectFetchTimedOutError,
+    ReferenceCountingAssertionError,
+    ObjectReconstructionFailedError,
+    OwnerDiedError,
+    GetTimeoutError,
+    AsyncioActorExit,
+    RuntimeEnvSetupError,
+    TaskPlacementGroupRemoved,
+    ActorPlacementGroupRemoved,
+    PendingCallsLimitExceeded,
+    LocalRayletDiedError,
+    TaskUnschedulableError,
+    ActorDiedError,
+    ActorUnschedulableError,
+    ActorUnavailableError,
+    RayChannelError,
+    RayChannelTimeoutError,
+    OufOfBandObjectRefSerializationException,
+    RayCgraphCapacityExceeded,
+    UnserializableException,
+    ActorAlreadyExistsError,
+    ActorHandleNotFoundError,
+    AuthenticationError,
+]
+
+# The modules these are written in are no business of users, nor of pickles: they show and are found as ours.
+for _name in __all__:
+    if _name != "RAY_EXCEPTION_TYPES":
+        globals()[_name].__module__ = __name__

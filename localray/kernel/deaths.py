@@ -1,0 +1,93 @@
+"""What follows when a process dies or a driver leaves: which tasks run again, which fail and how, who lets go of what.
+
+Must not live here: deciding to end a healthy worker (`workers`, `actors`).
+"""
+
+from __future__ import annotations
+
+from localray.kernel import actors, objects, scheduling, tasks, workers
+from localray.kernel.effects import Stop
+from localray.kernel.records import ActorState, ClientKind, TaskRecord, WorkerRecord, WorkerState
+from localray.kernel.tables import Tables
+from localray.kernel.transitions import move
+from localray.protocol import Status
+
+START_FAILURES_TOLERATED = 3
+
+
+def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) -> None:
+    """A worker's process is gone; what it had not started is queued again as if nothing had been, what it had started is retried or fails."""
+    node = worker.node
+    move(tables.log, worker.number, worker, WorkerState.DEAD, cause)
+    unborn = worker.number in tables.unborn
+    if unborn:
+        del tables.unborn[worker.number]
+        node.starting -= 1
+        tables.start_failures += 1
+    if worker in node.idle:
+        node.idle.remove(worker)
+    del node.workers[worker.number]
+    del tables.workers[worker.number]
+    tables.backlogged.pop(worker, None)
+    if worker.leased_to is not None:
+        worker.leased_to.leased.pop(worker.number, None)
+        worker.leased_to = None
+    assigned = list(worker.assigned.values())
+    worker.assigned.clear()
+    actor = worker.actor
+    if actor is not None:
+        text = f"The actor died unexpectedly before finishing this task: {cause}."
+        actors.end(tables, actor, Status.ACTOR_DIED, text.encode(), f"its worker died: {cause}")
+    else:
+        begun = max(0, started - worker.ended_count)
+        for task in reversed(assigned[begun:]):
+            not_started(tables, task, cause)
+        for task in reversed(assigned[:begun]):
+            crashed(tables, task, cause)
+    objects.drop_client(tables, tables.clients.pop(worker.number))
+    scheduling.release_resources(tables, worker)
+
+
+def not_started(tables: Tables, task: TaskRecord, cause: str) -> None:
+    """The worker died before this task's turn: queue it again, unless no worker ever comes up."""
+    if tables.start_failures > START_FAILURES_TOLERATED:
+        text = f"Worker processes die before they can run a task: {cause}."
+        task.worker = None
+        tasks.fail(tables, task, Status.WORKER_CRASHED, text.encode(), "workers do not start")
+    else:
+        scheduling.requeue(tables, task, "its worker died before it started")
+
+
+def crashed(tables: Tables, task: TaskRecord, cause: str) -> None:
+    """The worker died while it had this task: run it again if its options allow, else it fails."""
+    if tasks.may_retry(task):
+        tasks.use_retry(task)
+        scheduling.requeue(tables, task, f"its worker died: {cause}")
+        return
+    task.worker = None
+    if task.cancelled:
+        tasks.fail(tables, task, Status.CANCELLED, f"Task {task.template.name} was cancelled.".encode(), "cancelled")
+        return
+    text = (
+        f"The worker died unexpectedly while executing task {task.template.name}: {cause}. "
+        f"It was tried {task.attempt + 1} time{'s' if task.attempt else ''}."
+    )
+    tasks.fail(tables, task, Status.WORKER_CRASHED, text.encode(), f"its worker died: {cause}")
+
+
+def driver_left(tables: Tables, number: int) -> None:
+    """A driver ended or vanished: its workers, and all it held, go. With the last driver the session ends."""
+    client = tables.clients.pop(number, None)
+    if client is None or client.kind is not ClientKind.DRIVER:
+        return
+    for worker in list(tables.workers.values()):
+        if worker.job == client.job and worker.state is not WorkerState.DEAD and not worker.stopping:
+            workers.kill(tables, worker, "its driver left")
+    for actor in list(tables.actors.values()):
+        if actor.job == client.job and actor.state is not ActorState.DEAD:
+            actors.end(tables, actor, Status.ACTOR_DIED, b"The driver that created the actor has ended.", "its driver left")
+    objects.drop_client(tables, client)
+    tables.jobs.pop(client.job, None)
+    if not tables.jobs:
+        tables.stopped = True
+        tables.effects.append(Stop("the last driver left"))

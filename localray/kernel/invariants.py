@@ -1,0 +1,128 @@
+"""What must hold after every step, recomputed from nothing: the oracle of the tests and the simulator.
+
+Each check rebuilds a count or a relation from the records and compares it with what the kernel keeps. Slow on purpose; the head does not run it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from localray.kernel.records import ActorState, ObjectState, TaskState, WorkerState
+from localray.kernel.tables import Tables
+from localray.sched.resources import give_back, take
+
+
+def check(tables: Tables) -> None:
+    """Raise `InternalError` with the story of the first thing that is wrong."""
+    check_work_lists(tables)
+    check_references(tables)
+    check_pins(tables)
+    check_tasks(tables)
+    check_queues(tables)
+    check_resources(tables)
+    check_workers(tables)
+    check_actors(tables)
+
+
+def check_work_lists(tables: Tables) -> None:
+    """A step leaves nothing half concluded."""
+    if tables.woken or tables.resuming or tables.unreferenced_actors or (tables.hungry and not tables.stopped):
+        raise tables.broken("a step ended with work undone", 0)
+
+
+def check_references(tables: Tables) -> None:
+    """An object's count is the number of clients, tasks, containers, functions and detached actors that refer to it."""
+    expected: Counter[bytes] = Counter()
+    for client in tables.clients.values():
+        expected.update(client.held)
+    for task in tables.tasks.values():
+        expected.update(task.dependencies)
+        expected.update(task.borrowed)
+    for record in tables.objects.values():
+        if record.state is ObjectState.READY:
+            expected.update(record.contained)
+    for function in tables.functions.values():
+        expected.update(function.contained)
+    for actor in tables.actors.values():
+        if actor.detached and actor.state is not ActorState.DEAD:
+            expected[actor.handle_object_id] += 1
+    for object_id, record in tables.objects.items():
+        if record.references != expected[object_id]:
+            text = f"{record.references} references counted, {expected[object_id]} found"
+            raise tables.broken(text, object_id)
+        if record.references == 0 and not (record.state is ObjectState.RELEASED and record.pins):
+            raise tables.broken("an unreferenced object was kept", object_id)
+
+
+def check_pins(tables: Tables) -> None:
+    """An object's pins are the sum of what its readers have not let go of."""
+    expected: Counter[bytes] = Counter()
+    for client in tables.clients.values():
+        expected.update(client.pins)
+    for object_id, record in tables.objects.items():
+        if record.pins != expected[object_id]:
+            raise tables.broken(f"{record.pins} pins counted, {expected[object_id]} found", object_id)
+
+
+def check_tasks(tables: Tables) -> None:
+    """A task is where its state says: waiting for a pending object, in a queue, or in exactly one worker's line."""
+    for task_id, task in tables.tasks.items():
+        held = task.worker is not None and task_id in task.worker.assigned
+        if (task.state is TaskState.SENT) != held:
+            raise tables.broken(f"a task in state {task.state.name} is {'' if held else 'not '}in a worker's line", task_id)
+        pending = sum(
+            1 for object_id in task.dependencies if tables.objects[object_id].state is ObjectState.PENDING
+        )
+        if task.missing != pending:
+            raise tables.broken(f"waits for {task.missing} arguments, {pending} are pending", task_id)
+        if task.state is TaskState.WAITING and not pending:
+            raise tables.broken("waits although its arguments are there", task_id)
+
+
+def check_queues(tables: Tables) -> None:
+    """Queue lengths are right, and a class with queued tasks is on the list of those to try again."""
+    for group in tables.classes.values():
+        queued = sum(1 for queue in group.queues.values() for task in queue if not task.cancelled)
+        if queued != group.queued:
+            raise tables.broken(f"a class counts {group.queued} queued tasks, has {queued}", 0)
+        if queued and group not in tables.starved and group not in tables.hungry and not tables.stopped:
+            raise tables.broken("a class with queued tasks is on no list", 0)
+
+
+def check_resources(tables: Tables) -> None:
+    """What is free and what is held add up to what there is; only a resumed task may make a node's CPU negative."""
+    for node in tables.nodes.values():
+        free = dict(node.total)
+        for worker in node.workers.values():
+            take(free, worker.resources)
+            give_back(free, worker.lent)
+        for name, units in node.available.items():
+            if units != free.get(name, 0):
+                raise tables.broken(f"node {node.number} counts {units} of {name} free, {free.get(name, 0)} are", 0)
+            if units < 0 and name != "CPU":
+                raise tables.broken(f"node {node.number} is oversubscribed in {name}", 0)
+
+
+def check_workers(tables: Tables) -> None:
+    """A worker's state tells what it holds."""
+    for number, worker in tables.workers.items():
+        if (worker.state is WorkerState.LEASED) != (worker.leased_to is not None):
+            raise tables.broken("a lease without a class or the other way round", number)
+        if worker.state is WorkerState.IDLE and worker.assigned:
+            raise tables.broken("an idle worker has tasks", number)
+        if worker.state is WorkerState.LEASED and not worker.assigned:
+            raise tables.broken("a lease with nothing to do was kept", number)
+        if worker.stalled < 0 or (worker.lent and not worker.stalled):
+            raise tables.broken("resources are lent although nothing is stalled", number)
+
+
+def check_actors(tables: Tables) -> None:
+    """A living actor has a worker; a dead one has no calls; a name leads to a living actor."""
+    for actor_id, actor in tables.actors.items():
+        if actor.state is ActorState.DEAD and (actor.sent or actor.queues):
+            raise tables.broken("a dead actor has unanswered calls", actor_id)
+        if actor.state is ActorState.ALIVE and actor.worker is None:
+            raise tables.broken("a living actor has no worker", actor_id)
+    for actor in tables.names.values():
+        if actor.state is ActorState.DEAD:
+            raise tables.broken("a name leads to a dead actor", actor.actor_id)

@@ -1,0 +1,264 @@
+"""The life of an object: created pending or finished, watched, delivered, referred to, pinned, freed.
+
+An object lives while somebody refers to it: a client, a task that needs it, an object that contains it. It is freed the moment the last reference
+goes, but its bytes in the store only when the last view on them is gone too. Must not live here: what tasks do once their
+arguments are there (`tasks`), where bytes are (the driver of the kernel).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from localray.kernel.effects import ReleaseBuffer
+from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
+from localray.kernel.tables import Tables
+from localray.kernel.transitions import move
+from localray.protocol import INLINE, ObjectReady, Outcome, PutObject, Status, Value
+
+
+def declare(tables: Tables, object_id: bytes, holder: ClientRecord) -> ObjectRecord:
+    """Make the record of an object that a task will deliver; its submitter holds the first reference."""
+    record = ObjectRecord(object_id, references=1)
+    tables.objects[object_id] = record
+    holder.held.add(object_id)
+    return record
+
+
+def put(tables: Tables, holder: ClientRecord, message: PutObject) -> None:
+    """Take in a finished object from its creator."""
+    record = declare(tables, message.object_id, holder)
+    if message.location != INLINE:
+        claim_buffer(tables, holder, message.location)
+    deliver(tables, record, message[1:])
+
+
+def claim_buffer(tables: Tables, writer: ClientRecord, location: int) -> None:
+    """A reserved buffer becomes an object: its writer's death no longer frees it."""
+    if writer.buffers.pop(location, None) is None:
+        raise tables.broken(f"client {writer.number} delivers a buffer at {location} that it did not reserve", writer.number)
+
+
+def deliver(tables: Tables, record: ObjectRecord, outcome: Outcome) -> None:
+    """The object is ready: keep its value or error, tell those who watch it, wake the tasks that wait for it."""
+    status, payload, location, size_bytes, contained = outcome
+    move(tables.log, record.object_id, record, ObjectState.READY, "delivered")
+    record.status = status
+    record.payload = payload
+    record.location = location
+    record.size_bytes = size_bytes
+    if contained:
+        record.contained = contained
+        acquire(tables, contained)
+    announce(tables, record)
+
+
+def fail(tables: Tables, record: ObjectRecord, status: Status, payload: bytes) -> None:
+    """The object will never have a value: it is ready with an error instead."""
+    deliver(tables, record, (status, payload, INLINE, 0, ()))
+
+
+def announce(tables: Tables, record: ObjectRecord) -> None:
+    """Tell the watchers and wake the tasks of an object that has just become ready."""
+    if record.watchers is not None:
+        for client, waits in record.watchers.items():
+            send_object(tables, client, record)
+            for wait in waits:
+                count_down(tables, wait)
+        record.watchers = None
+    if record.waiting_tasks is not None:
+        for task in record.waiting_tasks:
+            task.missing -= 1
+            if task.missing == 0:
+                tables.woken.append(task)
+        record.waiting_tasks = None
+
+
+def count_down(tables: Tables, wait: WaitRecord) -> None:
+    """One object fewer to wait for; at none the stalled worker goes on (see `scheduling.resume`)."""
+    wait.missing -= 1
+    if wait.missing == 0:
+        client = tables.clients.get(wait.client)
+        if client is not None:
+            client.waits.pop(wait.request, None)
+        if wait.stalled_worker is not None:
+            tables.resuming.append(wait.stalled_worker)
+
+
+def send_object(tables: Tables, client: int, record: ObjectRecord) -> None:
+    """Deliver a ready object to a client; a place in the store is pinned until the client lets go of it."""
+    if record.location != INLINE:
+        pin(tables, client, record)
+    tables.send(client, ObjectReady(record.object_id, record.status, record.payload, record.location, record.size_bytes))
+
+
+def value_for(tables: Tables, client: int, object_id: bytes) -> Value:
+    """A ready object as an argument for a task on a worker, pinned like any delivery."""
+    record = tables.objects[object_id]
+    if record.location != INLINE:
+        pin(tables, client, record)
+    return (record.status, record.payload, record.location, record.size_bytes)
+
+
+def pin(tables: Tables, client: int, record: ObjectRecord) -> None:
+    """Count one delivery of the object's place in the store."""
+    holder = tables.clients.get(client)
+    if holder is None:
+        return
+    record.pins += 1
+    holder.pins[record.object_id] = holder.pins.get(record.object_id, 0) + 1
+
+
+def unpin(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> None:
+    """Deliveries that the client has let go of."""
+    for object_id in object_ids:
+        left = holder.pins.get(object_id, 0) - 1
+        if left < 0:
+            raise tables.broken(f"client {holder.number} unpins what it has not pinned", object_id)
+        if left:
+            holder.pins[object_id] = left
+        else:
+            del holder.pins[object_id]
+        record = tables.objects[object_id]
+        record.pins -= 1
+        if record.pins == 0 and record.state is ObjectState.RELEASED:
+            forget(tables, record, "last view gone")
+
+
+def watch(tables: Tables, client: ClientRecord, wait: WaitRecord, object_ids: Iterable[bytes]) -> None:
+    """Send what is ready of these, and remember to send the rest; `wait.missing` has been set to how many are needed."""
+    number = client.number
+    for object_id in object_ids:
+        record = tables.objects.get(object_id)
+        if record is None:
+            text = f"Object {object_id.hex()} is not known to this session: it was freed, or made in an earlier one."
+            tables.send(number, ObjectReady(object_id, Status.LOST, text.encode(), INLINE, 0))
+            count_down(tables, wait)
+        elif record.state is not ObjectState.PENDING:
+            send_object(tables, number, record)
+            count_down(tables, wait)
+        elif record.watchers is None:
+            record.watchers = {number: [wait]}
+        else:
+            record.watchers.setdefault(number, []).append(wait)
+
+
+def need(tables: Tables, task: TaskRecord) -> None:
+    """Hold what a task depends on, and count what is not there yet in ``task.missing``."""
+    objects = tables.objects
+    for object_id in task.dependencies:
+        record = objects.get(object_id)
+        if record is None:
+            record = lost(tables, object_id)
+        record.references += 1
+        if record.state is ObjectState.PENDING:
+            task.missing += 1
+            if record.waiting_tasks is None:
+                record.waiting_tasks = [task]
+            else:
+                record.waiting_tasks.append(task)
+
+
+def lost(tables: Tables, object_id: bytes) -> ObjectRecord:
+    """A record for an id that this session knows nothing of, so that what needs it fails with words."""
+    record = ObjectRecord(object_id)
+    tables.objects[object_id] = record
+    text = f"Object {object_id.hex()} is not known to this session: it was freed, or made in an earlier one."
+    fail(tables, record, Status.LOST, text.encode())
+    return record
+
+
+def acquire(tables: Tables, object_ids: Iterable[bytes]) -> None:
+    """One more reference to each."""
+    for object_id in object_ids:
+        record = tables.objects.get(object_id)
+        if record is None:
+            record = lost(tables, object_id)
+        record.references += 1
+        if record.state is ObjectState.RELEASED:
+            move(tables.log, object_id, record, ObjectState.READY, "referred to again")
+
+
+def release(tables: Tables, object_ids: Iterable[bytes]) -> None:
+    """One reference fewer to each; what nothing refers to is freed, and then what it contained, without recursion."""
+    pending: list[bytes] | None = None
+    for object_id in object_ids:
+        record = tables.objects[object_id]
+        record.references -= 1
+        if record.references == 0:
+            if record.contained:
+                pending = [*(pending or ()), *record.contained]
+            unreferenced(tables, record)
+    while pending:
+        record = tables.objects[pending.pop()]
+        record.references -= 1
+        if record.references == 0:
+            pending.extend(record.contained)
+            unreferenced(tables, record)
+
+
+def unreferenced(tables: Tables, record: ObjectRecord) -> None:
+    """The last reference is gone."""
+    if record.actor is not None:
+        tables.unreferenced_actors.append(record.actor)
+        record.actor = None
+    if record.pins:
+        move(tables.log, record.object_id, record, ObjectState.RELEASED, "no references, still viewed")
+    else:
+        forget(tables, record, "no references")
+
+
+def forget(tables: Tables, record: ObjectRecord, reason: str) -> None:
+    """Remove an object for good and give its bytes back."""
+    move(tables.log, record.object_id, record, ObjectState.GONE, reason)
+    del tables.objects[record.object_id]
+    release_bytes(tables, record.location, record.size_bytes)
+
+
+def release_bytes(tables: Tables, location: int, size_bytes: int) -> None:
+    """Give a buffer in the store back to its node."""
+    if location != INLINE:
+        node = next(iter(tables.nodes.values()))
+        node.store_used_bytes -= size_bytes
+        tables.effects.append(ReleaseBuffer(node.number, location, size_bytes))
+
+
+def free_values(tables: Tables, object_ids: Iterable[bytes]) -> None:
+    """`ray.internal.free`: whoever reads these from now on gets an error. A value that is being looked at keeps its bytes until then."""
+    for object_id in object_ids:
+        record = tables.objects.get(object_id)
+        if record is None or record.state is not ObjectState.READY or record.pins:
+            continue
+        release_bytes(tables, record.location, record.size_bytes)
+        contained = record.contained
+        text = f"Object {object_id.hex()} was freed with ray.internal.free()."
+        record.status, record.payload, record.location, record.size_bytes = Status.FREED, text.encode(), INLINE, 0
+        record.contained = ()
+        release(tables, contained)
+
+
+def add_references(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> None:
+    """A client has come to refer to these."""
+    for object_id in object_ids:
+        if object_id not in holder.held:
+            holder.held.add(object_id)
+            acquire(tables, (object_id,))
+
+
+def drop_references(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> None:
+    """A client refers to these no longer."""
+    held = holder.held
+    for object_id in object_ids:
+        if object_id in held:
+            held.remove(object_id)
+            release(tables, (object_id,))
+
+
+def drop_client(tables: Tables, client: ClientRecord) -> None:
+    """Let go of all that a vanished client held: references, pins, half-written buffers, requests."""
+    client.waits.clear()
+    pins = [object_id for object_id, count in client.pins.items() for _ in range(count)]
+    unpin(tables, client, pins)
+    drop_references(tables, client, sorted(client.held))
+    for location, size_bytes in client.buffers.items():
+        release_bytes(tables, location, size_bytes)
+    client.buffers.clear()

@@ -1,0 +1,262 @@
+"""What the kernel remembers: one slotted record for each thing in the cluster, with its states.
+
+Records are passive. Who may change a state, and to what, is in `localray.kernel.transitions`; the code that does is in the module named
+after the thing (`objects`, `tasks`, `actors`, `workers`). Must not live here: behaviour, or anything a record could not tell a stranger.
+
+Order matters everywhere in the kernel: what is iterated to decide something is a list, a deque or a dict in insertion order, never a set.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+from localray.protocol import INLINE, CallMode, Resources, Status, TaskKind
+
+
+class ObjectState(Enum):
+    """PENDING until its creator delivers it; READY holds a value or an error; RELEASED has no references but is pinned by a view."""
+
+    PENDING = "pending"
+    READY = "ready"
+    RELEASED = "released"
+    GONE = "gone"
+
+
+class TaskState(Enum):
+    """WAITING for arguments, QUEUED for a worker, SENT to one (running or next in its line), then ended one way or the other."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    SENT = "sent"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class ActorState(Enum):
+    """PENDING until its constructor is sent to a worker, STARTING while it runs, ALIVE, DEAD."""
+
+    PENDING = "pending"
+    STARTING = "starting"
+    ALIVE = "alive"
+    DEAD = "dead"
+
+
+class WorkerState(Enum):
+    """STARTING until its process says hello; IDLE in the pool; LEASED to a scheduling class; ACTOR for life; DEAD."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    LEASED = "leased"
+    ACTOR = "actor"
+    DEAD = "dead"
+
+
+class ClientKind(Enum):
+    """Who is at the other end of a channel."""
+
+    DRIVER = "driver"
+    WORKER = "worker"
+
+
+@dataclass(slots=True, eq=False)
+class ObjectRecord:
+    """One object: its value or error once known, and everything that keeps it alive.
+
+    ``references`` counts the clients that hold it, the tasks that need it and the objects that contain it. ``pins`` counts deliveries of
+    its place in the store that the receiver has not yet let go of; while there are any, its bytes may not be reused.
+    """
+
+    object_id: bytes
+    state: ObjectState = ObjectState.PENDING
+    references: int = 0
+    status: int = Status.VALUE
+    payload: bytes = b""
+    location: int = INLINE
+    size_bytes: int = 0
+    contained: tuple[bytes, ...] = ()
+    pins: int = 0
+    waiting_tasks: list[TaskRecord] | None = None
+    watchers: dict[int, list[WaitRecord]] | None = None
+    actor: ActorRecord | None = None
+
+
+@dataclass(slots=True, eq=False)
+class WaitRecord:
+    """One `GetObjects` of one client; ``missing`` counts down to zero, at which a worker it stalls takes its resources back."""
+
+    client: int
+    request: int
+    missing: int
+    stalled_worker: WorkerRecord | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Template:
+    """What many tasks share, as their submitter defined it; see `localray.protocol.DefineTemplate`."""
+
+    number: int
+    kind: TaskKind
+    function_id: bytes
+    name: str
+    method: str
+    num_returns: int
+    to_place: Resources
+    to_hold: Resources
+    max_retries: int
+    retry_exceptions: bytes
+    call_mode: CallMode
+    max_concurrency: int
+    max_calls: int
+    job: int
+    scheduling_class: SchedulingClass | None = None
+
+
+@dataclass(slots=True, eq=False)
+class TaskRecord:
+    """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver submits."""
+
+    task_id: bytes
+    template: Template
+    payload: bytes
+    dependencies: tuple[bytes, ...]
+    borrowed: tuple[bytes, ...]
+    submitter: int
+    depth: int
+    retries_left: int
+    state: TaskState = TaskState.WAITING
+    missing: int = 0
+    attempt: int = 0
+    worker: WorkerRecord | None = None
+    actor: ActorRecord | None = None
+    cancelled: bool = False
+
+    @property
+    def may_share_a_worker(self) -> bool:
+        """Whether this task may wait in a worker's own line behind others.
+
+        If that worker dies, all that it had started is lost, although some of it may have finished: such a task must be allowed to
+        run again. What already failed once runs alone, so that one bad task cannot use up the retries of its neighbours.
+        """
+        return self.retries_left != 0 and self.attempt == 0 and self.template.max_calls == 0
+
+
+@dataclass(slots=True, eq=False)
+class ActorRecord:
+    """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker has."""
+
+    actor_id: bytes
+    creation: TaskRecord
+    handle_object_id: bytes
+    owner: int
+    job: int
+    name: str
+    namespace: str
+    detached: bool
+    max_pending_calls: int
+    description: bytes
+    state: ActorState = ActorState.PENDING
+    worker: WorkerRecord | None = None
+    queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
+    sent: dict[bytes, TaskRecord] = field(default_factory=dict)
+    in_scope: bool = True
+    death_status: Status = Status.ACTOR_DIED
+    death_payload: bytes = b""
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether one caller's calls start in the order submitted: only a serial actor promises that."""
+        return self.creation.template.call_mode is CallMode.SERIAL
+
+
+@dataclass(slots=True, eq=False)
+class WorkerRecord:
+    """One worker process and what it holds.
+
+    ``assigned`` is in the order sent: the worker runs its tasks in that order, so the first is the one running. ``units`` are the
+    indices of whole or shared devices (GPUs) that come with the resources. ``stalled`` counts its blocking requests that
+    are not yet satisfied; while it is positive the resources in ``lent`` are back with the node.
+    """
+
+    number: int
+    node: NodeRecord
+    state: WorkerState = WorkerState.STARTING
+    job: int = 0
+    leased_to: SchedulingClass | None = None
+    resources: Resources = ()
+    units: tuple[int, ...] = ()
+    assigned: dict[bytes, TaskRecord] = field(default_factory=dict)
+    actor: ActorRecord | None = None
+    stalled: int = 0
+    lent: Resources = ()
+    recalled: bool = False
+    stopping: bool = False
+    ended_count: int = 0
+    calls: dict[bytes, int] = field(default_factory=dict)
+    progress_at_s: float = 0.0
+    idle_since_s: float = 0.0
+    known: set[bytes | int] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class NodeRecord:
+    """One node: what it has, what is free, its idle workers (last used first) and how many are starting."""
+
+    number: int
+    node_id: bytes
+    total: dict[str, int]
+    available: dict[str, int]
+    labels: dict[str, str]
+    gpu_free: list[int]
+    store_capacity_bytes: int
+    store_used_bytes: int = 0
+    alive: bool = True
+    idle: list[WorkerRecord] = field(default_factory=list)
+    workers: dict[int, WorkerRecord] = field(default_factory=dict)
+    starting: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class ClientRecord:
+    """One end of a channel: what it holds, so that its death can let go of exactly that."""
+
+    number: int
+    kind: ClientKind
+    job: int
+    held: set[bytes] = field(default_factory=set)
+    pins: dict[bytes, int] = field(default_factory=dict)
+    waits: dict[int, WaitRecord] = field(default_factory=dict)
+    buffers: dict[int, int] = field(default_factory=dict)
+    functions: dict[bytes, None] = field(default_factory=dict)
+    worker: WorkerRecord | None = None
+
+
+@dataclass(slots=True, eq=False)
+class JobRecord:
+    """One driver's program: where its workers find its modules, and the namespace its names live in."""
+
+    number: int
+    driver: int
+    namespace: str
+    sys_path: tuple[str, ...]
+    working_directory: str
+
+
+@dataclass(slots=True, eq=False)
+class SchedulingClass:
+    """Tasks that are the same to the scheduler: one queue for each nesting depth, and the workers leased for them.
+
+    ``mean_duration_s`` is an exponentially weighted mean of what its tasks took; -1 before the first.
+    """
+
+    key: tuple[object, ...]
+    job: int
+    to_place: Resources
+    to_hold: Resources
+    is_actor: bool
+    queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
+    queued: int = 0
+    leased: dict[int, WorkerRecord] = field(default_factory=dict)
+    mean_duration_s: float = -1.0
+    warned: bool = False

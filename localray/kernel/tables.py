@@ -1,0 +1,109 @@
+"""All of the kernel's state in one place, and the few things every part of it does: look up, send, note.
+
+The parts of the kernel (`objects`, `tasks`, `actors`, `workers`, `scheduling`) are functions over these tables. What one part starts and another
+must go on with is left in the small work lists here (`woken`, `unreferenced_actors`, `hungry`), which `Kernel.step` drains: so the parts need not
+import each other in circles, and no chain of consequences, however long, recurses.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from random import Random
+
+from localray.exceptions import InternalError
+from localray.kernel.effects import Effect, Send
+from localray.kernel.records import (
+    ActorRecord,
+    ClientRecord,
+    JobRecord,
+    NodeRecord,
+    ObjectRecord,
+    SchedulingClass,
+    TaskRecord,
+    Template,
+    WorkerRecord,
+)
+from localray.kernel.story import TransitionLog
+from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
+
+
+class Tables:
+    """The kernel's records, by id. ``random`` is seeded by whoever makes the kernel; nothing here reads a clock."""
+
+    __slots__ = (
+        "actors",
+        "backlogged",
+        "classes",
+        "clients",
+        "effects",
+        "functions",
+        "hungry",
+        "jobs",
+        "log",
+        "names",
+        "next_client",
+        "next_job",
+        "nodes",
+        "now_s",
+        "objects",
+        "random",
+        "reap_at_s",
+        "resuming",
+        "start_failures",
+        "starved",
+        "stopped",
+        "tasks",
+        "template_messages",
+        "templates",
+        "unborn",
+        "unreferenced_actors",
+        "woken",
+        "workers",
+    )
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.now_s = 0.0
+        self.log = TransitionLog()
+        self.effects: list[Effect] = []
+        self.objects: dict[bytes, ObjectRecord] = {}
+        self.tasks: dict[bytes, TaskRecord] = {}
+        self.actors: dict[bytes, ActorRecord] = {}
+        self.names: dict[tuple[str, str], ActorRecord] = {}
+        self.workers: dict[int, WorkerRecord] = {}
+        self.clients: dict[int, ClientRecord] = {}
+        self.nodes: dict[int, NodeRecord] = {}
+        self.jobs: dict[int, JobRecord] = {}
+        self.templates: dict[int, Template] = {}
+        self.template_messages: dict[int, DefineTemplate] = {}
+        self.functions: dict[bytes, DefineFunction] = {}
+        self.classes: dict[tuple[object, ...], SchedulingClass] = {}
+        # Classes with queued tasks: worth a try now, and those that failed for want of something since when nothing was freed.
+        self.hungry: dict[SchedulingClass, None] = {}
+        self.starved: dict[SchedulingClass, None] = {}
+        # Workers with tasks waiting in their own line, looked at when one of them may be held up.
+        self.backlogged: dict[WorkerRecord, None] = {}
+        self.woken: deque[TaskRecord] = deque()
+        self.unreferenced_actors: deque[ActorRecord] = deque()
+        self.resuming: deque[WorkerRecord] = deque()
+        # Workers whose process has not said hello yet.
+        self.unborn: dict[int, None] = {}
+        self.start_failures = 0
+        self.reap_at_s: float | None = None
+        self.next_client = 1
+        self.next_job = 1
+        self.stopped = False
+
+    def send(self, client: int, message: KernelMessage) -> None:
+        """Ask the driver of the kernel to deliver a message."""
+        self.effects.append(Send(client, message))
+
+    def new_client_number(self) -> int:
+        """Count up the numbers that name clients, and by which their ids differ from everybody else's."""
+        number = self.next_client
+        self.next_client += 1
+        return number
+
+    def broken(self, what: str, identity: bytes | int) -> InternalError:
+        """An internal error that carries the story of the thing concerned."""
+        return InternalError(what, story=self.log.story(identity))

@@ -1,0 +1,130 @@
+"""The life of a task: submitted, waiting for arguments, handed on to whoever places it, finished, failed, run again.
+
+The same life is a constructor's and a method call's; only who takes it once its arguments are there differs (`scheduling` or `actors`). Must not
+live here: which worker runs it, and in which order an actor's calls run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from localray.kernel import objects
+from localray.kernel.records import ClientRecord, ObjectState, TaskRecord, TaskState, Template
+from localray.kernel.tables import Tables
+from localray.kernel.transitions import move
+from localray.protocol import INLINE, Outcome, Status
+
+INDEX_BYTES = tuple(index.to_bytes(4, "little") for index in range(1, 257))
+"""The suffix of a task's first, second, … return id."""
+
+
+def return_id(task_id: bytes, position: int) -> bytes:
+    """The id of a task's return at a position counted from 0."""
+    return task_id + (INDEX_BYTES[position] if position < 256 else (position + 1).to_bytes(4, "little"))
+
+
+def return_ids(task: TaskRecord) -> list[bytes]:
+    """The ids of all that a task returns."""
+    return [return_id(task.task_id, position) for position in range(task.template.num_returns)]
+
+
+def create(
+    tables: Tables,
+    submitter: ClientRecord,
+    template: Template,
+    task_id: bytes,
+    payload: bytes,
+    dependencies: tuple[bytes, ...],
+    borrowed: tuple[bytes, ...],
+) -> TaskRecord:
+    """Take a task in: its returns exist from now on, its arguments are held until it ends."""
+    task = TaskRecord(
+        task_id, template, payload, dependencies, borrowed, submitter.number, depth_below(submitter), template.max_retries
+    )
+    tables.tasks[task_id] = task
+    if template.num_returns == 1:
+        objects.declare(tables, task_id + INDEX_BYTES[0], submitter)
+    else:
+        for object_id in return_ids(task):
+            objects.declare(tables, object_id, submitter)
+    if dependencies:
+        objects.need(tables, task)
+    if borrowed:
+        objects.acquire(tables, borrowed)
+    tables.log.note(task_id, TaskState.WAITING, "submitted")
+    if task.missing == 0:
+        tables.woken.append(task)
+    return task
+
+
+def depth_below(submitter: ClientRecord) -> int:
+    """The nesting depth of what this client submits: one more than what it is running; 0 from a driver."""
+    worker = submitter.worker
+    if worker is None:
+        return 0
+    for task in worker.assigned.values():
+        return task.depth + 1
+    if worker.actor is not None:
+        return worker.actor.creation.depth + 1
+    return 1
+
+
+def failed_dependency(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
+    """The error of the first argument that is one, if any: the task then fails with it, unrun."""
+    for object_id in task.dependencies:
+        record = tables.objects[object_id]
+        if record.status != Status.VALUE:
+            return Status(record.status), record.payload
+    return None
+
+
+def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> None:
+    """A worker answered: hand each return to whoever waits for it. A return that nobody refers to any more is dropped at once."""
+    move(tables.log, task.task_id, task, TaskState.FINISHED, "answered")
+    if len(outcomes) != task.template.num_returns:
+        raise tables.broken(f"a task of {task.template.num_returns} returns answered with {len(outcomes)}", task.task_id)
+    for position, outcome in enumerate(outcomes):
+        record = tables.objects.get(return_id(task.task_id, position))
+        if record is not None and record.state is ObjectState.PENDING:
+            objects.deliver(tables, record, outcome)
+        else:
+            objects.release_bytes(tables, outcome[2], outcome[3])
+    conclude(tables, task)
+
+
+def fail(tables: Tables, task: TaskRecord, status: Status, payload: bytes, reason: str) -> None:
+    """The task will not run, or not again: each return becomes this error."""
+    move(tables.log, task.task_id, task, TaskState.FAILED, reason)
+    for object_id in return_ids(task):
+        record = tables.objects.get(object_id)
+        if record is not None and record.state is ObjectState.PENDING:
+            objects.fail(tables, record, status, payload)
+    conclude(tables, task)
+
+
+def conclude(tables: Tables, task: TaskRecord) -> None:
+    """Forget an ended task and let go of what it held."""
+    del tables.tasks[task.task_id]
+    if task.dependencies:
+        objects.release(tables, task.dependencies)
+    if task.borrowed:
+        objects.release(tables, task.borrowed)
+
+
+def discard_outcomes(tables: Tables, outcomes: Sequence[Outcome]) -> None:
+    """An answer nobody waits for: stale, or of a task that was given up. Its bytes go back."""
+    for outcome in outcomes:
+        if outcome[2] != INLINE:
+            objects.release_bytes(tables, outcome[2], outcome[3])
+
+
+def may_retry(task: TaskRecord) -> bool:
+    """Whether the task has a retry left; -1 is without end."""
+    return task.retries_left != 0 and not task.cancelled
+
+
+def use_retry(task: TaskRecord) -> None:
+    """Count one more attempt against the task's budget."""
+    task.attempt += 1
+    if task.retries_left > 0:
+        task.retries_left -= 1

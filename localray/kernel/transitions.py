@@ -1,0 +1,76 @@
+"""The one transition table: which state of a thing may follow which, for every kind of thing.
+
+Theory. A task is owned by exactly one place at a time, and its state names the place: the objects it waits for (WAITING), a queue (QUEUED: its
+scheduling class's, or its actor's), a worker (SENT), or nobody (FINISHED, FAILED, after which it is forgotten). It moves forward, and goes back
+only from SENT to QUEUED: recalled before it started, or run again because its worker died or its error is to be retried. "Asked to
+stop" is a field (`TaskRecord.cancelled`, `WorkerRecord.stopping`), never a state, because what was asked may still be running.
+
+An object is PENDING until its creator answers, READY with a value or an error for the rest of its life, and RELEASED when nothing refers
+to it but somebody still looks at its bytes. A worker is never shared: IDLE or LEASED to one scheduling class at a time, or an ACTOR until it
+is DEAD. An actor goes one way; a restart (a later chapter) will lead from ALIVE back to PENDING.
+
+An illegal transition raises `InternalError` with the story of the thing and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, Protocol, TypeVar
+
+from localray.exceptions import InternalError
+from localray.kernel.records import ActorState, ObjectState, TaskState, WorkerState
+from localray.kernel.story import TransitionLog
+
+TABLE: Final[Mapping[Enum, tuple[Enum, ...]]] = {
+    TaskState.WAITING: (TaskState.QUEUED, TaskState.FAILED),
+    TaskState.QUEUED: (TaskState.SENT, TaskState.FAILED),
+    TaskState.SENT: (TaskState.QUEUED, TaskState.FINISHED, TaskState.FAILED),
+    TaskState.FINISHED: (),
+    TaskState.FAILED: (),
+    ObjectState.PENDING: (ObjectState.READY, ObjectState.GONE),
+    ObjectState.READY: (ObjectState.RELEASED, ObjectState.GONE),
+    ObjectState.RELEASED: (ObjectState.GONE, ObjectState.READY),
+    ObjectState.GONE: (),
+    WorkerState.STARTING: (WorkerState.IDLE, WorkerState.DEAD),
+    WorkerState.IDLE: (WorkerState.LEASED, WorkerState.ACTOR, WorkerState.DEAD),
+    WorkerState.LEASED: (WorkerState.IDLE, WorkerState.DEAD),
+    WorkerState.ACTOR: (WorkerState.DEAD,),
+    WorkerState.DEAD: (),
+    ActorState.PENDING: (ActorState.STARTING, ActorState.DEAD),
+    ActorState.STARTING: (ActorState.ALIVE, ActorState.DEAD),
+    ActorState.ALIVE: (ActorState.DEAD,),
+    ActorState.DEAD: (),
+}
+
+_LEGAL: Final[frozenset[tuple[Enum, Enum]]] = frozenset((old, new) for old, news in TABLE.items() for new in news)
+
+State = TypeVar("State", bound=Enum)
+
+
+class HasState(Protocol[State]):
+    """Any record that is in one state of its kind."""
+
+    state: State
+
+
+def move(log: TransitionLog, identity: bytes | int, record: HasState[State], new: State, reason: str) -> None:
+    """Put a record into a new state and note when and why.
+
+    Args:
+        log: the kernel's log.
+        identity: the id or number under which `story` finds this.
+        record: what moves.
+        new: the state to move to.
+        reason: why, in a few words, for whoever reads the story.
+
+    Raises:
+        InternalError: the table does not allow it; nothing was changed.
+    """
+    old = record.state
+    if (old, new) not in _LEGAL:
+        raise InternalError(
+            f"{type(record).__name__} cannot go from {old.name} to {new.name} ({reason})", story=log.story(identity)
+        )
+    record.state = new
+    log.note(identity, new, reason)

@@ -1,0 +1,61 @@
+"""Read-only answers about the whole cluster, in the plain values that travel on the wire. Nothing here changes a table."""
+
+from __future__ import annotations
+
+from localray.kernel.records import ClientRecord, ObjectState, WorkerState
+from localray.kernel.tables import Tables
+from localray.protocol import Ask, Query, ReplyValue
+
+
+def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
+    """Answer one `Query` of a client."""
+    query = Query(message.query)
+    if query is Query.CLUSTER_RESOURCES:
+        return sum_resources(tables, available=False)
+    if query is Query.AVAILABLE_RESOURCES:
+        return sum_resources(tables, available=True)
+    if query is Query.NODES:
+        return nodes(tables)
+    if query is Query.NAMED_ACTORS:
+        return named_actors(tables, message.argument)
+    if query is Query.STORY:
+        return tables.log.story(bytes.fromhex(message.argument))
+    return table_sizes(tables)
+
+
+def sum_resources(tables: Tables, *, available: bool) -> ReplyValue:
+    """Pairs of a resource and its units over all living nodes; what is lent out while a worker waits counts as available."""
+    totals: dict[str, int] = {}
+    for node in tables.nodes.values():
+        if node.alive:
+            for name, units in (node.available if available else node.total).items():
+                totals[name] = totals.get(name, 0) + units
+    return tuple((name, units) for name, units in totals.items())
+
+
+def nodes(tables: Tables) -> ReplyValue:
+    """For each node ``(node id, alive, resources, labels)``."""
+    return tuple(
+        (node.node_id, int(node.alive), tuple(node.total.items()), tuple(node.labels.items()))
+        for node in tables.nodes.values()
+    )
+
+
+def named_actors(tables: Tables, namespace: str) -> ReplyValue:
+    """Pairs of a namespace and a name; of one namespace, or of all when it is empty."""
+    return tuple(key for key in tables.names if not namespace or key[0] == namespace)
+
+
+def table_sizes(tables: Tables) -> ReplyValue:
+    """How many records of each kind there are; at rest all but workers, clients, nodes and jobs are zero."""
+    busy = sum(1 for worker in tables.workers.values() if worker.state is WorkerState.LEASED)
+    pinned = sum(1 for record in tables.objects.values() if record.state is ObjectState.RELEASED)
+    return (
+        ("objects", len(tables.objects)),
+        ("tasks", len(tables.tasks)),
+        ("actors", len(tables.actors)),
+        ("workers", len(tables.workers)),
+        ("leased workers", busy),
+        ("viewed objects", pinned),
+        ("store bytes", sum(node.store_used_bytes for node in tables.nodes.values())),
+    )

@@ -1,0 +1,154 @@
+"""The pool of worker processes: obtained from idle ones or started, taught what they need to know, returned, reaped.
+
+Must not live here: what a worker is given to do (`scheduling`), and what follows when one dies (`deaths`).
+"""
+
+from __future__ import annotations
+
+from localray.kernel.effects import KillWorker, StartWorker
+from localray.kernel.records import (
+    ActorState,
+    ClientKind,
+    ClientRecord,
+    NodeRecord,
+    TaskRecord,
+    Template,
+    WorkerRecord,
+    WorkerState,
+)
+from localray.kernel.tables import Tables
+from localray.kernel.transitions import move
+from localray.protocol import Exit, SetUpJob
+from localray.sched.resources import CPU, RESOURCE_UNIT
+
+IDLE_KEPT_S = 1.0
+"""An idle worker beyond one for each CPU is ended after this long (Ray's default)."""
+
+
+def start(tables: Tables, node: NodeRecord) -> WorkerRecord:
+    """Ask for a new worker process. It can be sent to at once: what is sent waits in its channel."""
+    number = tables.new_client_number()
+    worker = WorkerRecord(number, node)
+    tables.workers[number] = worker
+    node.workers[number] = worker
+    node.starting += 1
+    tables.unborn[number] = None
+    tables.clients[number] = ClientRecord(number, ClientKind.WORKER, 0, worker=worker)
+    tables.log.note(number, WorkerState.STARTING, f"on node {node.number}")
+    tables.effects.append(StartWorker(number, node.number))
+    move(tables.log, number, worker, WorkerState.IDLE, "can be sent to")
+    return worker
+
+
+def may_start(node: NodeRecord) -> bool:
+    """Whether another worker may start beside those that are starting now."""
+    return node.starting < max(4, 2 * node.total.get(CPU, 0) // RESOURCE_UNIT)
+
+
+def obtain(tables: Tables, node: NodeRecord, job: int) -> WorkerRecord | None:
+    """A worker of this node for a job: the one last used, whose caches are warm, else a new one; None if too many are starting."""
+    idle = node.idle
+    for position in range(len(idle) - 1, -1, -1):
+        worker = idle[position]
+        if worker.job in (0, job):
+            del idle[position]
+            assign_job(tables, worker, job)
+            return worker
+    if not may_start(node):
+        return None
+    worker = start(tables, node)
+    assign_job(tables, worker, job)
+    return worker
+
+
+def assign_job(tables: Tables, worker: WorkerRecord, number: int) -> None:
+    """Tell a worker whose program it works for, once: workers are not shared between jobs."""
+    if worker.job == number:
+        return
+    job = tables.jobs[number]
+    worker.job = number
+    tables.clients[worker.number].job = number
+    tables.send(worker.number, SetUpJob(number, job.namespace, job.sys_path, job.working_directory))
+
+
+def teach(tables: Tables, worker: WorkerRecord, template: Template) -> None:
+    """Send a worker a template, and the function it names, before its first task of that kind."""
+    if template.function_id not in worker.known:
+        worker.known.add(template.function_id)
+        tables.send(worker.number, tables.functions[template.function_id])
+    worker.known.add(template.number)
+    tables.send(worker.number, tables.template_messages[template.number])
+
+
+def become_actor(tables: Tables, worker: WorkerRecord, creation: TaskRecord) -> None:
+    """From now on the worker is this actor, until it dies."""
+    actor = creation.actor
+    if actor is None:
+        raise tables.broken("a constructor without its actor", creation.task_id)
+    move(tables.log, worker.number, worker, WorkerState.ACTOR, "becomes an actor")
+    worker.actor = actor
+    actor.worker = worker
+    move(tables.log, actor.actor_id, actor, ActorState.STARTING, f"on worker {worker.number}")
+
+
+def return_to_pool(tables: Tables, worker: WorkerRecord) -> None:
+    """A worker without a lease is idle: offered to whoever waits, or reaped when nobody wants it for long."""
+    if worker.stopping:
+        return
+    node = worker.node
+    move(tables.log, worker.number, worker, WorkerState.IDLE, "lease ended")
+    worker.idle_since_s = tables.now_s
+    node.idle.append(worker)
+    if tables.reap_at_s is None and len(node.idle) > kept_idle(node):
+        tables.reap_at_s = tables.now_s + IDLE_KEPT_S
+
+
+def kept_idle(node: NodeRecord) -> int:
+    """How many idle workers a node keeps for ever: one for each CPU."""
+    return max(1, node.total.get(CPU, 0) // RESOURCE_UNIT)
+
+
+def reap_idle(tables: Tables) -> None:
+    """End the workers that have been idle for too long, longest first, down to the number kept."""
+    if tables.reap_at_s is None or tables.now_s < tables.reap_at_s:
+        return
+    tables.reap_at_s = None
+    for node in tables.nodes.values():
+        spare = len(node.idle) - kept_idle(node)
+        for worker in list(node.idle):
+            if spare <= 0:
+                break
+            if tables.now_s - worker.idle_since_s >= IDLE_KEPT_S:
+                retire(tables, worker, "idle for long")
+                spare -= 1
+        if spare > 0:
+            tables.reap_at_s = tables.now_s + IDLE_KEPT_S
+
+
+def retire(tables: Tables, worker: WorkerRecord, reason: str) -> None:
+    """Ask a worker to end in an orderly way; nothing more is given to it."""
+    if worker.stopping:
+        return
+    worker.stopping = True
+    if worker in worker.node.idle:
+        worker.node.idle.remove(worker)
+    tables.send(worker.number, Exit(reason))
+
+
+def kill(tables: Tables, worker: WorkerRecord, reason: str) -> None:
+    """End a worker's process at once."""
+    worker.stopping = True
+    if worker in worker.node.idle:
+        worker.node.idle.remove(worker)
+    tables.log.note(worker.number, worker.state, f"kill: {reason}")
+    tables.effects.append(KillWorker(worker.number))
+
+
+def count_call(tables: Tables, worker: WorkerRecord, template: Template) -> None:
+    """`max_calls`: a worker that has run a function so often is replaced by a fresh one."""
+    if template.max_calls == 0:
+        return
+    count = worker.calls.get(template.function_id, 0) + 1
+    worker.calls[template.function_id] = count
+    if count >= template.max_calls:
+        retire(tables, worker, f"max_calls={template.max_calls} of {template.name}")

@@ -1,0 +1,70 @@
+"""Placement policies: which node gets a demand. Pure functions of a read-only view of the nodes.
+
+The default follows Ray's hybrid policy: pack onto the first node until it is half full, then prefer the least used. Must not live here: queues,
+leases, or anything that changes a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
+
+from localray.protocol import Resources
+from localray.sched.resources import CPU, fits
+
+SPREAD_THRESHOLD = 0.5
+"""Up to this share of its busiest resource a node is filled before the next is considered (Ray's default)."""
+
+
+class NodeView(Protocol):
+    """What a policy may know of a node."""
+
+    @property
+    def alive(self) -> bool: ...
+    @property
+    def total(self) -> Mapping[str, int]: ...
+    @property
+    def available(self) -> Mapping[str, int]: ...
+
+
+Node = TypeVar("Node", bound=NodeView)
+
+
+def utilisation(node: NodeView) -> float:
+    """The share in use of the node's busiest resource, from 0 to 1."""
+    shares = [1.0 - node.available.get(name, 0) / units for name, units in node.total.items() if units > 0]
+    return max(shares, default=0.0)
+
+
+def is_feasible(nodes: Iterable[NodeView], demand: Resources) -> bool:
+    """Whether any living node could ever meet the demand."""
+    return any(node.alive and fits(node.total, demand) for node in nodes)
+
+
+def choose_node(nodes: Iterable[Node], to_place: Resources, to_hold: Resources) -> Node | None:
+    """Choose a node by the hybrid policy.
+
+    Args:
+        nodes: in a fixed order, the local node first: ties go to the earlier.
+        to_place: what the node must have in total.
+        to_hold: what must be available on it now.
+
+    Returns:
+        The node, or None when none can hold it now.
+    """
+    best: Node | None = None
+    best_score = 2.0
+    for node in nodes:
+        if not node.alive or not fits(node.available, to_hold) or not fits(node.total, to_place):
+            continue
+        score = utilisation(node)
+        if score < SPREAD_THRESHOLD:
+            return node
+        if score < best_score:
+            best, best_score = node, score
+    return best
+
+
+def lendable(resources: Resources) -> Resources:
+    """The part of a task's resources that goes back to the node while it waits in `get`: its CPUs; devices stay."""
+    return tuple(pair for pair in resources if pair[0] == CPU)

@@ -1,0 +1,127 @@
+"""Runs one program on one backend: start a session, call the program, stop the session, look for leaks.
+
+What lives here: everything that differs between real Ray, localray's processes and localray's simulator. What must not:
+pytest's collection (conftest.py) and expectations (programs/).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import signal
+import time
+from collections.abc import Iterator
+from types import FrameType, ModuleType
+
+from .leaks import check_no_leaks, mark_environment, take_snapshot
+from .registry import Engine, InitOptions, Program
+
+PROGRAM_DEADLINE_S = 120
+_SETTLE_DEADLINE_S = 10.0
+
+
+class ProgramTimedOut(Exception):
+    """The program did not end within PROGRAM_DEADLINE_S seconds."""
+
+
+class BackendMissing(Exception):
+    """The backend cannot be used here; the text is the reason for skipping."""
+
+
+class Backends:
+    """Runs programs one after the other and keeps at most one session alive: real Ray's, which is slow to start."""
+
+    def __init__(self) -> None:
+        self._ray: ModuleType | None = None
+        self._ray_options: InitOptions | None = None
+
+    def run(self, program: Program, engine: Engine) -> None:
+        """Runs `program` on `engine`.
+
+        Raises:
+            BackendMissing: the package behind the engine is not installed.
+            AssertionError: an expectation of the program failed, or it left something behind.
+        """
+        if engine is Engine.RAY:
+            self._run_on_ray(program)
+        else:
+            self.close()
+            _run_on_localray(program, engine)
+
+    def close(self) -> None:
+        """Stops the shared real Ray session, if there is one."""
+        if self._ray is not None and self._ray.is_initialized():
+            self._ray.shutdown()
+        self._ray_options = None
+
+    def _run_on_ray(self, program: Program) -> None:
+        self._ray = ray = _import_or_skip("ray")
+        if program.starts_session:
+            self._share_session(ray, program.options)
+        else:
+            self.close()
+        try:
+            with _deadline(PROGRAM_DEADLINE_S):
+                program.function(ray)
+        except BaseException:
+            # A failed program may have left tasks running, which would fail the next one.
+            self.close()
+            raise
+        if not program.starts_session or not _settled(ray):
+            self.close()
+
+    def _share_session(self, ray: ModuleType, options: InitOptions) -> None:
+        if self._ray_options != options or not ray.is_initialized():
+            self.close()
+            ray.init(include_dashboard=False, log_to_driver=False, **options.as_keywords())
+            self._ray_options = options
+
+
+def _run_on_localray(program: Program, engine: Engine) -> None:
+    ray = _import_or_skip("localray")
+    mark_environment()
+    gc.collect()
+    before = take_snapshot()
+    try:
+        if program.starts_session:
+            choice: dict[str, object] = {"engine": "sim", "seed": 0} if engine is Engine.SIMULATION else {}
+            ray.init(**choice, **program.options.as_keywords())
+        with _deadline(PROGRAM_DEADLINE_S):
+            program.function(ray)
+    finally:
+        ray.shutdown()
+    check_no_leaks(before)
+
+
+def _import_or_skip(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise BackendMissing(f"{name} is not importable here: {error}") from error
+
+
+def _settled(ray: ModuleType) -> bool:
+    """Whether the last program's tasks and actors are gone, so that the next one finds the session idle."""
+    gc.collect()
+    give_up_at = time.monotonic() + _SETTLE_DEADLINE_S
+    while time.monotonic() < give_up_at:
+        free, total = ray.available_resources(), ray.cluster_resources()
+        if all(free.get(name) == total[name] for name in total if "memory" not in name):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@contextlib.contextmanager
+def _deadline(seconds: int) -> Iterator[None]:
+    def give_up(_signal: int, _frame: FrameType | None) -> None:
+        raise ProgramTimedOut(f"the program was still running after {seconds} s")
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)

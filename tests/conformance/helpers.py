@@ -1,0 +1,79 @@
+"""What programs share: waiting for a condition, and gates and counters held by actors.
+
+What must not live here: functions that tasks call. Workers import neither this module nor the programs; the classes
+below are local to functions, so that they travel by value.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+DEADLINE_S = 30.0
+
+
+def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Polls `condition` until it holds; raises AssertionError naming `what` after `deadline_s` seconds."""
+    give_up_at = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > give_up_at:
+            raise AssertionError(f"still not true after {deadline_s} s: {what}")
+        time.sleep(0.01)
+
+
+def make_gate(ray: ModuleType) -> Any:
+    """Returns the handle of an actor that takes no CPU: `is_open()`, `open()`. Pass it to a task from `make_waiter`."""
+
+    @ray.remote(num_cpus=0)
+    class Gate:
+        def __init__(self) -> None:
+            self.opened = False
+
+        def is_open(self) -> bool:
+            return self.opened
+
+        def open(self) -> None:
+            self.opened = True
+
+    gate = Gate.remote()
+    ray.get(gate.is_open.remote())
+    return gate
+
+
+def make_waiter(ray: ModuleType, **options: object) -> Any:
+    """Returns a remote function `wait_for(gate, value)` that returns `value` once the gate is open.
+
+    It holds its resources all along except while it asks the gate, as any task blocked in `get` does.
+    """
+
+    def wait_for(gate: Any, value: object = None) -> object:
+        while not ray.get(gate.is_open.remote()):
+            time.sleep(0.01)
+        return value
+
+    return ray.remote(**options)(wait_for) if options else ray.remote(wait_for)
+
+
+def make_recorder(ray: ModuleType) -> Any:
+    """Returns the handle of an actor that takes no CPU and keeps what it is told: `add(item)`, `items()`, `count()`."""
+
+    @ray.remote(num_cpus=0)
+    class Recorder:
+        def __init__(self) -> None:
+            self.kept: list[object] = []
+
+        def add(self, item: object) -> int:
+            self.kept.append(item)
+            return len(self.kept)
+
+        def items(self) -> list[object]:
+            return list(self.kept)
+
+        def count(self) -> int:
+            return len(self.kept)
+
+    recorder = Recorder.remote()
+    ray.get(recorder.count.remote())
+    return recorder

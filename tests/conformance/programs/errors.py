@@ -1,0 +1,548 @@
+"""Exceptions of tasks and methods: types, causes, texts, chains, and what a worker's death looks like."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from types import ModuleType
+
+import pytest
+
+from ..helpers import make_recorder
+from ..registry import NOT_SIMULATED, program
+
+
+@program()
+def an_error_is_both_ray_error_and_the_users_type(ray: ModuleType) -> None:
+    """E1: caught as RayTaskError, as RayError, as the user's class, and as its base."""
+
+    class Mine(LookupError):
+        pass
+
+    @ray.remote
+    def fail():
+        raise Mine("text")
+
+    for kind in (ray.exceptions.RayTaskError, ray.exceptions.RayError, LookupError):
+        with pytest.raises(kind):
+            ray.get(fail.remote())
+
+    @ray.remote
+    def fail_builtin():
+        raise KeyError("key")
+
+    with pytest.raises(KeyError) as caught:
+        ray.get(fail_builtin.remote())
+    assert isinstance(caught.value, ray.exceptions.RayTaskError)
+    assert type(caught.value).__name__ == "RayTaskError(KeyError)"
+
+
+@program()
+def an_error_carries_its_cause(ray: ModuleType) -> None:
+    """E1: .cause is the exception itself, args is (cause,), its attributes are forwarded."""
+
+    @ray.remote
+    def fail():
+        error = ValueError("text", 7)
+        error.detail = {"line": 3}
+        raise error
+
+    with pytest.raises(ValueError, match="text") as caught:
+        ray.get(fail.remote())
+    error = caught.value
+    assert type(error.cause) is ValueError
+    assert error.cause.args == ("text", 7)
+    assert error.args == (error.cause,)
+    assert error.detail == {"line": 3}
+
+
+@program()
+def an_errors_text_is_the_remote_traceback(ray: ModuleType) -> None:
+    """E3: str() names the task, shows the user's frames and the message."""
+
+    @ray.remote
+    def outer_step():
+        return inner_step()
+
+    def inner_step():
+        raise RuntimeError("deep trouble")
+
+    with pytest.raises(RuntimeError) as caught:
+        ray.get(outer_step.remote())
+    text = str(caught.value)
+    assert "ray::outer_step()" in text
+    assert "in inner_step" in text
+    assert "in outer_step" in text
+    assert "RuntimeError: deep trouble" in text
+    assert 'raise RuntimeError("deep trouble")' in text
+
+
+@program()
+def an_error_hides_the_engines_own_frames(ray: ModuleType) -> None:
+    """E3: of the files in the traceback only the user's is shown."""
+
+    @ray.remote
+    def fail():
+        raise RuntimeError("here")
+
+    with pytest.raises(RuntimeError) as caught:
+        ray.get(fail.remote())
+    files = [line.split('"')[1] for line in str(caught.value).splitlines() if line.strip().startswith('File "')]
+    assert [os.path.basename(file) for file in files] == ["errors.py"]
+
+
+@program()
+def a_methods_error_shows_the_actor(ray: ModuleType) -> None:
+    """E3: class and method, actor id and repr are in the text."""
+
+    @ray.remote
+    class Cat:
+        def __repr__(self):
+            return "Cat(Tom)"
+
+        def purr(self):
+            raise ValueError("hoarse")
+
+    cat = Cat.remote()
+    with pytest.raises(ValueError, match="hoarse") as caught:
+        ray.get(cat.purr.remote())
+    text = str(caught.value)
+    assert "ray::Cat.purr()" in text
+    assert "repr=Cat(Tom)" in text
+    assert f"actor_id={cat._actor_id.hex()}" in text
+
+
+@program()
+def a_chained_cause_is_in_the_text(ray: ModuleType) -> None:
+    """E3: `raise ... from ...` shows both exceptions."""
+
+    @ray.remote
+    def fail():
+        try:
+            return 1 / 0
+        except ZeroDivisionError as error:
+            raise ValueError("wrapped") from error
+
+    with pytest.raises(ValueError, match="wrapped") as caught:
+        ray.get(fail.remote())
+    text = str(caught.value)
+    assert "ZeroDivisionError: division by zero" in text
+    assert "The above exception was the direct cause of the following exception" in text
+
+
+@program()
+def a_nested_error_keeps_its_inner_type(ray: ModuleType) -> None:
+    """E6: through three tasks the user's type stays, and every task is named in the text."""
+
+    @ray.remote
+    def innermost():
+        raise KeyError("deep")
+
+    @ray.remote
+    def middle():
+        return ray.get(innermost.remote())
+
+    @ray.remote
+    def outermost():
+        return ray.get(middle.remote())
+
+    with pytest.raises(KeyError) as caught:
+        ray.get(outermost.remote())
+    assert type(caught.value.cause) is KeyError
+    assert caught.value.cause.args == ("deep",)
+    for name in ("innermost", "middle", "outermost"):
+        assert f"ray::{name}()" in str(caught.value)
+
+
+@program()
+def a_task_can_catch_a_subtasks_error(ray: ModuleType) -> None:
+    """E6: inside workers errors have the same dual type as in the driver."""
+
+    @ray.remote
+    def fail():
+        raise FileNotFoundError("gone")
+
+    @ray.remote
+    def recover():
+        try:
+            ray.get(fail.remote())
+        except OSError as error:
+            return type(error).__name__, isinstance(error, ray.exceptions.RayTaskError), str(error.cause)
+        return None
+
+    assert ray.get(recover.remote()) == ("RayTaskError(FileNotFoundError)", True, "gone")
+
+
+@program()
+def a_failed_dependency_fails_its_dependents(ray: ModuleType) -> None:
+    """T11: dependents never run; their error names the original failure, at any depth."""
+    recorder = make_recorder(ray)
+
+    @ray.remote
+    def fail():
+        raise KeyError("origin")
+
+    @ray.remote
+    def step(recorder, value):
+        ray.get(recorder.add.remote(value))
+        return value
+
+    ref = fail.remote()
+    for _ in range(5):
+        ref = step.remote(recorder, ref)
+    with pytest.raises(KeyError, match="origin") as caught:
+        ray.get(ref)
+    assert type(caught.value.cause) is KeyError
+    assert "ray::fail()" in str(caught.value)
+    assert ray.get(recorder.count.remote()) == 0
+
+
+@program()
+def a_failed_dependency_does_not_fail_siblings(ray: ModuleType) -> None:
+    """T11: only what takes the failed ref as an argument fails; nested in a list it arrives as a ref."""
+
+    @ray.remote
+    def fail():
+        raise ValueError("bad")
+
+    @ray.remote
+    def show(value):
+        return value
+
+    @ray.remote
+    def look(box):
+        try:
+            return ray.get(box[0])
+        except ValueError:
+            return "seen inside"
+
+    bad = fail.remote()
+    sibling, dependent, looker = show.remote(1), show.remote(bad), look.remote([bad])
+    with pytest.raises(ValueError, match="bad"):
+        ray.get(dependent)
+    assert ray.get([sibling, looker]) == [1, "seen inside"]
+
+
+@program()
+def an_unpicklable_exception_still_arrives_as_text(ray: ModuleType) -> None:
+    """E2: RayTaskError with the traceback, not a hang."""
+
+    class Locked(Exception):
+        def __init__(self, message):
+            super().__init__(message)
+            self.guard = threading.Lock()
+
+    @ray.remote
+    def fail():
+        raise Locked("cannot travel")
+
+    with pytest.raises(ray.exceptions.RayTaskError, match="cannot travel") as caught:
+        ray.get(fail.remote())
+    assert "Locked" in str(caught.value)
+    assert "in fail" in str(caught.value)
+
+
+@program()
+def an_exception_that_cannot_be_rebuilt_still_arrives(ray: ModuleType) -> None:
+    """E2: when unpickling fails (an __init__ that wants more than args) a RayError with the text is raised."""
+
+    class Picky(Exception):
+        def __init__(self, message, code):
+            super().__init__(message)
+            self.code = code
+
+    @ray.remote
+    def fail():
+        raise Picky("broken on arrival", 5)
+
+    with pytest.raises(ray.exceptions.UnserializableException, match="broken on arrival") as caught:
+        ray.get(fail.remote())
+    assert "in fail" in str(caught.value)
+
+
+@program()
+def exceptions_with_their_own_constructor_arrive(ray: ModuleType) -> None:
+    """E2: arguments kept in args, or a __reduce__, are enough."""
+
+    class Plain(Exception):
+        def __init__(self, message, code):
+            self.message = message
+            self.code = code
+
+    class Reducing(Exception):
+        def __init__(self, message, *, code):
+            super().__init__(message)
+            self.code = code
+
+        def __reduce__(self):
+            return _rebuild, (self.args[0], self.code)
+
+    def _rebuild(message, code):
+        return Reducing(message, code=code)
+
+    @ray.remote
+    def fail(kind):
+        raise Plain("plain", 1) if kind == "plain" else Reducing("reducing", code=2)
+
+    for kind, code in (("plain", 1), ("reducing", 2)):
+        with pytest.raises(ray.exceptions.RayTaskError) as caught:
+            ray.get(fail.remote(kind))
+        assert caught.value.code == code
+        assert caught.value.cause.code == code
+        assert type(caught.value.cause).__name__ == kind.capitalize()
+
+
+@program()
+def a_class_that_refuses_subclasses_gives_a_plain_error(ray: ModuleType) -> None:
+    """E2: the error cannot be of both types; it is a RayTaskError with the cause."""
+
+    class Final(Exception):
+        def __init_subclass__(cls):
+            raise TypeError("no subclasses")
+
+    @ray.remote
+    def fail():
+        raise Final("alone")
+
+    with pytest.raises(ray.exceptions.RayTaskError, match="alone") as caught:
+        ray.get(fail.remote())
+    assert type(caught.value) is ray.exceptions.RayTaskError
+    assert type(caught.value.cause).__name__ == "Final"
+
+
+@program()
+def stop_iteration_arrives_as_itself(ray: ModuleType) -> None:
+    """T3: StopIteration and GeneratorExit are ordinary failures of a task."""
+
+    @ray.remote
+    def stop():
+        raise StopIteration("value")
+
+    @ray.remote
+    def leave():
+        raise GeneratorExit("left")
+
+    with pytest.raises(StopIteration) as caught:
+        ray.get(stop.remote())
+    assert caught.value.cause.args == ("value",)
+    with pytest.raises(GeneratorExit) as caught_exit:
+        ray.get(leave.remote())
+    assert isinstance(caught_exit.value, ray.exceptions.RayTaskError)
+
+
+@program()
+def base_exceptions_reach_the_caller(ray: ModuleType) -> None:
+    """T3: a user's BaseException arrives as RayTaskError of that type; the worker lives on."""
+
+    class Abort(BaseException):
+        pass
+
+    @ray.remote(max_retries=0)
+    def fail():
+        raise Abort("stop all")
+
+    with pytest.raises(BaseException, match="stop all") as caught:
+        ray.get(fail.remote())
+    assert isinstance(caught.value, ray.exceptions.RayTaskError)
+    assert type(caught.value.cause).__name__ == "Abort"
+    assert type(caught.value).__name__ == "RayTaskError(Abort)"
+
+
+@program()
+def a_raised_keyboard_interrupt_is_a_cancellation(ray: ModuleType) -> None:
+    """T3: KeyboardInterrupt out of user code becomes TaskCancelledError."""
+
+    @ray.remote(max_retries=0)
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(interrupt.remote())
+
+
+@program()
+def a_raised_ray_error_is_wrapped(ray: ModuleType) -> None:
+    """E2: user code may raise RayError itself; the caller gets a RayTaskError with that cause."""
+
+    @ray.remote
+    def fail():
+        raise ray.exceptions.RayError("by hand")
+
+    with pytest.raises(ray.exceptions.RayTaskError, match="by hand") as caught:
+        ray.get(fail.remote())
+    assert type(caught.value.cause) is ray.exceptions.RayError
+
+
+@program()
+def exceptions_are_values_too(ray: ModuleType) -> None:
+    """V: a plain exception that is put, returned or passed is not raised."""
+
+    @ray.remote
+    def give_back(error):
+        return error
+
+    error = ValueError("just a value", 3)
+    for back in (ray.get(ray.put(error)), ray.get(give_back.remote(error)), ray.get(give_back.remote([error]))[0]):
+        assert type(back) is ValueError
+        assert back.args == ("just a value", 3)
+
+
+@program()
+def each_get_of_a_failed_ref_raises(ray: ModuleType) -> None:
+    """E1: the error can be read again and again, alone and in a list."""
+
+    @ray.remote
+    def fail():
+        raise ArithmeticError("always")
+
+    ref = fail.remote()
+    for _ in range(3):
+        with pytest.raises(ArithmeticError, match="always"):
+            ray.get(ref)
+        with pytest.raises(ArithmeticError, match="always"):
+            ray.get([ray.put(1), ref])
+
+
+@program()
+def user_errors_are_not_retried(ray: ModuleType) -> None:
+    """T2: without retry_exceptions a raising task runs once."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=5)
+    def fail(recorder):
+        ray.get(recorder.add.remote("ran"))
+        raise ValueError("once")
+
+    with pytest.raises(ValueError, match="once"):
+        ray.get(fail.remote(recorder))
+    assert ray.get(recorder.count.remote()) == 1
+
+
+@program()
+def user_errors_are_retried_when_asked_for(ray: ModuleType) -> None:
+    """T2: retry_exceptions=True runs max_retries more times; then the last error arrives."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=2, retry_exceptions=True)
+    def fail(recorder):
+        raise ValueError(f"run {ray.get(recorder.add.remote('ran'))}")
+
+    with pytest.raises(ValueError, match="run 3"):
+        ray.get(fail.remote(recorder))
+    assert ray.get(recorder.count.remote()) == 3
+
+
+@program()
+def only_the_listed_errors_are_retried(ray: ModuleType) -> None:
+    """T2: the list names types, subclasses count; a retried task may succeed."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=3, retry_exceptions=[LookupError])
+    def flaky(recorder, kind):
+        if ray.get(recorder.add.remote(kind)) < 3:
+            raise KeyError("again") if kind == "listed" else ValueError("not again")
+        return "finally"
+
+    assert ray.get(flaky.remote(recorder, "listed")) == "finally"
+    assert ray.get(recorder.count.remote()) == 3
+    other = make_recorder(ray)
+    with pytest.raises(ValueError, match="not again"):
+        ray.get(flaky.remote(other, "unlisted"))
+    assert ray.get(other.count.remote()) == 1
+
+
+@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+def a_dead_worker_is_a_worker_crashed_error(ray: ModuleType) -> None:
+    """T1, T3: os._exit with max_retries=0 raises WorkerCrashedError, and later tasks run."""
+
+    @ray.remote(max_retries=0)
+    def die():
+        os._exit(1)
+
+    @ray.remote
+    def live():
+        return "alive"
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(die.remote())
+    assert ray.get(live.remote()) == "alive"
+
+
+@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+def a_dead_worker_is_retried_max_retries_times(ray: ModuleType) -> None:
+    """T1: max_retries=2 gives three executions, then the error; fewer deaths than that give the value."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=2)
+    def die_until(recorder, survivor):
+        if ray.get(recorder.add.remote("ran")) < survivor:
+            os._exit(1)
+        return "survived"
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(die_until.remote(recorder, 99))
+    assert ray.get(recorder.count.remote()) == 3
+    other = make_recorder(ray)
+    assert ray.get(die_until.remote(other, 3)) == "survived"
+    assert ray.get(other.count.remote()) == 3
+
+
+@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+def a_task_is_retried_three_times_by_default(ray: ModuleType) -> None:
+    """T1: four executions at most."""
+    recorder = make_recorder(ray)
+
+    @ray.remote
+    def die(recorder):
+        ray.get(recorder.add.remote("ran"))
+        os._exit(1)
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(die.remote(recorder))
+    assert ray.get(recorder.count.remote()) == 4
+
+
+@program(engines=NOT_SIMULATED, reason="ends its own worker process")
+def sys_exit_in_a_task_is_a_crash(ray: ModuleType) -> None:
+    """T3: SystemExit, whatever its code, ends the worker."""
+
+    @ray.remote(max_retries=0)
+    def leave(code):
+        sys.exit(code)
+
+    for code in (0, 3):
+        with pytest.raises(ray.exceptions.WorkerCrashedError):
+            ray.get(leave.remote(code))
+
+
+@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+def a_crash_fails_the_dependents_too(ray: ModuleType) -> None:
+    """T11: what takes the lost result as an argument raises WorkerCrashedError as well."""
+
+    @ray.remote(max_retries=0)
+    def die():
+        os._exit(1)
+
+    @ray.remote
+    def show(value):
+        return value
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(show.remote(die.remote()))
+
+
+@program()
+def the_exception_classes_have_rays_bases(ray: ModuleType) -> None:
+    """E: programs catch these by their base classes."""
+    errors = ray.exceptions
+    for name in ("RayTaskError", "WorkerCrashedError", "RayActorError", "ObjectLostError", "ObjectStoreFullError"):
+        assert issubclass(getattr(errors, name), errors.RayError)
+    assert issubclass(errors.ActorDiedError, errors.RayActorError)
+    assert issubclass(errors.ActorUnavailableError, errors.RayActorError)
+    assert issubclass(errors.GetTimeoutError, TimeoutError)
+    assert issubclass(errors.OwnerDiedError, errors.ObjectLostError)
+    assert issubclass(errors.ObjectFreedError, errors.ObjectLostError)
+    assert issubclass(errors.ActorAlreadyExistsError, ValueError)
+    assert issubclass(errors.ActorHandleNotFoundError, ValueError)
+    assert not issubclass(errors.WorkerCrashedError, errors.RayTaskError)

@@ -1,0 +1,121 @@
+"""The table of conformance programs and the decorator that fills it.
+
+What lives here: the description of a program (name, topic, init options, engines) and nothing that runs one. What must
+not: pytest, `ray` or `localray` imports, and any expectation about behaviour - those are in `programs/`.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+ProgramFunction = Callable[[ModuleType], None]
+
+
+class Engine(enum.Enum):
+    """Where a program can run; the values are what `--backend` takes."""
+
+    PROCESSES = "processes"
+    SIMULATION = "sim"
+    RAY = "ray"
+
+
+ALL_ENGINES = frozenset(Engine)
+NOT_SIMULATED = frozenset({Engine.PROCESSES, Engine.RAY})
+
+
+@dataclass(frozen=True, slots=True)
+class InitOptions:
+    """The resources `ray.init` is given; hashable, so that equal options can share one real Ray session."""
+
+    num_cpus: int
+    num_gpus: int | None
+    resources: tuple[tuple[str, float], ...]
+
+    def as_keywords(self) -> dict[str, object]:
+        """Returns the keyword arguments for `ray.init`, without the ones that were not asked for."""
+        keywords: dict[str, object] = {"num_cpus": self.num_cpus}
+        if self.num_gpus is not None:
+            keywords["num_gpus"] = self.num_gpus
+        if self.resources:
+            keywords["resources"] = dict(self.resources)
+        return keywords
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One registered program. `reason` says why an engine is left out; `starts_session` is False when the program
+    calls `ray.init` itself and must therefore be handed an uninitialised module."""
+
+    name: str
+    topic: str
+    function: ProgramFunction
+    options: InitOptions
+    engines: frozenset[Engine]
+    reason: str | None
+    starts_session: bool
+    tags: frozenset[str]
+
+
+class RegistrationError(Exception):
+    """A program was declared wrongly; says which one and what to change."""
+
+
+_programs: dict[str, Program] = {}
+
+
+def program(
+    num_cpus: int = 2,
+    resources: Mapping[str, float] | None = None,
+    num_gpus: int | None = None,
+    tags: Iterable[str] = (),
+    engines: Iterable[Engine] = ALL_ENGINES,
+    reason: str | None = None,
+    starts_session: bool = True,
+) -> Callable[[ProgramFunction], ProgramFunction]:
+    """Registers a conformance program.
+
+    Args:
+        num_cpus, resources, num_gpus: what the session is initialised with.
+        tags: free words for selecting programs.
+        engines: where the program can run; the default is everywhere.
+        reason: why an engine is left out; required exactly when one is.
+        starts_session: False for programs that call `ray.init` themselves.
+
+    Raises:
+        RegistrationError: duplicate name, missing docstring, or engines left out without a reason.
+
+    Example:
+        >>> @program(num_cpus=1)
+        ... def get_of_an_empty_list(ray):
+        ...     '''G1: get([]) is [].'''
+        ...     assert ray.get([]) == []
+    """
+    options = InitOptions(num_cpus, num_gpus, tuple(sorted((resources or {}).items())))
+    allowed = frozenset(engines)
+
+    def register(function: ProgramFunction) -> ProgramFunction:
+        name = function.__name__
+        if name in _programs:
+            raise RegistrationError(f"two conformance programs are called {name!r}; rename one")
+        if not function.__doc__:
+            raise RegistrationError(f"{name}: the docstring must name the promise it tests")
+        if (allowed != ALL_ENGINES) != (reason is not None):
+            raise RegistrationError(f"{name}: give `reason` exactly when an engine is left out")
+        topic = function.__module__.rpartition(".")[2]
+        _programs[name] = Program(name, topic, function, options, allowed, reason, starts_session, frozenset(tags))
+        return function
+
+    return register
+
+
+def load_programs() -> tuple[Program, ...]:
+    """Imports every topic module and returns all programs, in order of topic and definition."""
+    package = importlib.import_module(f"{__package__}.programs")
+    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return tuple(_programs.values())

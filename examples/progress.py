@@ -55,12 +55,12 @@ def _load_tqdm() -> Callable[..., _Tqdm] | None:
 
 
 @contextmanager
-def progress(label: str, total: float, unit: str) -> Iterator[ProgressBar]:
+def progress(label: str, total: float | None, unit: str) -> Iterator[ProgressBar]:
     """Show a progress bar while the block runs; it leaves the screen as it found it.
 
     Args:
         label: what is being done.
-        total: how many units there are to do.
+        total: how many units there are to do, if anybody knows.
         unit: what one unit is called, as in `" files"`.
 
     Example:

@@ -11,6 +11,8 @@ from itertools import zip_longest
 
 PAGE_WIDTH = 96
 SPARKS = "▁▂▃▄▅▆▇█"
+BRAILLE_BLANK = 0x2800
+BRAILLE_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 VERDICT = "answer checked against the serial one: "
 
 
@@ -49,6 +51,30 @@ def side_by_side(columns: Sequence[Iterable[str]], width: int) -> str:
     """Return blocks of lines next to each other, each `width` characters wide."""
     rows = zip_longest(*columns, fillvalue="")
     return "\n".join("".join(f"{cell:<{width}}" for cell in row).rstrip() for row in rows)
+
+
+def map_of(route: Sequence[tuple[int, int]], columns: int, rows: int) -> list[str]:
+    """Return a drawing of a round trip: a line from each point to the next and back to the first.
+
+    A character of braille is a grid of 2 by 4 dots, so the lines are finer than the text they are made of.
+    """
+    left, right = min(x for x, _ in route), max(x for x, _ in route)
+    low, high = min(y for _, y in route), max(y for _, y in route)
+    dots_x, dots_y = 2 * columns - 1, 4 * rows - 1
+    points = [
+        (round((x - left) * dots_x / ((right - left) or 1)), round((high - y) * dots_y / ((high - low) or 1)))
+        for x, y in route
+    ]
+    cells = [[0] * columns for _ in range(rows)]
+    for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0]), strict=True):
+        steps = max(abs(x1 - x0), abs(y1 - y0)) or 1
+        for step in range(steps + 1):
+            x, y = x0 + round((x1 - x0) * step / steps), y0 + round((y1 - y0) * step / steps)
+            cells[y // 4][x // 2] |= BRAILLE_DOTS[y % 4][x % 2]
+    lines = [[chr(BRAILLE_BLANK + cell) for cell in row] for row in cells]
+    for x, y in points:
+        lines[y // 4][x // 2] = "●"
+    return ["".join(line) for line in lines]
 
 
 def verdict(equal: bool) -> int:

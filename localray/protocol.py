@@ -314,6 +314,7 @@ class RunTask(NamedTuple):
     values: tuple[Value, ...]
     dependencies: tuple[bytes, ...]
     actor_id: bytes
+    actor_name: str
     attempt: int
     units: tuple[int, ...]
 

@@ -19,7 +19,11 @@ LONG_ROW_TIMEOUT_S = 900.0
 
 
 class Link:
-    """Measures workloads on one system, in a child process of its own."""
+    """Measures workloads on one system, in a child process of its own.
+
+    Attributes:
+        version: of the system; empty until it has started.
+    """
 
     def __init__(self, launcher: Launcher, python: str, name: SystemName, processors: int) -> None:
         self.name = name
@@ -29,6 +33,7 @@ class Link:
         self._processors = processors
         self._child: MarkedProcess | None = None
         self._reader: LineReader | None = None
+        self._start_error = ""
 
     def prepare(self, workload: Workload, warm_up_s: float) -> None:
         """Set a workload up and warm it, starting the system first if it does not run.
@@ -51,7 +56,7 @@ class Link:
         return self._ask(Request(RequestKind.MEASURE, seconds=0.0 if workload.once else seconds), timeout_s).rate
 
     def clear(self) -> None:
-        """Clear away what `prepare` set up; a system that fails at it is destroyed.
+        """Clear away what `prepare` set up.
 
         Raises:
             ChildFailedError: the system failed, with its traceback.
@@ -76,15 +81,20 @@ class Link:
             child.destroy()
 
     def _start(self) -> None:
-        self._child = self._launcher.start(
-            self._python, ["-m", "localray.benchmark.runner", "--system", self.name.value]
-        )
+        if self._start_error:
+            raise ChildFailedError(self._start_error)
+        arguments = ["-m", "localray.benchmark.runner", "--system", self.name.value]
+        self._child = self._launcher.start(self._python, arguments)
         self._reader = LineReader(self._child)
-        self.version = self._ask(
-            Request(RequestKind.START, processors=self._processors), START_TIMEOUT_S, fatal=True
-        ).version
+        try:
+            self.version = self._ask(Request(RequestKind.START, processors=self._processors), START_TIMEOUT_S).version
+        except ChildFailedError as error:
+            # To try again for each row would take as long as it took to fail, and then fail in the same way.
+            self._start_error = str(error)
+            self.destroy()
+            raise
 
-    def _ask(self, request: Request, timeout_s: float, *, fatal: bool = False) -> Reply:
+    def _ask(self, request: Request, timeout_s: float) -> Reply:
         assert self._reader is not None
         try:
             self._reader.write(request.encode())
@@ -93,7 +103,5 @@ class Link:
             self.destroy()
             raise
         if reply.error:
-            if fatal:
-                self.destroy()
             raise ChildFailedError(reply.error.strip())
         return reply

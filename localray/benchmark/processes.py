@@ -21,8 +21,11 @@ from pathlib import Path
 
 import psutil
 
+from .messages import ChildFailedError
+
 MARK_VARIABLE = "LOCALRAY_BENCHMARK_MARK"
 KILL_TIMEOUT_S = 10.0
+KILL_ROUNDS = 5
 ERROR_LINES_SHOWN = 15
 
 _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
@@ -66,17 +69,28 @@ class MarkedProcess:
 
         Returns:
             how many processes had to be killed; 0 after an orderly end.
+
+        Raises:
+            ChildFailedError: some of them outlived being killed.
         """
-        left = [process for process in self.tree() if _is_running(process)]
-        for process in left:
-            with _gone_is_fine():
-                process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(left, timeout=KILL_TIMEOUT_S)
+        killed: set[int] = set()
+        for _ in range(KILL_ROUNDS):
+            # Again, because a process that starts others may have started one between the look and the blow.
+            left = [process for process in self.tree() if _is_running(process)]
+            if not left:
+                break
+            for process in left:
+                with _gone_is_fine():
+                    process.send_signal(signal.SIGKILL)
+                    killed.add(process.pid)
+            psutil.wait_procs(left, timeout=KILL_TIMEOUT_S)
+        else:
+            raise ChildFailedError(f"processes that do not end: {[process.pid for process in left]}")
         self.process.wait(KILL_TIMEOUT_S)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
-        return len(left)
+        return len(killed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,13 +84,14 @@ def bar_of(ratio: float, glyphs: Glyphs) -> str:
 
 
 def goal_is_met(measured: MeasuredRow) -> bool | None:
-    """Whether a row reaches its goal; None where there is none, where the peer is not Ray, or nothing was measured."""
-    ratio = measured.ratio()
-    if measured.row.goal is None or SystemName.RAY not in measured.outcomes:
+    """Whether a row reaches its goal; None where it has none, or where it is not localray beside Ray.
+
+    A row that failed misses its goal.
+    """
+    if measured.row.goal is None or list(measured.outcomes) != [SystemName.LOCALRAY, SystemName.RAY]:
         return None
-    if ratio is None:
-        return False
-    return ratio.median >= measured.row.goal
+    ratio = measured.ratio()
+    return ratio is not None and ratio.median >= measured.row.goal
 
 
 def render_table(results: Results, glyphs: Glyphs = FANCY) -> str:
@@ -208,9 +209,12 @@ def _missed(measured: MeasuredRow, glyphs: Glyphs) -> str:
 
 
 def _failure_lines(results: Results) -> list[str]:
-    lines = []
+    rows_by_failure: dict[tuple[SystemName, str], list[str]] = {}
     for row, name, error in results.failures():
-        lines += [f"{row.key} failed on {name.value}:", *("    " + line for line in error.splitlines())]
+        rows_by_failure.setdefault((name, error), []).append(row.key)
+    lines = []
+    for (name, error), keys in rows_by_failure.items():
+        lines += [f"failed on {name.value}: {', '.join(keys)}", *("    " + line for line in error.splitlines())]
     for name, error in results.stop_errors.items():
         lines += [f"{name.value} did not stop in order:", *("    " + line for line in error.splitlines())]
     return lines

@@ -98,12 +98,11 @@ def format_remote_traceback(
 
 
 def _with_header(line: str, header: str) -> str:
-    if line == _TRACEBACK_HEADER:
-        return header
-    # An exception group draws a frame of bars and pluses around its headers.
-    drawing, found, rest = line.partition(_GROUP_HEADER)
-    if found and not rest and not drawing.strip(" +-|"):
-        return drawing + header
+    for python_header in (_GROUP_HEADER, _TRACEBACK_HEADER):
+        # An exception group draws a frame of bars and pluses around the headers of its members.
+        drawing, found, rest = line.partition(python_header)
+        if found and not rest and not drawing.strip(" +-|"):
+            return drawing + header
     return line
 
 
@@ -174,9 +173,14 @@ def _dual_init(self: BaseException, cause: BaseException) -> None:
     # `object.__setattr__`: the user's class may forbid setting attributes, as a frozen dataclass does.
     object.__setattr__(self, "cause", cause)
     object.__setattr__(self, "_ray_task_error_args", (cause,))
-    for name in _native_attributes(type(cause)):
+    for name in (*_native_attributes(type(cause)), *_shadowed_attributes(cause)):
         if hasattr(cause, name):
             object.__setattr__(self, name, getattr(cause, name))
+
+
+def _shadowed_attributes(cause: BaseException) -> Iterator[str]:
+    """Attributes that have a default on the class, which would be found before the cause is asked."""
+    return (name for name in cause.__dict__ if name not in _DUAL_ATTRIBUTES and hasattr(type(cause), name))
 
 
 def _native_attributes(cause_class: type) -> Iterator[str]:
@@ -215,4 +219,10 @@ def _new_group(cls: type[BaseException], cause: BaseException) -> BaseException:
 
 
 def _extra_attributes(dual: BaseException) -> dict[str, object]:
-    return {name: value for name, value in dual.__dict__.items() if name not in _DUAL_ATTRIBUTES}
+    """What was added to a dual after it was made."""
+    of_cause = dual.__dict__["cause"].__dict__
+    return {
+        name: value
+        for name, value in dual.__dict__.items()
+        if name not in _DUAL_ATTRIBUTES and not (name in of_cause and of_cause[name] is value)
+    }

@@ -174,10 +174,20 @@ def send_task(tables: Tables, worker: WorkerRecord, task: TaskRecord) -> None:
     if template.number not in worker.known:
         workers.teach(tables, worker, template)
     values = tuple([objects.value_for(tables, number, object_id) for object_id in task.dependencies])
-    actor_id = task.actor.actor_id if task.actor is not None else b""
+    actor = task.actor
     tables.send(
         number,
-        RunTask(task.task_id, template.number, task.payload, values, task.dependencies, actor_id, task.attempt, worker.units),
+        RunTask(
+            task.task_id,
+            template.number,
+            task.payload,
+            values,
+            task.dependencies,
+            b"" if actor is None else actor.actor_id,
+            "" if actor is None else actor.name,
+            task.attempt,
+            worker.units,
+        ),
     )
 
 

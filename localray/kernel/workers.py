@@ -73,7 +73,8 @@ def assign_job(tables: Tables, worker: WorkerRecord, number: int) -> None:
 
 def teach(tables: Tables, worker: WorkerRecord, template: Template) -> None:
     """Send a worker a template, and the function it names, before its first task of that kind."""
-    if template.function_id not in worker.known:
+    # A method has no function of its own: it is an attribute of the instance that the worker has made.
+    if template.function_id and template.function_id not in worker.known:
         worker.known.add(template.function_id)
         tables.send(worker.number, tables.functions[template.function_id])
     worker.known.add(template.number)

@@ -91,6 +91,7 @@ def an_actor_keeps_its_cpu_while_it_waits(ray: ModuleType) -> None:
 
     parent = Parent.remote()
     assert ray.get(through_a_task.remote(parent)) is True
+    ray.kill(parent)
 
 
 @program(num_cpus=1)

@@ -189,11 +189,21 @@ def method_decorator_is_checked(ray: ModuleType) -> None:
 
 
 @program()
-def none_means_the_default(ray: ModuleType) -> None:
-    """E7: options whose type allows None may be given as None."""
-    names = ("num_cpus", "num_gpus", "memory", "resources", "name", "runtime_env", "max_retries", "num_returns")
-    function = ray.remote(**dict.fromkeys(names))(_function.__class__(_function.__code__, {}))
-    assert ray.get(function.remote()) == 1
+def none_is_allowed_where_the_type_says_so(ray: ModuleType) -> None:
+    """E7: None is the default; only a task's num_cpus=None, given explicitly, asks for no CPU at all."""
+
+    @ray.remote(**dict.fromkeys(("num_gpus", "memory", "resources", "name", "runtime_env", "num_returns")))
+    def assigned():
+        return ray.get_runtime_context().get_assigned_resources()
+
+    @ray.remote(**dict.fromkeys(("num_cpus", "num_gpus", "resources", "name", "lifetime", "max_concurrency")))
+    class Thing:
+        def assigned(self):
+            return ray.get_runtime_context().get_assigned_resources()
+
+    assert ray.get(assigned.remote()) == {"CPU": 1.0}
+    assert ray.get(assigned.options(num_cpus=None).remote()) == {}
+    assert ray.get(Thing.remote().assigned.remote()) == {}
 
 
 @program()

@@ -1,0 +1,473 @@
+"""`@ray.remote` on classes: the actor class, the handle, and the methods of a handle, as users hold them.
+
+A handle refers to what the actor's constructor returns, so counting references to that object counts handles. Must not live here: an actor's life (the kernel), submitting
+(`localray.client`), checking options (`localray.options`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from localray import options as option_table
+from localray.client.arguments import pack_arguments
+from localray.client.client import Client
+from localray.client.context import TaskContext, current_task
+from localray.client.current import connected_client, require_client
+from localray.client.definitions import serialize_definition
+from localray.exceptions import ActorAlreadyExistsError, RaySystemError
+from localray.ids import ActorID, actor_creation_task_id_bytes, object_id_bytes
+from localray.object_ref import ObjectRef, Reference
+from localray.protocol import CallMode, CreateActor, DefineTemplate, FindActor, KillActor, TaskKind
+from localray.signatures import CallSignature
+from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
+
+ASYNCIO_DEFAULT_CONCURRENCY = 1000
+BUILT_IN_METHODS = ("__ray_ready__", "__ray_call__", "__ray_terminate__")
+METHOD_OPTIONS_ATTRIBUTE = "__ray_method_options__"
+
+
+class ActorClassInheritanceException(TypeError):
+    """A class decorated with `ray.remote` was subclassed."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodDescription:
+    """What a handle must know of a method: its signature here, its options everywhere."""
+
+    options: dict[str, object]
+    is_generator: bool
+    signature: CallSignature | None
+
+
+@dataclass(eq=False)
+class ActorDescription:
+    """What handles of one class share. ``templates`` caches definitions for each client, by method and options."""
+
+    class_name: str
+    methods: dict[str, MethodDescription]
+    max_task_retries: int
+    templates: dict[tuple[object, ...], tuple[Client, DefineTemplate]] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """As it is kept by the kernel for `ray.get_actor`; signatures stay behind."""
+        methods = {
+            name: {key: value for key, value in method.options.items() if isinstance(value, (int, str, type(None)))}
+            for name, method in self.methods.items()
+        }
+        plain = {"class": self.class_name, "methods": methods, "max_task_retries": self.max_task_retries}
+        return json.dumps(plain).encode()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> ActorDescription:
+        """The inverse of `to_bytes`."""
+        plain = json.loads(data)
+        methods = {name: MethodDescription(options, False, None) for name, options in plain["methods"].items()}
+        return ActorDescription(plain["class"], methods, plain["max_task_retries"])
+
+
+def describe_class(cls: type, max_task_retries: int) -> ActorDescription:
+    """Look at a class: its public and private methods, except Python's own special ones that no call names."""
+    methods: dict[str, MethodDescription] = {}
+    for name, function in inspect.getmembers(cls, callable):
+        if name in ("__class__", "__init_subclass__", "__subclasshook__", "__new__", "__init__"):
+            continue
+        if not inspect.isfunction(function) and not inspect.ismethod(function) and not inspect.isbuiltin(function):
+            if not hasattr(function, "__call__") or inspect.isclass(function):  # noqa: B004
+                continue
+        skip = not isinstance(inspect.getattr_static(cls, name), (staticmethod, classmethod))
+        options = dict(getattr(function, METHOD_OPTIONS_ATTRIBUTE, {}))
+        is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        signature = CallSignature(function, skip_first=skip) if inspect.isfunction(function) else None
+        methods[name] = MethodDescription(options, is_generator, signature)
+    return ActorDescription(cls.__name__, methods, max_task_retries)
+
+
+class ActorClass:
+    """A class whose instances are actors: create one with ``.remote()``.
+
+    Args:
+        cls: the user's class.
+        options: as given to the decorator, checked.
+    """
+
+    def __init__(self, cls: type, options: Mapping[str, object]) -> None:
+        for base in cls.__mro__[1:]:
+            if isinstance(base, ActorClass):
+                raise ActorClassInheritanceException("Attempted to define subclass of an actor class.")
+        self.__ray_actor_class__ = cls
+        self.__module__ = cls.__module__
+        self.__doc__ = cls.__doc__
+        self._default_options = dict(options)
+        self._signature = CallSignature(cls.__init__, skip_first=True)
+        self._is_asyncio = any(
+            inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
+            for _, member in inspect.getmembers(cls, inspect.isfunction)
+        )
+        self._description = describe_class(cls, integer(self._default_options.get("max_task_retries")))
+        self._definition: tuple[Client, bytes] | None = None
+
+    def __mro_entries__(self, bases: tuple[object, ...]) -> NoReturn:
+        raise ActorClassInheritanceException(
+            f"Inheriting from the actor class {self._description.class_name} is not supported. Inherit from the plain class, and "
+            "decorate the subclass."
+        )
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        name = self._description.class_name
+        raise TypeError(
+            f"Actors cannot be instantiated directly. Instead of '{name}()', use '{name}.remote()'. "
+            f"(The undecorated class is '{name}.__ray_actor_class__'.)"
+        )
+
+    def __getattr__(self, name: str) -> object:
+        # Class attributes, static methods and class methods are readable on the decorated class, as in Ray.
+        if name.startswith("__") and name not in self.__ray_actor_class__.__dict__:
+            raise AttributeError(f"actor class {type(self).__name__} has no attribute {name!r}")
+        return getattr(self.__ray_actor_class__, name)
+
+    def __repr__(self) -> str:
+        return f"ActorClass({self._description.class_name})"
+
+    def remote(self, *args: object, **kwargs: object) -> ActorHandle:
+        """Create an actor; returns its handle at once."""
+        return self._create(args, kwargs, self._default_options)
+
+    def options(self, **options: object) -> ActorCreation:
+        """The same class with other options; ``self`` is not changed. Raises as `ray.remote` does."""
+        return ActorCreation(self, option_table.override_actor_options(self._default_options, options))
+
+    def _remote(
+        self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
+    ) -> ActorHandle:
+        chosen = option_table.override_actor_options(self._default_options, options) if options else self._default_options
+        return self._create(args, kwargs or {}, chosen)
+
+    def _create(
+        self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object]
+    ) -> ActorHandle:
+        self._signature.check(args, kwargs)
+        client = connected_client()
+        option_table.check_actor_submission(options, self._is_asyncio)
+        template = self._define(client, options)
+        arguments = pack_arguments(client, self._description.class_name, args, kwargs)
+        description = self._description
+        if integer(options.get("max_task_retries")) != description.max_task_retries:
+            retries = integer(options.get("max_task_retries"))
+            description = ActorDescription(description.class_name, description.methods, retries)
+        actor_id = client.new_actor_id()
+        task_id = actor_creation_task_id_bytes(actor_id)
+        name = str(options.get("name") or "")
+        namespace = str(options.get("namespace") or client.namespace)
+
+        def make(request: int) -> CreateActor:
+            return CreateActor(
+                task_id,
+                template.template,
+                arguments.payload,
+                arguments.dependencies,
+                arguments.borrowed,
+                actor_id,
+                name,
+                namespace,
+                options.get("lifetime") == "detached",
+                bool(options.get("get_if_exists")),
+                integer(options.get("max_pending_calls"), -1),
+                description.to_bytes() if name else b"",
+                request,
+            )
+
+        if name:
+            # Only the kernel knows whether the name is free; Ray answers at once too.
+            answer = client.request(make)
+            if isinstance(answer, str):
+                raise ActorAlreadyExistsError(answer)
+            if isinstance(answer, tuple):
+                return handle_from_answer(client, answer, weak=False)
+            creation = client.references.declare(object_id_bytes(task_id, 1))
+        else:
+            creation = client.references.declare(object_id_bytes(task_id, 1))
+            client.channel.send(make(0))
+        return ActorHandle(ActorID(actor_id), description, creation)
+
+    def _define(self, client: Client, options: Mapping[str, object]) -> DefineTemplate:
+        to_place, to_hold = template_resources(options, is_actor=True)
+        mode, concurrency = self._call_mode(options)
+        if self._definition is None or self._definition[0] is not client:
+            name = f"{self.__module__}.{self._description.class_name}"
+            serialized = serialize_definition(self.__ray_actor_class__, name)
+            function_id = client.define_function(name, serialized.to_bytes(), serialized.contained)
+            self._definition = (client, function_id)
+        template = DefineTemplate(
+            template=client.new_template_number(),
+            kind=TaskKind.ACTOR_CREATION.value,
+            function_id=self._definition[1],
+            name=f"{self._description.class_name}.__init__",
+            method="__init__",
+            num_returns=1,
+            to_place=to_place,
+            to_hold=to_hold,
+            max_retries=0,
+            retry_exceptions=b"",
+            call_mode=mode.value,
+            max_concurrency=concurrency,
+            max_calls=0,
+        )
+        key = ("__init__", to_place, to_hold, mode, concurrency)
+        known = self._description.templates.get(key)
+        if known is not None and known[0] is client:
+            return known[1]
+        self._description.templates[key] = (client, template)
+        client.define_template(template)
+        return template
+
+    def _call_mode(self, options: Mapping[str, object]) -> tuple[CallMode, int]:
+        concurrency = integer(options.get("max_concurrency"))
+        if self._is_asyncio:
+            return CallMode.ASYNCIO, concurrency or ASYNCIO_DEFAULT_CONCURRENCY
+        if concurrency > 1:
+            return CallMode.THREADED, concurrency
+        return CallMode.SERIAL, 1
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, object]]:
+        return ActorClass._empty, (), {"cls": self.__ray_actor_class__, "options": self._default_options}
+
+    @staticmethod
+    def _empty() -> ActorClass:
+        return ActorClass.__new__(ActorClass)
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__init__(state["cls"], state["options"])  # type: ignore[misc, arg-type]
+
+
+class ActorCreation:
+    """An actor class together with options: what ``.options()`` returns."""
+
+    def __init__(self, actor_class: ActorClass, options: Mapping[str, object]) -> None:
+        self._actor_class = actor_class
+        self._options = options
+
+    def remote(self, *args: object, **kwargs: object) -> ActorHandle:
+        """Create an actor; returns its handle at once."""
+        return self._actor_class._create(args, kwargs, self._options)
+
+
+class ActorHandle(Reference):
+    """A reference to an actor; its attributes are the actor's methods.
+
+    Handles are equal when they name the same actor, and travel inside arguments and values. The actor lives while a handle does,
+    unless it is detached; handles from `ray.get_actor` and `current_actor` do not count.
+    """
+
+    __slots__ = ("__weakref__", "_creation", "_description", "_ray_actor_id", "_weak")
+
+    def __init__(
+        self, actor_id: ActorID, description: ActorDescription, creation: ObjectRef[object] | None, *, weak: bool = False
+    ) -> None:
+        self._ray_actor_id = actor_id
+        self._description = description
+        self._creation = creation
+        self._weak = weak
+
+    @property
+    def _actor_id(self) -> ActorID:
+        return self._ray_actor_id
+
+    def __getattr__(self, name: str) -> ActorMethod:
+        if name not in BUILT_IN_METHODS:
+            if name.startswith("__") and name.endswith("__") and name not in self._description.methods:
+                # What Python looks up on its own (copy, numpy, …) must not become a call.
+                raise AttributeError(f"an actor handle has no attribute {name!r}")
+            if name not in self._description.methods:
+                raise AttributeError(
+                    f"'{self._description.class_name}' object has no attribute '{name}'. "
+                    f"Its methods are: {', '.join(sorted(m for m in self._description.methods if not m.startswith('_')))}."
+                )
+        return ActorMethod(self, name, None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ActorHandle) and self._ray_actor_id == other._ray_actor_id
+
+    def __hash__(self) -> int:
+        return hash(self._ray_actor_id)
+
+    def __repr__(self) -> str:
+        return f"Actor({self._description.class_name}, {self._ray_actor_id.hex()})"
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        if self._creation is not None:
+            holder = self._creation._holder
+            if holder is not None:
+                holder.pickled_out_of_band(self._creation.binary())
+        return self.reduce_into([])
+
+    def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:
+        creation = b""
+        if self._creation is not None:
+            creation = self._creation.binary()
+            contained.append(creation)
+        return restore_handle, (self._ray_actor_id.binary(), self._description.to_bytes(), creation)
+
+
+def restore_handle(actor_id: bytes, description: bytes, creation: bytes) -> ActorHandle:
+    """Unpickle a handle: the current client counts it from now on, unless the pickled one was weak."""
+    reference = require_client().references.adopt(creation) if creation else None
+    return ActorHandle(ActorID(actor_id), ActorDescription.from_bytes(description), reference, weak=reference is None)
+
+
+def handle_from_answer(client: Client, answer: tuple[object, ...], *, weak: bool) -> ActorHandle:
+    """A handle from what the kernel says of a named actor."""
+    actor_id, creation, description = answer
+    if not (isinstance(actor_id, bytes) and isinstance(creation, bytes) and isinstance(description, bytes)):
+        raise RaySystemError("the head described an actor wrongly")
+    reference = None if weak else client.references.adopt(creation)
+    return ActorHandle(ActorID(actor_id), ActorDescription.from_bytes(description), reference, weak=weak)
+
+
+class ActorMethod:
+    """A method of a handle: call it with ``.remote()``. It keeps the handle, and so the actor, alive."""
+
+    __slots__ = ("_handle", "_name", "_options")
+
+    def __init__(self, handle: ActorHandle, name: str, options: Mapping[str, object] | None) -> None:
+        self._handle = handle
+        self._name = name
+        self._options = options
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise TypeError(
+            f"Actor methods cannot be called directly. Instead of running 'object.{self._name}()', try "
+            f"'object.{self._name}.remote()'."
+        )
+
+    def options(self, **options: object) -> ActorMethod:
+        """The same method with other options."""
+        option_table.validate_method_options(options, in_options=True)
+        return ActorMethod(self._handle, self._name, {**(self._options or {}), **options})
+
+    def remote(self, *args: object, **kwargs: object) -> object:
+        """Submit the call; returns a reference, a list of them, or None, by ``num_returns``."""
+        handle = self._handle
+        name = self._name
+        method = handle._description.methods.get(name)
+        if method is not None and method.signature is not None:
+            method.signature.check(args, kwargs)
+        client = connected_client()
+        template = self._template(client, method)
+        arguments = pack_arguments(client, name, args, kwargs)
+        references = client.submit_call(
+            handle._ray_actor_id.binary(), template.template, template.num_returns, arguments
+        )
+        return one_or_all(references)
+
+    def _remote(
+        self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
+    ) -> object:
+        return (self.options(**options) if options else self).remote(*args, **(kwargs or {}))
+
+    def _template(self, client: Client, method: MethodDescription | None) -> DefineTemplate:
+        options = self._options
+        templates = self._handle._description.templates
+        key: tuple[object, ...] = (self._name, None if options is None else repr(sorted(options.items())))
+        known = templates.get(key)
+        if known is not None and known[0] is client:
+            return known[1]
+        merged = {**(method.options if method is not None else {}), **(options or {})}
+        option_table.check_method_call(merged)
+        max_retries = merged.get("max_task_retries")
+        class_name = self._handle._description.class_name
+        template = DefineTemplate(
+            template=client.new_template_number(),
+            kind=TaskKind.ACTOR_CALL.value,
+            function_id=b"",
+            name=str(merged.get("name") or f"{class_name}.{self._name}"),
+            method=self._name,
+            num_returns=count_returns(merged, method is not None and method.is_generator),
+            to_place=(),
+            to_hold=(),
+            max_retries=integer(max_retries, self._handle._description.max_task_retries),
+            retry_exceptions=serialize_retry_exceptions(merged.get("retry_exceptions")),
+            call_mode=CallMode.SERIAL.value,
+            max_concurrency=1,
+            max_calls=0,
+        )
+        client.define_template(template)
+        templates[key] = (client, template)
+        return template
+
+
+def method(*args: object, **options: object) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """Set options of an actor's method: ``@ray.method(num_returns=2)``.
+
+    Raises:
+        AssertionError: an option is unknown, or something other than keywords was given.
+        ValueError: an option's value is wrong.
+    """
+    if len(args) == 1 and callable(args[0]) and not options:
+        return args[0]  # type: ignore[return-value]
+    if args:
+        raise AssertionError("The @ray.method decorator takes keyword arguments only, e.g. '@ray.method(num_returns=2)'.")
+    option_table.validate_method_options(options, in_options=False)
+
+    def annotate(function: Callable[..., object]) -> Callable[..., object]:
+        setattr(function, METHOD_OPTIONS_ATTRIBUTE, options)
+        return function
+
+    return annotate
+
+
+def exit_actor() -> NoReturn:
+    """End the actor that is running: this call and those queued fail, exit handlers run.
+
+    Raises:
+        TypeError: called outside of an actor.
+    """
+    from localray.client.executor import ActorExit
+
+    context = current_task.get()
+    if context is None or not context.actor_id:
+        raise TypeError("exit_actor called on a non-actor worker.")
+    raise ActorExit
+
+
+def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
+    """The handle of a named actor; it does not keep the actor alive.
+
+    Raises:
+        ValueError: there is no such actor.
+    """
+    if not name:
+        raise ValueError("Please supply a non-empty value to get_actor")
+    if namespace == "":
+        raise ValueError('"" is not a valid namespace. Pass None to not specify a namespace.')
+    client = connected_client()
+    answer = client.request(lambda request: FindActor(request, name, namespace or client.namespace))
+    if not isinstance(answer, tuple):
+        raise ValueError(
+            f"Failed to look up actor with name '{name}'. This could because 1. You are trying to look up a named actor you "
+            "didn't create. 2. The named actor died. 3. You did not use a namespace matching the namespace of the actor."
+        )
+    return handle_from_answer(client, answer, weak=True)
+
+
+def handle_of_running(context: TaskContext) -> ActorHandle:
+    """The weak handle of the actor that a context belongs to."""
+    if context.actor_class is None:
+        raise RaySystemError("the running actor has no class")
+    return ActorHandle(ActorID(context.actor_id), describe_class(context.actor_class, 0), None, weak=True)
+
+
+def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
+    """End an actor at once: running, queued and later calls raise `RayActorError`.
+
+    Raises:
+        ValueError: the argument is not a handle.
+    """
+    client = connected_client()
+    if not isinstance(actor, ActorHandle):
+        raise ValueError(f"ray.kill() only supported for actors. For tasks, try ray.cancel(). Got: {type(actor)}.")
+    client.channel.send(KillActor(actor._ray_actor_id.binary(), no_restart))
+    client.channel.flush()

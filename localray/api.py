@@ -1,0 +1,239 @@
+"""The functions of `ray`: decorators, get, put, wait and their kin. Each checks what the user gave, then asks the client."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+
+from localray.actor import ActorClass
+from localray.client.current import connected_client
+from localray.client.diagnosis import explain_value
+from localray.client.serialization import serialize
+from localray.exceptions import RaySystemError
+from localray.object_ref import ObjectRef
+from localray.options import from_units, validate_actor_options, validate_task_options
+from localray.protocol import CancelTask, Query
+from localray.remote_function import RemoteFunction
+from localray.session import require_session
+
+
+def remote(*args: object, **options: object) -> object:
+    """Make a function run as tasks, or a class's instances actors.
+
+    Args:
+        args: the function or class, when used without parentheses.
+        options: see the option table; e.g. ``num_cpus``, ``num_returns``, ``max_retries``, ``resources``.
+
+    Returns:
+        A `RemoteFunction` or `ActorClass`; with options, a decorator that makes one.
+
+    Raises:
+        AssertionError: empty parentheses, or a positional argument beside options.
+        TypeError: what is decorated is neither a Python function nor a class.
+        ValueError: an option is unknown, or its value is wrong.
+
+    Example:
+        >>> @ray.remote(num_cpus=2)             # doctest: +SKIP
+        ... def f():
+        ...     return 1
+    """
+    if len(args) == 1 and not options and callable(args[0]):
+        return make_remote(args[0], {})
+    if args or not options:
+        raise AssertionError(
+            "The @ray.remote decorator must be applied using either the syntax '@ray.remote' or with some keyword arguments, "
+            "like '@ray.remote(num_returns=2, resources={\"CustomResource\": 1})'."
+        )
+    return lambda target: make_remote(target, options)
+
+
+def make_remote(target: object, options: Mapping[str, object]) -> RemoteFunction | ActorClass:
+    """Decorate one function or class."""
+    if inspect.isclass(target):
+        validate_actor_options(options, in_options=False)
+        return ActorClass(target, options)
+    if inspect.isfunction(target) or type(target).__name__ == "cython_function_or_method":
+        validate_task_options(options, in_options=False, is_generator=inspect.isgeneratorfunction(target))
+        return RemoteFunction(target, options)
+    raise TypeError("The @ray.remote decorator must be applied to either a function or a class.")
+
+
+def get(object_refs: object, *, timeout: float | None = None) -> object:
+    """The value of an object, or of several.
+
+    Args:
+        object_refs: one `ObjectRef` or a list of them.
+        timeout: seconds to wait at most; 0 never blocks, None waits for ever.
+
+    Returns:
+        The value, or a list of values in the order of the references. Arrays are read-only views.
+
+    Raises:
+        GetTimeoutError: not ready in time; the tasks go on.
+        RayTaskError: the task raised; also an instance of what it raised.
+        ValueError, TypeError: these are not references.
+    """
+    client = connected_client()
+    if isinstance(object_refs, ObjectRef):
+        return client.get((object_refs,), timeout)[0]
+    if not isinstance(object_refs, list):
+        raise ValueError(
+            f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef or a list of "
+            "ObjectRefs. "
+        )
+    for reference in object_refs:
+        if not isinstance(reference, ObjectRef):
+            raise TypeError(
+                f"Attempting to call `get` on the value {reference!r}, which is not an ray.ObjectRef."
+            )
+    return client.get(object_refs, timeout) if object_refs else []
+
+
+def put(value: object, *, _owner: object = None, _tensor_transport: str = "object_store") -> ObjectRef[object]:
+    """Store a value once and get a reference to it.
+
+    Raises:
+        TypeError: the value is a reference, or can't be serialized; the text names the attribute at fault.
+        ValueError: an owner was given.
+    """
+    client = connected_client()
+    if _owner is not None:
+        raise ValueError("`_owner` is not supported; objects belong to the session.")
+    if isinstance(value, ObjectRef):
+        raise TypeError(
+            "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, you can wrap the ray.ObjectRef in a list "
+            "and call 'put' on it."
+        )
+    try:
+        serialized = serialize(value)
+    except Exception as error:
+        raise TypeError(explain_value("the value of ray.put", value, error)) from error
+    return client.put_serialized(serialized)
+
+
+def wait(
+    ray_waitables: Sequence[ObjectRef[object]],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> tuple[list[ObjectRef[object]], list[ObjectRef[object]]]:
+    """Wait until some of several objects are ready. A failed task's object counts as ready.
+
+    Args:
+        ray_waitables: a list of different references.
+        num_returns: how many to wait for.
+        timeout: seconds to wait at most; None waits for ever.
+        fetch_local: accepted; there is one machine.
+
+    Returns:
+        The ready ones, ``num_returns`` of them at most, and the rest; each in the order given.
+
+    Raises:
+        TypeError: this is not a list of references.
+        ValueError: a reference occurs twice, or a number makes no sense.
+    """
+    client = connected_client()
+    if isinstance(ray_waitables, ObjectRef):
+        raise TypeError("wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got a single ray.ObjectRef")
+    if not isinstance(ray_waitables, list):
+        raise TypeError(f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got {type(ray_waitables)}")
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
+    for reference in ray_waitables:
+        if not isinstance(reference, ObjectRef):
+            raise TypeError(
+                f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got list containing {type(reference)}"
+            )
+    if not ray_waitables:
+        return [], []
+    if len(set(ray_waitables)) != len(ray_waitables):
+        raise ValueError("Wait requires a list of unique ray_waitables.")
+    if num_returns <= 0:
+        raise ValueError("Invalid number of objects to return %d." % num_returns)
+    if num_returns > len(ray_waitables):
+        raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
+    return client.wait(ray_waitables, num_returns, timeout)
+
+
+def cancel(object_ref: ObjectRef[object], *, force: bool = False, recursive: bool = True) -> None:
+    """Cancel the task that makes an object. A finished task is left alone.
+
+    Args:
+        object_ref: of the task.
+        force: kill the worker instead of raising KeyboardInterrupt in it.
+        recursive: accepted; children are cancelled in a later version.
+
+    Raises:
+        TypeError: this is not a reference.
+    """
+    client = connected_client()
+    if not isinstance(object_ref, ObjectRef):
+        raise TypeError(f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(object_ref)}.")
+    client.channel.send(CancelTask(object_ref.binary(), force, recursive))
+    client.channel.flush()
+
+
+def _resource_table(query: Query) -> dict[str, float]:
+    client = require_session("asking for resources")
+    answer = client.ask(query)
+    if not isinstance(answer, tuple):
+        raise RaySystemError("the head described its resources wrongly")
+    return {name: from_units(units) for name, units in answer if units > 0}
+
+
+def cluster_resources() -> dict[str, float]:
+    """All resources of the session's nodes.
+
+    Raises:
+        RaySystemError: there is no session.
+    """
+    return _resource_table(Query.CLUSTER_RESOURCES)
+
+
+def available_resources() -> dict[str, float]:
+    """What of the resources is free now; what a task lends out while it waits in `get` is free.
+
+    Raises:
+        RaySystemError: there is no session.
+    """
+    return _resource_table(Query.AVAILABLE_RESOURCES)
+
+
+def nodes() -> list[dict[str, object]]:
+    """The nodes, each as a dictionary with the keys that Ray's have.
+
+    Raises:
+        RaySystemError: there is no session.
+    """
+    answer = require_session("asking for nodes").ask(Query.NODES)
+    if not isinstance(answer, tuple):
+        raise RaySystemError("the head described its nodes wrongly")
+    return [
+        {
+            "NodeID": node_id.hex(),
+            "Alive": bool(alive),
+            "NodeManagerAddress": "127.0.0.1",
+            "NodeManagerHostname": "localhost",
+            "NodeManagerPort": 0,
+            "ObjectManagerPort": 0,
+            "ObjectStoreSocketName": "",
+            "RayletSocketName": "",
+            "MetricsExportPort": 0,
+            "NodeName": "127.0.0.1",
+            "alive": bool(alive),
+            "Resources": {name: from_units(units) for name, units in resources},
+            "Labels": dict(labels),
+        }
+        for node_id, alive, resources, labels in answer
+    ]
+
+
+def get_gpu_ids() -> list[int]:
+    """The indices of the GPUs that the running task or actor has; none on a driver."""
+    from localray.client.context import current_task
+
+    connected_client()
+    context = current_task.get()
+    return list(context.devices) if context is not None else []
+

@@ -1,0 +1,111 @@
+"""The arguments of a task or call: packed by the submitter, unpacked by the worker.
+
+References at the top level are dependencies: the task gets their values. References further inside stay references (borrowed). The payload is the pickle
+of ``(args, kwargs, places)``, where ``places`` says which positions and keywords the dependencies fill. Arguments too large to travel inside a message are put in
+the store as one object, which then is the first dependency and the payload only says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from localray.client.diagnosis import explain_argument
+from localray.client.serialization import Serialized, deserialize, serialize
+from localray.object_ref import ObjectRef
+
+INLINE_LIMIT_BYTES = 100 * 1024
+_NO_ARGUMENTS = b""
+_IN_FIRST_DEPENDENCY = b"\x02"
+
+
+class Putter(Protocol):
+    """Who stores arguments that are too large."""
+
+    def put_serialized(self, serialized: Serialized) -> ObjectRef[object]: ...
+
+
+class Arguments:
+    """Packed arguments. ``keep`` holds what must stay alive until the submission has been sent."""
+
+    __slots__ = ("borrowed", "dependencies", "keep", "payload")
+
+    def __init__(
+        self, payload: bytes, dependencies: tuple[bytes, ...], borrowed: tuple[bytes, ...], keep: object = None
+    ) -> None:
+        self.payload = payload
+        self.dependencies = dependencies
+        self.borrowed = borrowed
+        self.keep = keep
+
+
+NONE = Arguments(_NO_ARGUMENTS, (), ())
+
+
+def pack_arguments(
+    putter: Putter, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> Arguments:
+    """Pack the arguments of a call.
+
+    Args:
+        putter: stores them if they are large.
+        name: of the function, for the error text.
+        args, kwargs: as the user gave them.
+
+    Raises:
+        TypeError: one of them can't be serialized; the text names the attribute at fault.
+    """
+    if not args and not kwargs:
+        return NONE
+    dependencies: list[bytes] = []
+    places: list[int | str] = []
+    plain = args
+    plain_kwargs = kwargs
+    for position, argument in enumerate(args):
+        if isinstance(argument, ObjectRef):
+            dependencies.append(argument.binary())
+            places.append(position)
+    if kwargs:
+        for key, argument in kwargs.items():
+            if isinstance(argument, ObjectRef):
+                dependencies.append(argument.binary())
+                places.append(key)
+    if dependencies:
+        plain = tuple(None if isinstance(argument, ObjectRef) else argument for argument in args)
+        plain_kwargs = {key: None if isinstance(value, ObjectRef) else value for key, value in kwargs.items()}
+    try:
+        serialized = serialize((plain, plain_kwargs, tuple(places)))
+    except Exception as error:
+        raise TypeError(explain_argument(name, args, kwargs, error)) from error
+    if serialized.size_bytes > INLINE_LIMIT_BYTES:
+        reference = putter.put_serialized(serialized)
+        return Arguments(_IN_FIRST_DEPENDENCY, (reference.binary(), *dependencies), (), reference)
+    return Arguments(serialized.to_bytes(), tuple(dependencies), serialized.contained)
+
+
+def unpack_arguments(payload: bytes, values: Sequence[object]) -> tuple[list[object], dict[str, object]]:
+    """Unpack what `pack_arguments` packed.
+
+    Args:
+        payload: of the submission.
+        values: of the dependencies, in order.
+
+    Returns:
+        The positional and the keyword arguments.
+    """
+    if payload == _NO_ARGUMENTS:
+        return [], {}
+    if payload == _IN_FIRST_DEPENDENCY:
+        whole, values = values[0], values[1:]
+    else:
+        whole = deserialize(payload)
+    args, kwargs, places = whole  # type: ignore[misc]
+    arguments = list(args)
+    if places:
+        kwargs = dict(kwargs)
+        for place, value in zip(places, values, strict=True):
+            if isinstance(place, int):
+                arguments[place] = value
+            else:
+                kwargs[place] = value
+    return arguments, kwargs

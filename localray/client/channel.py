@@ -1,0 +1,87 @@
+"""What a client needs of the world: one ordered channel to the kernel, a store, a clock. Implemented over sockets and shared memory by
+`localray.runtime`, over virtual ones by `localray.sim`. Must not live here: any implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+
+from localray.protocol import ClientMessage
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+
+class Waiter:
+    """Something a thread waits for: counts down to `ready`, or is fired at once."""
+
+    __slots__ = ("fail_fast", "missing", "ready", "reply", "wake")
+
+    def __init__(self, missing: int = 1, *, fail_fast: bool = False) -> None:
+        self.missing = missing
+        self.ready = missing <= 0
+        self.fail_fast = fail_fast
+        self.reply: object = None
+        self.wake: Lock | None = None
+
+    def count_down(self) -> None:
+        """One of the things waited for has come."""
+        self.missing -= 1
+        if self.missing <= 0:
+            self.fire()
+
+    def fire(self) -> None:
+        """Ready, whatever else is missing."""
+        self.ready = True
+        if self.wake is not None and self.wake.locked():
+            self.wake.release()
+
+
+class Channel(Protocol):
+    """The client's end of its channel into the kernel. All messages arrive in `Client.handle`, on whichever thread reads."""
+
+    def send(self, message: ClientMessage) -> None:
+        """Queue a message; it leaves soon by itself, at the latest about a millisecond later."""
+
+    def queue(self, message: ClientMessage) -> None:
+        """Queue a message that leaves with the next flush; never sends by itself."""
+
+    def flush(self) -> None:
+        """Send what is queued now."""
+
+    def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
+        """Block until the waiter is ready, or for so many seconds; returns whether it is ready.
+
+        Raises:
+            RaySystemError: the other end is gone.
+        """
+
+    def soon(self) -> None:
+        """Something was queued without a lock (a reference died): see that `Client.before_flush` is called soon. Never blocks."""
+
+    def keep_reading(self, interested: int) -> None:
+        """Change by so much how many callbacks wait for messages while no thread does; while positive, somebody reads."""
+
+    def now_s(self) -> float:
+        """The time in seconds on a clock that never goes back; virtual in a simulation."""
+
+    def spawn(self, function: Callable[[], None], name: str) -> None:
+        """Run a function on a thread of its own whose current client is this channel's."""
+
+    def new_event_loop(self) -> AbstractEventLoop:
+        """An event loop for an asyncio actor that, while it runs, also reads this channel."""
+
+    def close(self) -> None:
+        """End the channel; waiting threads get an error."""
+
+
+class Store(Protocol):
+    """Where large objects' bytes are."""
+
+    def writable(self, location: int, size_bytes: int) -> memoryview:
+        """A reserved range, to write into."""
+
+    def readable(self, location: int, size_bytes: int, on_gone: Callable[[], None]) -> memoryview:
+        """A read-only view; ``on_gone`` is called when it and all made from it are gone. It must not lock or block."""

@@ -1,0 +1,423 @@
+"""One process's side of a session: submit, put, get, wait; the same for drivers and workers, over sockets or in a simulation.
+
+Thread-safe: any thread may call anything. Whichever thread waits reads the channel (see `localray.client.channel.Channel.wait`) and so runs `handle` for whatever arrives.
+Must not live here: executing tasks (`localray.client.executor`), sockets and clocks (the channel), decorators and handles (what users hold).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from localray import ids
+from localray.client.arguments import Arguments
+from localray.client.channel import Channel, Store, Waiter
+from localray.client.references import Entry, ReferenceTable
+from localray.client.serialization import Serialized, serialize
+from localray.client.values import error_of, load
+from localray.exceptions import GetTimeoutError, ObjectStoreFullError, RaySystemError
+from localray.object_ref import ObjectRef
+from localray.protocol import (
+    INLINE,
+    AbandonBuffer,
+    Ask,
+    ClientMessage,
+    DefineFunction,
+    DefineTemplate,
+    GetObjects,
+    KernelMessage,
+    Notice,
+    ObjectReady,
+    PutObject,
+    Query,
+    Reply,
+    ReserveBuffer,
+    Status,
+    SubmitCall,
+    SubmitTask,
+    Value,
+    WithdrawGet,
+)
+
+INLINE_LIMIT_BYTES = 100 * 1024
+"""Values up to this size travel inside messages; larger ones go to the store (Ray's limit)."""
+
+_FIRST_RETURN = (1).to_bytes(4, "little")
+_PUT_INDEX = (0x40000000).to_bytes(4, "little")
+
+
+class MessageHandler(Protocol):
+    """Takes the messages that only a worker gets."""
+
+    def __call__(self, message: KernelMessage) -> None: ...
+
+
+class Client:
+    """The core of a driver or worker process.
+
+    Args:
+        channel: the ordered channel to the kernel.
+        store: the memory where large objects are.
+        number: this client's number; its ids are made of it.
+        job: the job it works for.
+        node_id: the node it is on.
+        namespace: where its actors' names live.
+        notify: shows a text to the user.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        store: Store,
+        number: int,
+        job: int,
+        node_id: bytes,
+        namespace: str,
+        notify: Callable[[str], None],
+    ) -> None:
+        self.channel = channel
+        self.store = store
+        self.number = number
+        self.node_id = node_id
+        self.namespace = namespace
+        self.references = ReferenceTable(channel, self)
+        self.on_worker_message: MessageHandler | None = None
+        self.stalls = False
+        """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
+        self._notify = notify
+        self._requests: dict[int, Waiter] = {}
+        self._request_numbers = itertools.count(1)
+        self._task_numbers = itertools.count(1)
+        self._template_numbers = itertools.count(1)
+        self._function_numbers = itertools.count(1)
+        self.set_job(job)
+
+    def set_job(self, job: int) -> None:
+        """Work for this job from now on."""
+        self.job = job
+        self._nil_actor_id = ids.nil_actor_id(job)
+
+    # ---------------------------------------------------------------- definitions
+
+    def define_function(self, name: str, blob: bytes, contained: tuple[bytes, ...]) -> bytes:
+        """Make a serialized function or class known to the session; returns its id."""
+        function_id = ids.task_id_bytes(self.number, next(self._function_numbers), self._nil_actor_id)
+        self.channel.send(DefineFunction(function_id, name, blob, contained))
+        return function_id
+
+    def new_template_number(self) -> int:
+        """A number for a template, unique in the session."""
+        return (self.number << 24) + next(self._template_numbers)
+
+    def define_template(self, template: DefineTemplate) -> None:
+        """Make a template known to the session."""
+        self.channel.send(template)
+
+    # ---------------------------------------------------------------- submitting
+
+    def submit_task(self, template: int, num_returns: int, arguments: Arguments) -> list[ObjectRef[object]]:
+        """Submit a task; returns at once with the references to what it will return."""
+        task_id = ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id)
+        references = self._declare_returns(task_id, num_returns)
+        self.channel.send(
+            SubmitTask(task_id, template, arguments.payload, arguments.dependencies, arguments.borrowed)
+        )
+        return references
+
+    def submit_call(
+        self, actor_id: bytes, template: int, num_returns: int, arguments: Arguments
+    ) -> list[ObjectRef[object]]:
+        """Submit a call of an actor's method."""
+        task_id = ids.task_id_bytes(self.number, next(self._task_numbers), actor_id)
+        references = self._declare_returns(task_id, num_returns)
+        self.channel.send(
+            SubmitCall(task_id, template, arguments.payload, arguments.dependencies, arguments.borrowed, actor_id)
+        )
+        return references
+
+    def new_actor_id(self) -> bytes:
+        """An id for an actor that this client is about to create."""
+        return ids.actor_id_bytes(self.number, next(self._task_numbers), self.job)
+
+    def _declare_returns(self, task_id: bytes, num_returns: int) -> list[ObjectRef[object]]:
+        declare = self.references.declare
+        if num_returns == 1:
+            return [declare(task_id + _FIRST_RETURN)]
+        return [declare(ids.object_id_bytes(task_id, index)) for index in range(1, num_returns + 1)]
+
+    # ---------------------------------------------------------------- objects
+
+    def put(self, value: object) -> ObjectRef[object]:
+        """Store a value; see `ray.put`."""
+        return self.put_serialized(serialize(value))
+
+    def put_serialized(self, serialized: Serialized) -> ObjectRef[object]:
+        """Store a value that is serialized already."""
+        status, payload, location, size_bytes, contained = self.pack(serialized)
+        object_id = ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id) + _PUT_INDEX
+        reference = self.references.declare(object_id)
+        if location == INLINE:
+            self.references.entries[object_id].value = (status, payload, location, size_bytes)
+        self.channel.send(PutObject(object_id, status, payload, location, size_bytes, contained))
+        return reference
+
+    def pack(self, serialized: Serialized) -> tuple[int, bytes, int, int, tuple[bytes, ...]]:
+        """Put a value into the form in which it travels: inline when small, else written to the store.
+
+        Raises:
+            ObjectStoreFullError: there is no room.
+        """
+        size_bytes = serialized.size_bytes
+        if size_bytes <= INLINE_LIMIT_BYTES:
+            return (Status.VALUE.value, serialized.to_bytes(), INLINE, size_bytes, serialized.contained)
+        location = self.request(lambda number: ReserveBuffer(number, size_bytes))
+        if not isinstance(location, int):
+            raise ObjectStoreFullError(str(location))
+        try:
+            serialized.write_into(self.store.writable(location, size_bytes))
+        except BaseException:
+            self.channel.send(AbandonBuffer(location))
+            raise
+        return (Status.VALUE.value, b"", location, size_bytes, serialized.contained)
+
+    def get(self, references: Sequence[ObjectRef[object]], timeout_s: float | None) -> list[object]:
+        """The values of objects, in order; see `ray.get`.
+
+        Raises:
+            GetTimeoutError: not all were ready in time.
+            Exception: the error of the first that failed.
+        """
+        entries, _keep = self._entries(references)
+        if any(entry.value is None for entry in entries):
+            self._await_entries(references, entries, len(references), timeout_s, fail_fast=True)
+            self._raise_if_incomplete(references, entries, timeout_s)
+        return [self._load(ref.binary(), entry) for ref, entry in zip(references, entries, strict=True)]
+
+    def _raise_if_incomplete(
+        self, references: Sequence[ObjectRef[object]], entries: Sequence[Entry], timeout_s: float | None
+    ) -> None:
+        """After a wait that may have ended early: the first known error comes before a timeout."""
+        incomplete = 0
+        for reference, entry in zip(references, entries, strict=True):
+            if entry.value is None:
+                incomplete += 1
+            elif entry.value[0] != Status.VALUE:
+                raise error_of(reference.binary(), entry.value)
+        if incomplete:
+            raise GetTimeoutError(
+                f"Get timed out: {incomplete} of {len(references)} object(s) not ready after {timeout_s} s. "
+                "The tasks go on; a later get may succeed."
+            )
+
+    def wait(
+        self, references: Sequence[ObjectRef[object]], num_returns: int, timeout_s: float | None
+    ) -> tuple[list[ObjectRef[object]], list[ObjectRef[object]]]:
+        """Split references into ready and not ready; see `ray.wait`."""
+        entries, _keep = self._entries(references)
+        if sum(1 for entry in entries if entry.value is not None) < num_returns:
+            self._await_entries(references, entries, num_returns, timeout_s, fail_fast=False)
+        ready: list[ObjectRef[object]] = []
+        rest: list[ObjectRef[object]] = []
+        for reference, entry in zip(references, entries, strict=True):
+            (ready if entry.value is not None and len(ready) < num_returns else rest).append(reference)
+        return ready, rest
+
+    def _entries(self, references: Sequence[ObjectRef[object]]) -> tuple[list[Entry], list[ObjectRef[object]]]:
+        """The entries of references, and what keeps them alive meanwhile.
+
+        A reference may be unknown here: made from an id, or left over from an earlier session. It is adopted for as long as the
+        caller looks at it; the kernel says if it knows no such object.
+        """
+        table = self.references.entries
+        try:
+            return [table[reference.binary()] for reference in references], []
+        except KeyError:
+            keep = [self.references.adopt(reference.binary()) for reference in references]
+            return [table[reference.binary()] for reference in references], keep
+
+    def _await_entries(
+        self,
+        references: Sequence[ObjectRef[object]],
+        entries: Sequence[Entry],
+        needed: int,
+        timeout_s: float | None,
+        *,
+        fail_fast: bool,
+    ) -> None:
+        """Wait until so many of these entries have values, an error has come (``fail_fast``), or the time is over."""
+        waiter = Waiter(needed, fail_fast=fail_fast)
+        asked: list[bytes] = []
+        counted: set[bytes] = set()
+        with self.references.lock:
+            for reference, entry in zip(references, entries, strict=True):
+                object_id = reference.binary()
+                if object_id in counted:
+                    waiter.missing -= 1
+                elif entry.value is not None:
+                    waiter.missing -= 1
+                    if fail_fast and entry.value[0] != Status.VALUE:
+                        return
+                else:
+                    counted.add(object_id)
+                    if entry.waiters is None:
+                        entry.waiters = [waiter]
+                    else:
+                        entry.waiters.append(waiter)
+                    if self.stalls or not entry.asked:
+                        asked.append(object_id)
+                        entry.asked = True
+            if waiter.missing <= 0:
+                waiter.ready = True
+        number = next(self._request_numbers)
+        if asked:
+            self.channel.send(GetObjects(number, tuple(asked), max(1, waiter.missing), self.stalls))
+        try:
+            self.channel.wait(waiter, timeout_s)
+        finally:
+            if asked and waiter.missing > 0:
+                self.channel.send(WithdrawGet(number))
+            if waiter.missing > 0 or not fail_fast:
+                self._unlink(waiter, references)
+
+    def _unlink(self, waiter: Waiter, references: Sequence[ObjectRef[object]]) -> None:
+        """A waiter that stopped early must not pile up on the entries it waited for."""
+        with self.references.lock:
+            for reference in references:
+                entry = self.references.entries.get(reference.binary())
+                if entry is not None and entry.waiters is not None and waiter in entry.waiters:
+                    entry.waiters.remove(waiter)
+
+    def _load(self, object_id: bytes, entry: Entry) -> object:
+        value = entry.value
+        if value is None:
+            raise RaySystemError(f"object {object_id.hex()} has no value although it was waited for")
+        if value[0] != Status.VALUE:
+            raise error_of(object_id, value)
+        return load(value[1] if entry.view is None else entry.view, object_id)
+
+    def view(self, object_id: bytes, value: Value) -> memoryview:
+        """A view of a delivered place in the store; the delivery's pin goes when the view, and what was made from it, does."""
+        references = self.references
+        return self.store.readable(value[2], value[3], lambda: references.unpin(object_id))
+
+    # ---------------------------------------------------------------- futures
+
+    def future(self, object_id: bytes) -> Future[object]:
+        """A future of an object's value or error. It keeps the object alive until it is done."""
+        future: Future[object] = Future()
+        future.set_running_or_notify_cancel()
+        keep = self.references.adopt(object_id)
+
+        def complete() -> None:
+            try:
+                result = self.get([keep], 0)[0]
+            except BaseException as error:  # noqa: BLE001 - whatever the task raised belongs to who waits for the future
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._call_when_ready(keep, complete)
+        return future
+
+    def on_completed(self, object_id: bytes, callback: Callable[[object], None]) -> None:
+        """Call back with an object's value, or the error instance, once known."""
+
+        def done(future: Future[object]) -> None:
+            error = future.exception()
+            callback(error if error is not None else future.result())
+
+        self.future(object_id).add_done_callback(done)
+
+    def _call_when_ready(self, reference: ObjectRef[object], callback: Callable[[], None]) -> None:
+        object_id = reference.binary()
+        with self.references.lock:
+            entry = self.references.entries[object_id]
+            if entry.value is None:
+                if entry.callbacks is None:
+                    entry.callbacks = []
+                entry.callbacks.append(callback)
+                asked, entry.asked = entry.asked, True
+                self.channel.keep_reading(1)
+                if not asked:
+                    self.channel.send(GetObjects(next(self._request_numbers), (object_id,), 1, False))
+                return
+        callback()
+
+    # ---------------------------------------------------------------- requests
+
+    def request(self, make: Callable[[int], ClientMessage]) -> object:
+        """Send a numbered request and wait for its reply.
+
+        Args:
+            make: builds the message from its number.
+        """
+        number = next(self._request_numbers)
+        waiter = Waiter()
+        self._requests[number] = waiter
+        try:
+            self.channel.send(make(number))
+            self.channel.wait(waiter, None)
+        finally:
+            self._requests.pop(number, None)
+        return waiter.reply
+
+    def ask(self, query: Query, argument: str = "") -> object:
+        """Ask a question about the whole cluster."""
+        return self.request(lambda number: Ask(number, query.value, argument))
+
+    # ---------------------------------------------------------------- arriving messages
+
+    def handle(self, message: KernelMessage) -> None:
+        """Take in one message from the kernel, on whichever thread read it."""
+        kind = type(message)
+        if kind is ObjectReady:
+            self._object_ready(message)  # type: ignore[arg-type]
+        elif kind is Reply:
+            waiter = self._requests.get(message.request)  # type: ignore[union-attr]
+            if waiter is not None:
+                waiter.reply = message.value  # type: ignore[union-attr]
+                waiter.fire()
+        elif kind is Notice:
+            self._notify(message.text)  # type: ignore[union-attr]
+        elif self.on_worker_message is not None:
+            self.on_worker_message(message)
+        else:
+            raise RaySystemError(f"a driver cannot take {kind.__name__}")
+
+    def _object_ready(self, message: ObjectReady) -> None:
+        """An object that was asked for: keep it in its entry, count the waiters down, run the callbacks."""
+        object_id, status, payload, location, size_bytes = message
+        value = (status, payload, location, size_bytes)
+        view = self.view(object_id, value) if location != INLINE else None
+        with self.references.lock:
+            entry = self.references.entries.get(object_id)
+            if entry is None:
+                return
+            first = entry.value is None
+            entry.value = value
+            if first:
+                entry.view = view
+            waiters, entry.waiters = entry.waiters, None
+            callbacks, entry.callbacks = entry.callbacks, None
+        if waiters is not None:
+            for waiter in waiters:
+                if status != Status.VALUE and waiter.fail_fast:
+                    waiter.missing -= 1
+                    waiter.fire()
+                else:
+                    waiter.count_down()
+        if callbacks is not None:
+            for callback in callbacks:
+                callback()
+            self.channel.keep_reading(-len(callbacks))
+
+    def before_flush(self) -> None:
+        """Called by the channel before it sends: conclude what the garbage collector noted."""
+        self.references.conclude()
+
+    def close(self) -> None:
+        """The session is over for this client."""
+        self.references.close()
+        self.channel.close()

@@ -1,0 +1,135 @@
+"""Actors that run several calls at once: on threads, or interleaved on one event loop.
+
+Both take calls as they arrive (the kernel sends them as soon as their arguments are there) and keep to ``max_concurrency``; the rest waits here, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from localray.client.context import current_task
+from localray.protocol import RunTask, TaskKind
+
+if TYPE_CHECKING:
+    from localray.client.executor import Executor
+
+
+class ThreadedActor:
+    """Runs an actor's calls on up to ``max_concurrency`` threads."""
+
+    def __init__(self, executor: Executor, max_concurrency: int) -> None:
+        self._executor = executor
+        self._limit = max_concurrency
+        self._waiting: deque[RunTask] = deque()
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def accept(self, message: RunTask) -> None:
+        """Take a call in: start it, or let it wait for a thread."""
+        with self._lock:
+            if self._running >= self._limit:
+                self._waiting.append(message)
+                return
+            self._running += 1
+        self._executor.client.channel.spawn(lambda: self._work(message), "localray-call")
+
+    def _work(self, message: RunTask) -> None:
+        """Run a call, and then those that wait, until none does."""
+        current: RunTask | None = message
+        while current is not None:
+            self._executor.run(current)
+            with self._lock:
+                if self._waiting:
+                    current = self._waiting.popleft()
+                else:
+                    current = None
+                    self._running -= 1
+        self._executor.client.channel.flush()
+
+
+class AsyncioActor:
+    """Runs an actor's constructor and calls on one event loop; coroutines interleave where they await."""
+
+    def __init__(self, executor: Executor, creation: RunTask, max_concurrency: int) -> None:
+        self._executor = executor
+        self._limit = max_concurrency
+        self._waiting: deque[RunTask] = deque([creation])
+        self._running = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._flushing = False
+        self._tasks: dict[bytes, asyncio.Task[None]] = {}
+
+    def run(self) -> None:
+        """Run the loop on the calling thread until the process ends."""
+        channel = self._executor.client.channel
+        loop = self._loop = channel.new_event_loop()
+        self._thread = threading.get_ident()
+        asyncio.set_event_loop(loop)
+        queue = self._executor.queue
+        self._executor.accept = self.accept
+        self._executor.interrupt = self._cancel
+        while queue:
+            self._waiting.append(queue.popleft())
+        loop.call_soon(self._start_waiting)
+        loop.run_forever()
+
+    def accept(self, message: RunTask) -> None:
+        """Take a call in, from whichever thread reads the channel."""
+        self._waiting.append(message)
+        if threading.get_ident() == self._thread:
+            self._start_waiting()
+        elif self._loop is not None:
+            self._loop.call_soon_threadsafe(self._start_waiting)
+
+    def _start_waiting(self) -> None:
+        loop = self._loop
+        while loop is not None and self._waiting and self._running < self._limit:
+            self._running += 1
+            message = self._waiting.popleft()
+            self._tasks[message.task_id] = loop.create_task(self._run(message))
+
+    async def _run(self, message: RunTask) -> None:
+        executor = self._executor
+        template = executor.template(message)
+        started_s = executor.begin(message)
+        current_task.set(executor.context(message, template))
+        try:
+            if message.task_id in executor.cancelled:
+                raise asyncio.CancelledError
+            if template.kind == TaskKind.ACTOR_CREATION:
+                executor.construct(message, template)
+                result: object = None
+            else:
+                function, args, kwargs = executor.prepare_call(message, template)
+                result = function(*args, **kwargs)
+                if inspect.isawaitable(result):
+                    result = await result
+        except BaseException as error:  # noqa: BLE001 - whatever the user's code raised is the call's outcome
+            executor.conclude_error(message, template, error, started_s)
+        else:
+            executor.answer(message, template, result, started_s)
+        finally:
+            self._running -= 1
+            self._tasks.pop(message.task_id, None)
+            self._start_waiting()
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        """Send all answers of one turn of the loop together."""
+        if not self._flushing and self._loop is not None:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._executor.client.channel.flush()
+
+    def _cancel(self, task_id: bytes) -> None:
+        task = self._tasks.get(task_id)
+        if task is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(task.cancel)

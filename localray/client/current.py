@@ -1,0 +1,73 @@
+"""Which client a call on the public API belongs to: the process's one, or in a simulation the one of the carrier thread.
+
+Must not live here: making or ending clients (`localray.session`, `localray.runtime`, `localray.sim`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from localray.exceptions import RaySystemError
+
+if TYPE_CHECKING:
+    from localray.client.client import Client
+    from localray.object_ref import ObjectRef
+
+_thread = threading.local()
+_process_client: Client | None = None
+_start_session: Callable[[], None] | None = None
+
+
+def current_client() -> Client | None:
+    """The client of the calling thread, else the process's, else None."""
+    client: Client | None = getattr(_thread, "client", None)
+    return client if client is not None else _process_client
+
+
+def require_client() -> Client:
+    """The current client.
+
+    Raises:
+        RaySystemError: there is no session.
+    """
+    client = current_client()
+    if client is None:
+        raise RaySystemError("Ray has not been started yet. Call ray.init() first.")
+    return client
+
+
+def connected_client() -> Client:
+    """The current client; starts a session where there is none and auto-init is allowed.
+
+    Raises:
+        RaySystemError: there is no session, and ``RAY_ENABLE_AUTO_CONNECT`` is 0.
+    """
+    client: Client | None = getattr(_thread, "client", None) or _process_client
+    if client is None and _start_session is not None and os.environ.get("RAY_ENABLE_AUTO_CONNECT", "") != "0":
+        _start_session()
+    return client if client is not None else require_client()
+
+
+def set_session_starter(start: Callable[[], None]) -> None:
+    """Say how a session is started when somebody needs one: called by `localray.session`, which stands above."""
+    global _start_session
+    _start_session = start
+
+
+def set_process_client(client: Client | None) -> None:
+    """Make this the client of every thread that has none of its own."""
+    global _process_client
+    _process_client = client
+
+
+def set_thread_client(client: Client | None) -> None:
+    """Make this the client of the calling thread: how a simulation lets many clients live in one process."""
+    _thread.client = client
+
+
+def restore_reference(object_id: bytes) -> ObjectRef[object]:
+    """Unpickle a reference: the current client refers to the object from now on."""
+    return require_client().references.adopt(object_id)

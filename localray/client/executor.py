@@ -1,0 +1,375 @@
+"""A worker's side of a client: takes `RunTask` messages, runs the functions and methods they name, answers with `TaskDone`.
+
+The same code executes in a worker process and on a simulation's carrier threads. Calls of a serial actor and plain tasks run one after the other on the thread that calls
+`run_next`; threaded and asyncio actors run theirs through `localray.client.concurrent_actor`. Must not live here: reading the channel, processes, retry decisions.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from asyncio import CancelledError
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from localray.client.arguments import unpack_arguments
+from localray.client.client import Client
+from localray.client.concurrent_actor import AsyncioActor, ThreadedActor
+from localray.client.context import TaskContext, current_task
+from localray.client.serialization import deserialize, serialize
+from localray.client.values import load
+from localray.exceptions import RaySystemError, RayTaskError
+from localray.protocol import (
+    INLINE,
+    ActorExiting,
+    CallMode,
+    CancelRunning,
+    DefineFunction,
+    DefineTemplate,
+    Exit,
+    KernelMessage,
+    Outcome,
+    RecallTasks,
+    Resources,
+    RunTask,
+    SetUpJob,
+    Status,
+    TaskDone,
+    TaskKind,
+    TasksReturned,
+)
+
+_PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent)
+_OWN_ADDRESS = "127.0.0.1"
+
+
+class ActorExit(BaseException):
+    """Raised by `ray.actor.exit_actor` through the user's frames; not an Exception, so that no handler of theirs swallows it."""
+
+
+class WorkerExit(BaseException):
+    """Raised where the worker's process, or its carrier, is to end after what it has answered."""
+
+
+@dataclass(slots=True)
+class Actor:
+    """The actor that lives in this worker."""
+
+    actor_id: bytes
+    instance: object
+    actor_class: type
+    class_name: str
+    resources: Resources
+
+
+class Executor:
+    """Runs what the kernel sends.
+
+    Args:
+        client: the worker's client; its worker messages come here.
+        set_up_job: called once with the job's import paths and directory before its first task.
+        on_start: called before each task starts: counts it where the process's death can't lose the count.
+        exit_process: ends the worker in an orderly way.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        set_up_job: Callable[[SetUpJob], None],
+        on_start: Callable[[], None],
+        exit_process: Callable[[str], None],
+    ) -> None:
+        self.client = client
+        self.queue: deque[RunTask] = deque()
+        self.actor: Actor | None = None
+        self.running: bytes | None = None
+        self.cancelled: set[bytes] = set()
+        self.interrupt: Callable[[bytes], None] | None = None
+        self.accept: Callable[[RunTask], None] = self.queue.append
+        self.asyncio_actor: AsyncioActor | None = None
+        self.interruptible = False
+        self.exit_reason: str | None = None
+        self._set_up_job = set_up_job
+        self._on_start = on_start
+        self._exit_process = exit_process
+        self._blobs: dict[bytes, DefineFunction] = {}
+        self._functions: dict[bytes, Callable[..., object]] = {}
+        self._templates: dict[int, DefineTemplate] = {}
+        client.on_worker_message = self.handle
+
+    # ---------------------------------------------------------------- messages
+
+    def handle(self, message: KernelMessage) -> None:
+        """Take in one of the messages that only workers get."""
+        if isinstance(message, RunTask):
+            self.accept(message)
+        elif isinstance(message, DefineFunction):
+            self._blobs[message.function_id] = message
+        elif isinstance(message, DefineTemplate):
+            self._templates[message.template] = message
+        elif isinstance(message, RecallTasks):
+            self._recall(message)
+        elif isinstance(message, CancelRunning):
+            self._cancel(message)
+        elif isinstance(message, SetUpJob):
+            self.client.set_job(message.job)
+            self.client.namespace = message.namespace
+            self._set_up_job(message)
+        elif isinstance(message, Exit):
+            self.exit_reason = message.reason
+            self._exit_process(message.reason)
+        else:
+            raise RaySystemError(f"a worker cannot take {type(message).__name__}")
+
+    def _recall(self, message: RecallTasks) -> None:
+        """Give back what has not started; a task leaves the queue at the moment it starts, so it is in one place or the other."""
+        wanted = set(message.task_ids)
+        returned: list[bytes] = []
+        for _ in range(len(self.queue)):
+            try:
+                task = self.queue.popleft()
+            except IndexError:
+                break  # The executing thread took the last one meanwhile.
+            if task.task_id in wanted:
+                returned.append(task.task_id)
+            else:
+                self.queue.append(task)
+        self.client.channel.send(TasksReturned(tuple(returned)))
+        self.client.channel.flush()
+
+    def _cancel(self, message: CancelRunning) -> None:
+        self.cancelled.add(message.task_id)
+        if self.interrupt is not None:
+            self.interrupt(message.task_id)
+
+    # ---------------------------------------------------------------- execution
+
+    def run_next(self) -> None:
+        """Run the task at the head of the queue, if it is still there, and answer."""
+        try:
+            message = self.queue.popleft()
+        except IndexError:
+            return
+        self.run(message)
+
+    def run(self, message: RunTask) -> None:
+        """Run one task on the calling thread and send its answer."""
+        template = self._templates[message.template]
+        if template.kind == TaskKind.ACTOR_CREATION and template.call_mode == CallMode.ASYNCIO:
+            # Its constructor already runs on the loop, as in Ray: it may create tasks there.
+            self.asyncio_actor = AsyncioActor(self, message, template.max_concurrency)
+            return
+        started_s = self.begin(message)
+        token = current_task.set(self.context(message, template))
+        try:
+            if message.task_id in self.cancelled:
+                raise KeyboardInterrupt
+            result = self._invoke(message, template)
+        except WorkerExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the user's code raised is the task's outcome
+            self.conclude_error(message, template, error, started_s)
+        else:
+            self.answer(message, template, result, started_s)
+        finally:
+            current_task.reset(token)
+            self.running = None
+
+    def template(self, message: RunTask) -> DefineTemplate:
+        """What the message's template says."""
+        return self._templates[message.template]
+
+    def begin(self, message: RunTask) -> float:
+        """A task starts now; returns the time."""
+        self._on_start()
+        self.running = message.task_id
+        return self.client.channel.now_s()
+
+    def context(self, message: RunTask, template: DefineTemplate) -> TaskContext:
+        """What `get_runtime_context` tells inside this task."""
+        actor = self.actor
+        return TaskContext(
+            task_id=message.task_id,
+            name=template.name,
+            function_name=template.name,
+            actor_id=message.actor_id,
+            resources=template.to_hold if actor is None else actor.resources,
+            devices=message.units,
+            attempt=message.attempt,
+            actor_class=None if actor is None else actor.actor_class,
+            actor_name=message.actor_name,
+        )
+
+    def _invoke(self, message: RunTask, template: DefineTemplate) -> object:
+        kind = template.kind
+        if kind == TaskKind.ACTOR_CALL:
+            function, args, kwargs = self.prepare_call(message, template)
+        elif kind == TaskKind.TASK:
+            function = self.function(template)
+            args, kwargs = self.arguments(message)
+        else:
+            self.construct(message, template)
+            return None
+        self.interruptible = True
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self.interruptible = False
+
+    def function(self, template: DefineTemplate) -> Callable[..., object]:
+        """The function or class of a template, unpickled at its first use."""
+        function = self._functions.get(template.function_id)
+        if function is None:
+            definition = self._blobs[template.function_id]
+            try:
+                function = deserialize(definition.blob)  # type: ignore[assignment]
+            except Exception as error:
+                raise RaySystemError(
+                    f"{definition.name} could not be loaded in the worker: {type(error).__name__}: {error}. "
+                    "A module it needs must be importable from the driver's sys.path."
+                ) from error
+            self._functions[template.function_id] = function  # type: ignore[assignment]
+        return function  # type: ignore[return-value]
+
+    def arguments(self, message: RunTask) -> tuple[list[object], dict[str, object]]:
+        """The arguments of a task, its dependencies filled in."""
+        values: list[object] = []
+        for object_id, value in zip(message.dependencies, message.values, strict=True):
+            data = value[1] if value[2] == INLINE else self.client.view(object_id, value)
+            values.append(load(data, object_id))
+        return unpack_arguments(message.payload, values)
+
+    def construct(self, message: RunTask, template: DefineTemplate) -> None:
+        """Become the actor that the message creates."""
+        target = self.function(template)
+        args, kwargs = self.arguments(message)
+        mode = CallMode(template.call_mode)
+        self.actor = Actor(message.actor_id, None, target, template.name, template.to_hold)  # type: ignore[arg-type]
+        self.actor.instance = target(*args, **kwargs)
+        if mode is CallMode.THREADED:
+            self.accept = ThreadedActor(self, template.max_concurrency).accept
+
+    def prepare_call(
+        self, message: RunTask, template: DefineTemplate
+    ) -> tuple[Callable[..., object], list[object], dict[str, object]]:
+        """The bound method of a call and its arguments."""
+        if self.actor is None:
+            raise RaySystemError("a call arrived at a worker that is no actor")
+        args, kwargs = self.arguments(message)
+        instance = self.actor.instance
+        if template.method == "__ray_call__":
+            function = args.pop(0)
+            return function, [instance, *args], kwargs  # type: ignore[return-value]
+        if template.method == "__ray_ready__":
+            return _true, [], {}
+        if template.method == "__ray_terminate__":
+            raise ActorExit
+        return getattr(instance, template.method), args, kwargs
+
+    # ---------------------------------------------------------------- answers
+
+    def answer(self, message: RunTask, template: DefineTemplate, result: object, started_s: float) -> None:
+        """Send a result."""
+        try:
+            outcomes = self._pack_returns(template, result)
+        except BaseException as error:  # noqa: BLE001 - a __reduce__ of the user's may raise anything; it is the task's error
+            self.conclude_error(message, template, error, started_s)
+            return
+        self._send(message, outcomes, started_s, retryable=False)
+
+    def _pack_returns(self, template: DefineTemplate, result: object) -> tuple[Outcome, ...]:
+        pack = self.client.pack
+        if template.num_returns == 1:
+            return (pack(serialize(result)),)
+        if template.num_returns == 0:
+            return ()
+        try:
+            results = list(result)  # type: ignore[call-overload]
+        except TypeError:
+            results = [result]
+        if len(results) != template.num_returns:
+            raise ValueError(
+                f"Task returned {len(results)} objects, but num_returns={template.num_returns}."
+            )
+        return tuple(pack(serialize(item)) for item in results)
+
+    def conclude_error(
+        self, message: RunTask, template: DefineTemplate, error: BaseException, started_s: float
+    ) -> None:
+        """Send an exception as the outcome of every return, or end where that is what it means."""
+        if isinstance(error, ActorExit):
+            self.exit_actor("The actor exited by its own `exit_actor()`.")
+            return
+        if isinstance(error, SystemExit):
+            self.exit_for(message, error)
+            return
+        status, payload = self._pack_error(message, template, error)
+        outcome: Outcome = (status, payload, INLINE, len(payload), ())
+        retryable = isinstance(error, Exception) and self._wants_retry(template, error)
+        self._send(message, (outcome,) * template.num_returns, started_s, retryable=retryable)
+
+    def _pack_error(self, message: RunTask, template: DefineTemplate, error: BaseException) -> tuple[int, bytes]:
+        if isinstance(error, (KeyboardInterrupt, CancelledError)) or message.task_id in self.cancelled:
+            self.cancelled.discard(message.task_id)
+            return Status.CANCELLED.value, f"Task {template.name} was cancelled.".encode()
+        name = template.name
+        actor_id = actor_repr = None
+        if self.actor is not None:
+            actor_id = self.actor.actor_id.hex()
+            actor_repr = _repr_of_actor(self.actor)
+        described = RayTaskError.from_exception(
+            error, name, f"ray::{name}", os.getpid(), _OWN_ADDRESS, _PACKAGE_DIRECTORY, actor_repr, actor_id
+        )
+        # The traceback's frames hold the arguments and with them references; the error must not keep those alive.
+        error.__traceback__ = None
+        return Status.TASK_ERROR.value, described.to_bytes()
+
+    def _wants_retry(self, template: DefineTemplate, error: Exception) -> bool:
+        if not template.retry_exceptions:
+            return False
+        kinds = deserialize(template.retry_exceptions)
+        if kinds is True:
+            return True
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        return isinstance(cause, tuple(kinds))  # type: ignore[arg-type]
+
+    def _send(self, message: RunTask, outcomes: tuple[Outcome, ...], started_s: float, *, retryable: bool) -> None:
+        channel = self.client.channel
+        duration_s = channel.now_s() - started_s
+        channel.send(TaskDone(message.task_id, outcomes, duration_s, retryable))
+
+    # ---------------------------------------------------------------- endings
+
+    def exit_actor(self, reason: str) -> None:
+        """The actor in this worker ends itself: its callers are told, then the process goes."""
+        if self.actor is None:
+            return
+        self.client.channel.send(ActorExiting(self.actor.actor_id, reason))
+        self.client.channel.flush()
+        self._exit_process(reason)
+
+    def exit_for(self, message: RunTask, error: SystemExit) -> None:
+        """`sys.exit()` in user code ends an actor in order, and a task's worker as if it had crashed."""
+        if self.actor is not None and self.actor.instance is not None:
+            self.exit_actor("The actor exited by its own `sys.exit()`.")
+        else:
+            self.client.channel.flush()
+            self._exit_process(f"sys.exit({error.code!r}) in a task")
+
+
+def _true() -> bool:
+    return True
+
+
+def _repr_of_actor(actor: Actor) -> str | None:
+    """The actor's own `repr`, as Ray shows it in errors; None where it has not been constructed or its repr raises."""
+    if actor.instance is None:
+        return None
+    try:
+        return repr(actor.instance)
+    except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the error that is being reported
+        print(f"repr of actor {actor.class_name} raised {type(error).__name__}", file=sys.stderr)
+        return None
+

@@ -1,0 +1,133 @@
+"""A client's table of references: how many reference objects live in this process for each id, and what is known of the object.
+
+The kernel counts clients, not Python objects: it hears of the first reference here and of the last one's death. Reference objects die anywhere,
+in the garbage collector too, so their death is only noted (`released`, a deque) and concluded under the lock at the next send. An
+entry also caches the object's value as it travels: small values are fetched once, whatever the number of `get`s. Must not live here: messages' meaning,
+deserialization.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol
+
+from localray.client.channel import Channel, Waiter
+from localray.object_ref import ObjectRef
+from localray.protocol import AddReferences, DropReferences, UnpinObjects, Value
+
+
+class Entry:
+    """What this process knows of one object that it refers to."""
+
+    __slots__ = ("asked", "callbacks", "count", "value", "view", "waiters")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.value: Value | None = None
+        self.view: memoryview | None = None
+        self.asked = False
+        self.waiters: list[Waiter] | None = None
+        self.callbacks: list[Callable[[], None]] | None = None
+
+
+class ValueSource(Protocol):
+    """How references' own methods reach values: the client."""
+
+    def future(self, object_id: bytes) -> Future[object]: ...
+    def on_completed(self, object_id: bytes, callback: Callable[[object], None]) -> None: ...
+
+
+class ReferenceTable:
+    """The references of one client."""
+
+    def __init__(self, channel: Channel, source: ValueSource) -> None:
+        self.lock = threading.RLock()
+        self.entries: dict[bytes, Entry] = {}
+        self._channel = channel
+        self._source = source
+        self._released: deque[bytes] = deque()
+        self._unpinned: deque[bytes] = deque()
+        self._pinned_for_ever: set[bytes] = set()
+        self.closed = False
+
+    def declare(self, object_id: bytes) -> ObjectRef[object]:
+        """The first reference to an object whose making is being sent to the kernel, which thereby counts this client."""
+        self.entries[object_id] = Entry(1)
+        return ObjectRef(object_id, self)
+
+    def adopt(self, object_id: bytes) -> ObjectRef[object]:
+        """A reference that arrived inside a value."""
+        self.retain(object_id)
+        return ObjectRef(object_id, self)
+
+    def retain(self, object_id: bytes) -> None:
+        """Count one more reference, and tell the kernel if it is the first."""
+        with self.lock:
+            entry = self.entries.get(object_id)
+            if entry is None:
+                self.entries[object_id] = Entry(1)
+                self._channel.send(AddReferences((object_id,)))
+            else:
+                entry.count += 1
+
+    def drop(self, object_id: bytes) -> None:
+        """One reference fewer. Called by the garbage collector: an append, and nothing that locks."""
+        if not self.closed:
+            self._released.append(object_id)
+            self._channel.soon()
+
+    def unpin(self, object_id: bytes) -> None:
+        """A delivered place in the store is no longer looked at. Called by the garbage collector like `drop`."""
+        if not self.closed:
+            self._unpinned.append(object_id)
+            self._channel.soon()
+
+    def conclude(self) -> None:
+        """Work off what died since the last time; called before each flush."""
+        if self._released:
+            self._conclude_released()
+        if self._unpinned:
+            unpinned = [self._unpinned.popleft() for _ in range(len(self._unpinned))]
+            self._channel.queue(UnpinObjects(tuple(unpinned)))
+
+    def _conclude_released(self) -> None:
+        released = self._released
+        entries = self.entries
+        dropped: list[bytes] = []
+        with self.lock:
+            for _ in range(len(released)):
+                object_id = released.popleft()
+                entry = entries.get(object_id)
+                if entry is None:
+                    continue
+                entry.count -= 1
+                if entry.count == 0:
+                    del entries[object_id]
+                    dropped.append(object_id)
+            if dropped:
+                # Inside the lock: an `AddReferences` for the same id by another thread must not overtake it.
+                self._channel.queue(DropReferences(tuple(dropped)))
+
+    def pickled_out_of_band(self, object_id: bytes) -> None:
+        """A reference left by a way nobody counts: keep the object for as long as this process lives (Ray's rule)."""
+        with self.lock:
+            if object_id not in self._pinned_for_ever:
+                self._pinned_for_ever.add(object_id)
+                self.retain(object_id)
+
+    def future(self, object_id: bytes) -> Future[object]:
+        """A future of the value."""
+        return self._source.future(object_id)
+
+    def on_completed(self, object_id: bytes, callback: Callable[[object], None]) -> None:
+        """Call back with the value, or the error, once known."""
+        self._source.on_completed(object_id, callback)
+
+    def close(self) -> None:
+        """The session is over: deaths need not be told any more."""
+        self.closed = True
+        self._released.clear()
+        self._unpinned.clear()

@@ -1,0 +1,76 @@
+"""What a finished object becomes in the hands of its reader: its value, or the exception that says what went wrong."""
+
+from __future__ import annotations
+
+from localray.client.serialization import deserialize
+from localray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    ObjectFreedError,
+    ObjectLostError,
+    ObjectStoreFullError,
+    RayError,
+    RaySystemError,
+    RayTaskError,
+    TaskCancelledError,
+    TaskUnschedulableError,
+    UnserializableException,
+    WorkerCrashedError,
+)
+from localray.protocol import Status, Value
+
+
+def load(data: bytes | memoryview, object_id: bytes) -> object:
+    """Deserialize a value.
+
+    Raises:
+        RaySystemError: its class can't be imported here, or its own unpickling raised; the cause is chained.
+    """
+    try:
+        return deserialize(data)
+    except Exception as error:
+        raise RaySystemError(f"Object {object_id.hex()} could not be deserialized: {type(error).__name__}: {error}") from error
+
+
+def error_of(object_id: bytes, value: Value) -> RayError:
+    """The exception that reading a failed object raises.
+
+    Args:
+        object_id: of the object; the id of an actor's object holds the actor's.
+        value: with a status other than VALUE; see `localray.protocol.Status` for what the payload then is.
+    """
+    status, payload = value[0], value[1]
+    if status == Status.TASK_ERROR:
+        return _task_error(payload).as_instanceof_cause()
+    if status == Status.ACTOR_CREATION_FAILED:
+        return ActorDiedError.from_task_error(_task_error(payload))
+    text = payload.decode(errors="replace")
+    if status == Status.ACTOR_DIED:
+        return _actor_died(object_id, text)
+    if status == Status.ACTOR_UNAVAILABLE:
+        return ActorUnavailableError(text, object_id[8:24])
+    if status == Status.CANCELLED:
+        return TaskCancelledError(error_message=text)
+    if status == Status.FREED:
+        return ObjectFreedError(object_id.hex(), b"", "")
+    if status == Status.LOST:
+        return ObjectLostError(object_id.hex(), b"", "")
+    if status == Status.STORE_FULL:
+        return ObjectStoreFullError(text)
+    if status == Status.UNSCHEDULABLE:
+        return TaskUnschedulableError(text)
+    return WorkerCrashedError(text)
+
+
+def _task_error(payload: bytes) -> RayTaskError:
+    """The error of a task; one whose exception can't be rebuilt here arrives as an error with the text of why."""
+    error = RayError.from_bytes(payload)
+    if isinstance(error, RayTaskError):
+        return error
+    if isinstance(error, UnserializableException):
+        raise error
+    raise RaySystemError(f"a task's error arrived as {type(error).__name__}")
+
+
+def _actor_died(object_id: bytes, text: str) -> ActorDiedError:
+    return ActorDiedError.from_text(text, object_id[8:24].hex())

@@ -1,0 +1,46 @@
+"""What this machine offers, as containers see it: CPUs and memory. Reads the system; decides nothing else."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+STORE_SHARE = 0.3
+STORE_MAXIMUM_BYTES = 200 * 10**9
+
+
+def default_cpu_count() -> int:
+    """The CPUs that this process may use: of the machine, less what its affinity and its container's quota forbid; at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    quota = _container_quota()
+    if quota is not None:
+        count = min(count, max(1, math.ceil(quota)))
+    return max(1, count)
+
+
+def _container_quota() -> float | None:
+    """How many CPUs' time the control group allows, or None without a limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return None  # No version 2 control group here.
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def default_store_bytes() -> int:
+    """How much shared memory the object store may use unless told otherwise: Ray's 30 % of the memory, at most 200 GB, whole pages."""
+    import psutil
+
+    total_bytes = psutil.virtual_memory().total
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        if limit != "max":
+            total_bytes = min(total_bytes, int(limit))
+    except (OSError, ValueError):
+        total_bytes = int(total_bytes)  # No limit is set for this container.
+    share = min(int(total_bytes * STORE_SHARE), STORE_MAXIMUM_BYTES)
+    return share // 4096 * 4096

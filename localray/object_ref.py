@@ -1,0 +1,175 @@
+"""References to objects, as users hold them: `ObjectRef`, and the base class of all that pickles as a reference.
+
+A reference counts while it lives: it is made by a client's reference table and tells that table when it dies. Must not live here: the table
+(`localray.client.references`), fetching values (`localray.client.client`).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from localray.ids import JobID, TaskID
+
+T = TypeVar("T")
+
+
+class ReferenceHolder(Protocol):
+    """What a reference needs of the table that made it."""
+
+    def drop(self, object_id: bytes) -> None:
+        """One reference object died. Called by the garbage collector: must not lock or block."""
+
+    def pickled_out_of_band(self, object_id: bytes) -> None:
+        """The reference left by a way that nobody counts; the object stays for as long as this process."""
+
+    def future(self, object_id: bytes) -> Future[object]:
+        """A future of the object's value."""
+
+    def on_completed(self, object_id: bytes, callback: Callable[[object], None]) -> None:
+        """Call back with the value or the error, once known."""
+
+
+class Reference:
+    """Anything that stands for an object or actor of the session: pickled by us, it keeps alive what it stands for."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:
+        """How to pickle this: a function and its arguments; appends the ids of the objects it refers to."""
+
+
+class ObjectRef(Reference, Generic[T]):
+    """A reference to an object that exists or will: what ``f.remote()`` and ``ray.put()`` return.
+
+    Refs are equal when they name the same object, can be dictionary keys, can be awaited, and travel inside arguments and values.
+
+    Example:
+        >>> ref = ray.put(1)                                    # doctest: +SKIP
+        >>> ray.get(ref)                                        # doctest: +SKIP
+        1
+    """
+
+    __slots__ = ("__weakref__", "_holder", "_id")
+
+    def __init__(self, object_id: bytes, holder: ReferenceHolder | None = None) -> None:
+        if type(object_id) is not bytes or len(object_id) != 28:
+            raise ValueError(f"ObjectRef needs 28 bytes, got {object_id!r}")
+        self._id = object_id
+        self._holder = holder
+
+    def __del__(self) -> None:
+        holder = getattr(self, "_holder", None)
+        if holder is not None:
+            holder.drop(self._id)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObjectRef) and self._id == other._id
+
+    def __hash__(self) -> int:
+        return hash(self._id)
+
+    def __repr__(self) -> str:
+        return f"ObjectRef({self._id.hex()})"
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        if self._holder is not None:
+            self._holder.pickled_out_of_band(self._id)
+        return self.reduce_into([])
+
+    def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:
+        from localray.client.current import restore_reference
+
+        contained.append(self._id)
+        return restore_reference, (self._id,)
+
+    def __await__(self) -> Generator[object, None, T]:
+        return self.as_future().__await__()
+
+    def binary(self) -> bytes:
+        """The id as 28 bytes."""
+        return self._id
+
+    def hex(self) -> str:
+        """The id as 56 hexadecimal digits."""
+        return self._id.hex()
+
+    def is_nil(self) -> bool:
+        """Whether this is the id that names nothing."""
+        return self._id == b"\xff" * 28
+
+    @classmethod
+    def size(cls) -> int:
+        """The length of an id in bytes."""
+        return 28
+
+    @classmethod
+    def nil(cls) -> ObjectRef[T]:
+        """The reference that names nothing."""
+        return cls(b"\xff" * 28)
+
+    @classmethod
+    def from_binary(cls, object_id: bytes) -> ObjectRef[T]:
+        """A reference from an id's bytes; it names the object but does not keep it alive."""
+        return cls(object_id)
+
+    @classmethod
+    def from_hex(cls, text: str) -> ObjectRef[T]:
+        """A reference from hexadecimal digits; it names the object but does not keep it alive."""
+        return cls(bytes.fromhex(text))
+
+    @classmethod
+    def from_random(cls) -> ObjectRef[T]:
+        """A reference that names nothing that exists."""
+        import os
+
+        return cls(os.urandom(28))
+
+    def task_id(self) -> TaskID:
+        """The task that makes, or put, this object."""
+        from localray.ids import TaskID
+
+        return TaskID(self._id[:24])
+
+    def job_id(self) -> JobID:
+        """The job it belongs to."""
+        from localray.ids import JobID
+
+        return JobID(self._id[20:24])
+
+    def owner_address(self) -> bytes:
+        """Empty: the head owns all objects."""
+        return b""
+
+    def call_site(self) -> str:
+        """Where it was made; not recorded."""
+        return ""
+
+    def tensor_transport(self) -> str:
+        """How tensors in it travel: always by the object store."""
+        return "object_store"
+
+    def future(self) -> Future[T]:
+        """A `concurrent.futures.Future` of the value."""
+        if self._holder is None:
+            raise ValueError(f"{self!r} was made from an id; it belongs to no session and has no value to wait for.")
+        return self._holder.future(self._id)  # type: ignore[return-value]
+
+    def as_future(self) -> asyncio.Future[T]:
+        """An asyncio future of the value, on the running loop."""
+        import asyncio
+
+        return asyncio.wrap_future(self.future())
+
+    def _on_completed(self, callback: Callable[[object], None]) -> None:
+        if self._holder is not None:
+            self._holder.on_completed(self._id, callback)
+
+
+ObjectID = ObjectRef

@@ -1,0 +1,147 @@
+"""The fork server: a small warm process that forks workers on demand (a few milliseconds each) and reports their deaths.
+
+It is forked from the head before that has any connection, imports once what every worker needs, and stays single-threaded, as forking demands. It is also the workers' parent and
+so their last guard: when the head's end of the control socket closes, it kills them all and goes. Commands and reports are fixed-size records.
+Must not live here: when to fork or kill (the kernel).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+
+RECORD = struct.Struct("<IIi")
+
+
+class Command(IntEnum):
+    """What the head asks; FORK carries two descriptors, the worker's stream and nudge."""
+
+    FORK = 1
+    KILL = 2
+
+
+class Report(IntEnum):
+    """What the fork server tells: BORN with the process id, EXITED with the wait status."""
+
+    BORN = 3
+    EXITED = 4
+
+
+class ForkServer:
+    """The fork server's loop.
+
+    Args:
+        control: stream to the head.
+        run_worker: becomes the worker in the child, given its number, stream and nudge; must not return.
+    """
+
+    def __init__(self, control: socket.socket, run_worker: Callable[[int, socket.socket, int], None]) -> None:
+        self._control = control
+        self._run_worker = run_worker
+        self._children: dict[int, int] = {}
+        self._processes: dict[int, int] = {}
+
+    def serve(self) -> None:
+        """Serve until the head is gone, then kill what is left and return."""
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_write, False)
+        os.set_blocking(wake_read, False)
+        signal.signal(signal.SIGCHLD, lambda number, stack: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(wake_read, select.POLLIN)
+        self._own_descriptors = (wake_read, wake_write)
+        while True:
+            ready = dict(poll.poll())
+            if wake_read in ready:
+                os.read(wake_read, 4096)
+            self._reap()
+            if self._control.fileno() in ready and not self._command():
+                break
+        self._kill_all()
+
+    def _command(self) -> bool:
+        """Take one command; False when the head is gone."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, RECORD.size, 2)
+        except OSError:
+            return False
+        if len(data) < RECORD.size:
+            return False
+        command, number, _ = RECORD.unpack(data)
+        if command == Command.FORK:
+            self._fork(number, descriptors[0], descriptors[1])
+        elif number in self._children:
+            os.kill(self._children[number], signal.SIGKILL)
+        return True
+
+    def _fork(self, number: int, stream: int, nudge: int) -> None:
+        process = os.fork()
+        if process == 0:
+            self._become_worker(number, stream, nudge)
+        os.close(stream)
+        os.close(nudge)
+        self._children[number] = process
+        self._processes[process] = number
+        self._report(Report.BORN, number, process)
+
+    def _become_worker(self, number: int, stream: int, nudge: int) -> None:
+        """In the child: shed what is the fork server's, then work."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for descriptor in self._own_descriptors:
+                os.close(descriptor)
+            self._control.close()
+            gc.enable()
+            self._run_worker(number, socket.socket(fileno=stream), nudge)
+        except BaseException:  # noqa: BLE001 - the child of a fork must never run on into its parent's code
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+
+    def _reap(self) -> None:
+        """Report every child that has ended."""
+        while self._processes:
+            process, status = os.waitpid(-1, os.WNOHANG)
+            if process == 0:
+                return
+            number = self._processes.pop(process, None)
+            if number is not None:
+                del self._children[number]
+                self._report(Report.EXITED, number, status)
+
+    def _report(self, report: Report, number: int, value: int) -> None:
+        try:
+            self._control.sendall(RECORD.pack(report, number, value))
+        except OSError:
+            self._kill_all()
+            os._exit(1)
+
+    def _kill_all(self) -> None:
+        for process in self._processes:
+            os.kill(process, signal.SIGKILL)
+        while self._processes:
+            process, _ = os.waitpid(-1, 0)
+            self._processes.pop(process, None)
+
+
+def describe_exit(status: int) -> str:
+    """A wait status in words: ``killed by signal 9 (SIGKILL)``, ``exit code 1``."""
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = "unknown"
+        return f"its process was killed by signal {-code} ({name})"
+    return f"its process exited with code {code}"

@@ -1,0 +1,342 @@
+"""The head process: one selector loop around the kernel. It reads messages, steps the kernel for each, and carries the effects out.
+
+It takes all that is readable, steps the kernel for every message, and flushes each connection once: under load, batches grow by themselves. The head is its own
+process, so that a busy driver never stalls the cluster, and whichever of the two dies, the other cleans up. Must not live here: decisions.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import mmap
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from localray.kernel import ENVIRONMENT, Event, Kernel
+from localray.kernel.effects import (
+    AllocateBuffer,
+    BufferAllocated,
+    DriverConnected,
+    DriverDisconnected,
+    Effect,
+    KillWorker,
+    NodeAdded,
+    ReleaseBuffer,
+    Send,
+    StartWorker,
+    Stop,
+    Tick,
+    WorkerDied,
+    WorkerStarted,
+)
+from localray.protocol import CancelRunning, Exit, Message, RecallTasks
+from localray.runtime.forkserver import RECORD, Command, Report, describe_exit
+from localray.runtime.frames import RECEIVE_BYTES, FrameReader, frame
+from localray.runtime.worker_progress import create_page, read_progress
+from localray.shm.allocator import Allocator
+
+_URGENT = (RecallTasks, CancelRunning, Exit)
+
+
+class HeadOptions(TypedDict):
+    """What a driver tells the head it starts."""
+
+    driver_descriptor: int
+    driver_process: int
+    arena_descriptor: int
+    resources: dict[str, int]
+    labels: dict[str, str]
+    store_capacity_bytes: int
+    prestart: int
+    preload: list[str]
+    seed: int
+    node_id: str
+    import_path: list[str]
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """The head's end of one client's stream. ``nudge`` is the write end of a worker's nudge pipe, -1 for a driver."""
+
+    number: int
+    stream: socket.socket
+    nudge: int
+    reader: FrameReader = field(default_factory=FrameReader)
+    outbox: list[Message] = field(default_factory=list)
+    unsent: bytearray = field(default_factory=bytearray)
+    blocked: bool = False
+    closed: bool = False
+
+
+class Head:
+    """The loop.
+
+    Args:
+        kernel: which decides.
+        control: stream to the fork server.
+        allocator: of the node's arena.
+        progress: the page where workers count the tasks they start.
+    """
+
+    def __init__(self, kernel: Kernel, control: socket.socket, allocator: Allocator, progress: mmap.mmap) -> None:
+        self._kernel = kernel
+        self._control = control
+        self._allocator = allocator
+        self._progress = progress
+        self._connections: dict[int, Connection] = {}
+        self._by_descriptor: dict[int, Connection] = {}
+        self._dirty: dict[Connection, None] = {}
+        self._epoll = select.epoll()
+        self._reports = bytearray()
+        self._stopping = False
+        self._driver_watch: dict[int, int] = {}
+        control.setblocking(False)
+        self._epoll.register(control, select.EPOLLIN)
+        self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
+            StartWorker: self._start_worker,  # type: ignore[dict-item]
+            KillWorker: self._kill_worker,  # type: ignore[dict-item]
+            AllocateBuffer: self._allocate,  # type: ignore[dict-item]
+            ReleaseBuffer: self._release,  # type: ignore[dict-item]
+            Stop: self._stop,  # type: ignore[dict-item]
+        }
+
+    def add_driver(self, stream: socket.socket, process: int) -> None:
+        """Serve a driver over this stream. Its death is also seen through its process, because children it forked may hold the stream open."""
+        number = self._kernel.new_client_number()
+        self._connect(number, stream, -1)
+        if hasattr(os, "pidfd_open"):
+            try:
+                descriptor = os.pidfd_open(process)
+            except OSError as error:
+                if error.errno != errno.ESRCH:
+                    raise
+                self._stopping = True
+                return
+            self._driver_watch[descriptor] = number
+            self._epoll.register(descriptor, select.EPOLLIN)
+        self.step(DriverConnected(number))
+
+    def _connect(self, number: int, stream: socket.socket, nudge: int) -> None:
+        stream.setblocking(False)
+        connection = Connection(number, stream, nudge)
+        self._connections[number] = connection
+        self._by_descriptor[stream.fileno()] = connection
+        self._epoll.register(stream, select.EPOLLIN)
+
+    # ---------------------------------------------------------------- loop
+
+    def run(self) -> None:
+        """Serve until the kernel says stop."""
+        poll = self._epoll.poll
+        while not self._stopping:
+            deadline_s = self._kernel.deadline_s
+            timeout_s = -1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+            for descriptor, events in poll(timeout_s):
+                connection = self._by_descriptor.get(descriptor)
+                if connection is None:
+                    self._other_readable(descriptor)
+                    continue
+                if events & select.EPOLLOUT:
+                    self._flush(connection)
+                if events & ~select.EPOLLOUT:
+                    self._read(connection)
+            if deadline_s is not None and time.monotonic() >= deadline_s:
+                self.step(Tick())
+            if self._dirty:
+                dirty = self._dirty
+                self._dirty = {}
+                for connection in dirty:
+                    self._flush(connection)
+
+    def step(self, event: Event, sender: int = ENVIRONMENT) -> None:
+        """Step the kernel and carry out what it says."""
+        connections = self._connections
+        dirty = self._dirty
+        for effect in self._kernel.step(time.monotonic(), event, sender):
+            if type(effect) is Send:
+                connection = connections.get(effect.client)
+                if connection is not None:
+                    connection.outbox.append(effect.message)
+                    dirty[connection] = None
+            else:
+                self._carry_out[type(effect)](effect)
+
+    def _other_readable(self, descriptor: int) -> None:
+        if descriptor == self._control.fileno():
+            self._read_reports()
+        elif descriptor in self._driver_watch:
+            self._epoll.unregister(descriptor)
+            os.close(descriptor)
+            number = self._driver_watch.pop(descriptor)
+            connection = self._connections.get(number)
+            if connection is not None:
+                self._drain(connection)
+                self._disconnect(connection)
+            self.step(DriverDisconnected(number))
+
+    # ---------------------------------------------------------------- streams
+
+    def _read(self, connection: Connection) -> bool:
+        """Read once; False when nothing more will come."""
+        try:
+            data = connection.stream.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            driver = connection.nudge < 0
+            self._disconnect(connection)
+            if driver:
+                self.step(DriverDisconnected(connection.number))
+            return False
+        number = connection.number
+        for message in connection.reader.feed(data):
+            self.step(message, number)  # type: ignore[arg-type]
+        return True
+
+    def _drain(self, connection: Connection) -> None:
+        """Read all that a dead process has left in its stream."""
+        while not connection.closed and self._read(connection):
+            pass
+
+    def _flush(self, connection: Connection) -> None:
+        """Send what the connection has to send, as far as it takes it."""
+        if connection.closed:
+            return
+        urgent = False
+        if connection.outbox:
+            if connection.nudge >= 0:
+                urgent = any(isinstance(message, _URGENT) for message in connection.outbox)
+            connection.unsent += frame(connection.outbox)
+            connection.outbox.clear()
+        if connection.unsent:
+            self._send(connection)
+        if urgent:
+            try:
+                os.write(connection.nudge, b"n")
+            except (BlockingIOError, BrokenPipeError):
+                return  # It is nudged already, or dead, of which the fork server will tell.
+
+    def _send(self, connection: Connection) -> None:
+        try:
+            sent = connection.stream.send(connection.unsent)
+            del connection.unsent[:sent]
+        except BlockingIOError:
+            pass  # Full: the rest goes when the selector says that there is room.
+        except OSError:
+            connection.unsent.clear()  # The process is gone; its death is reported by the fork server or the end of its stream.
+        blocked = bool(connection.unsent)
+        if blocked != connection.blocked:
+            connection.blocked = blocked
+            events = select.EPOLLIN | select.EPOLLOUT if blocked else select.EPOLLIN
+            self._epoll.modify(connection.stream, events)
+
+    def _disconnect(self, connection: Connection) -> None:
+        if connection.closed:
+            return
+        connection.closed = True
+        self._epoll.unregister(connection.stream)
+        del self._by_descriptor[connection.stream.fileno()]
+        connection.stream.close()
+        if connection.nudge >= 0:
+            os.close(connection.nudge)
+
+    # ---------------------------------------------------------------- fork server
+
+    def _read_reports(self) -> None:
+        data = self._control.recv(4096)
+        if not data:
+            # Without it no worker can be watched or replaced; ending the session is the only honest answer.
+            print("localray: the fork server died; the session ends", file=sys.stderr)
+            self._stopping = True
+            return
+        self._reports += data
+        whole = len(self._reports) // RECORD.size * RECORD.size
+        for report, number, value in RECORD.iter_unpack(bytes(self._reports[:whole])):
+            if report == Report.BORN:
+                self.step(WorkerStarted(number))
+            else:
+                self._worker_exited(number, value)
+        del self._reports[:whole]
+
+    def _worker_exited(self, number: int, status: int) -> None:
+        connection = self._connections.pop(number, None)
+        if connection is not None:
+            self._drain(connection)
+            self._disconnect(connection)
+        self.step(WorkerDied(number, describe_exit(status), read_progress(number, self._progress)))
+
+    # ---------------------------------------------------------------- effects
+
+    def _start_worker(self, effect: StartWorker) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        nudge_read, nudge_write = os.pipe()
+        os.set_blocking(nudge_write, False)
+        self._connect(effect.worker, ours, nudge_write)
+        self._control.setblocking(True)
+        socket.send_fds(self._control, [RECORD.pack(Command.FORK, effect.worker, 0)], [theirs.fileno(), nudge_read])
+        self._control.setblocking(False)
+        theirs.close()
+        os.close(nudge_read)
+
+    def _kill_worker(self, effect: KillWorker) -> None:
+        self._control.setblocking(True)
+        self._control.sendall(RECORD.pack(Command.KILL, effect.worker, 0))
+        self._control.setblocking(False)
+
+    def _allocate(self, effect: AllocateBuffer) -> None:
+        location = self._allocator.allocate(effect.size_bytes)
+        answer = BufferAllocated(
+            effect.client, effect.request, effect.node, -1 if location is None else location, effect.size_bytes
+        )
+        self.step(answer)
+
+    def _release(self, effect: ReleaseBuffer) -> None:
+        self._allocator.free(effect.location, effect.size_bytes)
+
+    def _stop(self, effect: Stop) -> None:
+        self._stopping = True
+
+
+def main(options: HeadOptions) -> None:
+    """Be the head of a session until its last driver leaves."""
+    from localray.runtime.warm import start_fork_server
+
+    capacity_bytes = options["store_capacity_bytes"]
+    progress = create_page()
+    stream = socket.socket(fileno=options["driver_descriptor"])
+    arena_descriptor = options["arena_descriptor"]
+    control = start_fork_server(
+        arena_descriptor, capacity_bytes, progress, stream, options["preload"], options["import_path"]
+    )
+    os.close(arena_descriptor)
+    kernel = Kernel(options["seed"])
+    head = Head(kernel, control, Allocator(capacity_bytes), progress)
+    head.step(
+        NodeAdded(
+            bytes.fromhex(options["node_id"]),
+            tuple(sorted(options["resources"].items())),
+            tuple(sorted(options["labels"].items())),
+            capacity_bytes,
+            options["prestart"],
+        )
+    )
+    head.add_driver(stream, options["driver_process"])
+    head.run()
+    # The fork server sees the control socket close, kills what is left and ends; then so do we.
+    control.shutdown(socket.SHUT_WR)
+    control.setblocking(True)
+    while control.recv(4096):
+        pass
+
+
+def run_from_command_line() -> None:
+    """Entry point of the head's interpreter: the options are the last argument, as JSON."""
+    main(json.loads(sys.argv[-1]))

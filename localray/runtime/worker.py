@@ -1,0 +1,121 @@
+"""A worker process's main: forked from the warm fork server, it serves the kernel until told to go. It does what the executor says and decides nothing."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import mmap
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from types import FrameType
+
+from localray.client.channel import Waiter
+from localray.client.client import Client
+from localray.client.current import set_process_client
+from localray.client.executor import Executor
+from localray.protocol import RunTask, SetUpJob
+from localray.runtime.channel import SocketChannel
+from localray.runtime.output import prefix_output
+from localray.runtime.worker_progress import slot_of, write_progress
+from localray.shm.arena import Arena
+
+FLUSH_AFTER_S = 0.0005
+"""Answers wait at most about this long for those of the next tasks in the worker's line."""
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        number: its client number.
+        stream: its end of the socket to the head.
+        nudge: readable when the head wants the stream read, closed when the head is gone.
+        arena: the node's shared memory.
+        progress: the page where it counts the tasks it starts.
+    """
+
+    def __init__(self, number: int, stream: socket.socket, nudge: int, arena: Arena, progress: mmap.mmap) -> None:
+        self._started = 0
+        self._slot = slot_of(number)
+        self._progress = progress
+        self._channel = SocketChannel(stream, nudge, on_lost=_exit_now)
+        write_progress(progress, self._slot, 0)
+        self.client = Client(self._channel, arena, number, 0, b"", "", notify=_print_notice)
+        self.client.stalls = True
+        self._executor = Executor(self.client, self._set_up_job, self._count_start, self._exit)
+        self._executor.accept = self._accept
+        self._executor.interrupt = self._interrupt
+        self._work = Waiter()
+
+    def serve(self) -> None:
+        """Run tasks until the process is told to end; never returns."""
+        signal.signal(signal.SIGINT, self._on_interrupt)
+        set_process_client(self.client)
+        self._channel.start(self.client)
+        executor, queue, work, channel = self._executor, self._executor.queue, self._work, self._channel
+        flushed_at_s = 0.0
+        while True:
+            while queue:
+                executor.run_next()
+                now_s = time.perf_counter()
+                if queue and now_s - flushed_at_s > FLUSH_AFTER_S:
+                    channel.flush()
+                    flushed_at_s = now_s
+            if executor.asyncio_actor is not None:
+                executor.asyncio_actor.run()
+            work.ready = False
+            if not queue:
+                channel.wait(work, None)
+
+    def _accept(self, message: RunTask) -> None:
+        self._executor.queue.append(message)
+        self._work.fire()
+
+    def _count_start(self) -> None:
+        self._started += 1
+        write_progress(self._progress, self._slot, self._started)
+
+    def _set_up_job(self, job: SetUpJob) -> None:
+        sys.path[:] = job.sys_path
+        importlib.invalidate_caches()
+        try:
+            os.chdir(job.working_directory)
+        except OSError as error:
+            print(f"the driver's directory {job.working_directory} cannot be entered: {error}", file=sys.stderr)
+
+    def _interrupt(self, task_id: bytes) -> None:
+        if self._executor.running == task_id:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def _on_interrupt(self, number: int, stack: FrameType | None) -> None:
+        """SIGINT is how a task is cancelled; it must only ever hit the user's code."""
+        if self._executor.interruptible and self._executor.running in self._executor.cancelled:
+            raise KeyboardInterrupt
+
+    def _exit(self, reason: str) -> None:
+        """End in an orderly way: exit handlers run, output is flushed."""
+        self._channel.flush()
+        # Not sys.exit: this may be any thread, and the fork server's own frames are below us.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _exit_now() -> None:
+    """The head is gone: nothing is left to do, and nobody to tell."""
+    os._exit(1)
+
+
+def _print_notice(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def main(number: int, stream: socket.socket, nudge: int, arena: Arena, progress: mmap.mmap) -> None:
+    """Be a worker; never returns."""
+    prefix_output()
+    Worker(number, stream, nudge, arena, progress).serve()

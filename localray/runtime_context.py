@@ -1,0 +1,140 @@
+"""`ray.get_runtime_context()`: what a program may know about where it runs. Reads the client and the running task; changes nothing."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+
+from localray.actor import handle_of_running
+from localray.client.context import TaskContext, current_task
+from localray.client.current import current_client, require_client
+from localray.ids import ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
+from localray.options import from_units
+
+
+class RuntimeContext:
+    """Facts about the calling task, actor or driver."""
+
+    @property
+    def _context(self) -> TaskContext | None:
+        return current_task.get()
+
+    def get_job_id(self) -> str:
+        """The job, in hexadecimal digits."""
+        return JobID.from_int(require_client().job).hex()
+
+    def get_node_id(self) -> str:
+        """The node, in hexadecimal digits."""
+        return require_client().node_id.hex()
+
+    def get_worker_id(self) -> str:
+        """The process, in hexadecimal digits."""
+        number = require_client().number
+        return WorkerID(number.to_bytes(4, "little") + b"\0" * 24).hex()
+
+    def get_task_id(self) -> str | None:
+        """The running task, in hexadecimal digits; None, with a warning, on a driver."""
+        if self._context is None:
+            warnings.warn("This method is only available when the process is a worker.", UserWarning, stacklevel=2)
+            return None
+        return self._context.task_id.hex()
+
+    def get_task_name(self) -> str | None:
+        """The running task's name; None on a driver."""
+        return None if self._context is None else self._context.name
+
+    def get_task_function_name(self) -> str | None:
+        """The running function's or method's name; None on a driver."""
+        return None if self._context is None else self._context.function_name
+
+    def get_actor_id(self) -> str | None:
+        """The actor, in hexadecimal digits; None outside of actors."""
+        return self._context.actor_id.hex() if self._context is not None and self._context.actor_id else None
+
+    def get_actor_name(self) -> str | None:
+        """The actor's name, empty if it has none; None outside of actors."""
+        if self._context is None or not self._context.actor_id:
+            return None
+        return self._context.actor_name
+
+    def get_assigned_resources(self) -> dict[str, float]:
+        """What the task or actor holds."""
+        if self._context is None:
+            return {}
+        return {name: from_units(units) for name, units in self._context.resources}
+
+    def get_accelerator_ids(self) -> dict[str, list[str]]:
+        """The accelerators of the task or actor, by kind."""
+        devices = [] if self._context is None else [str(device) for device in self._context.devices]
+        return {"GPU": devices}
+
+    def get_temp_dir(self) -> str:
+        """Where temporary files may go."""
+        return tempfile.gettempdir()
+
+    def get_node_labels(self) -> dict[str, str]:
+        """The node's labels."""
+        return {}
+
+    @property
+    def namespace(self) -> str:
+        """Where names of actors live."""
+        return require_client().namespace
+
+    @property
+    def was_current_actor_reconstructed(self) -> bool:
+        """Whether the actor has been restarted."""
+        return False
+
+    @property
+    def current_actor(self) -> object:
+        """A handle of the actor that is running; it does not keep the actor alive.
+
+        Raises:
+            RuntimeError: called outside of an actor.
+        """
+        if self._context is None or not self._context.actor_id:
+            raise RuntimeError("This method is only available in an actor.")
+        return handle_of_running(self._context)
+
+    @property
+    def gcs_address(self) -> str:
+        """The session's address."""
+        return "127.0.0.1:0"
+
+    @property
+    def job_id(self) -> JobID:
+        """The job."""
+        return JobID.from_int(require_client().job)
+
+    @property
+    def node_id(self) -> NodeID:
+        """The node."""
+        return NodeID(require_client().node_id)
+
+    @property
+    def task_id(self) -> TaskID:
+        """The running task; on a driver the one it stands for."""
+        context = self._context
+        return TaskID(driver_task_id_bytes(require_client().job) if context is None else context.task_id)
+
+    @property
+    def actor_id(self) -> ActorID:
+        """The actor; nil outside of actors."""
+        context = self._context
+        return ActorID(context.actor_id) if context is not None and context.actor_id else ActorID.nil()
+
+    def get(self) -> dict[str, object]:
+        """All of it as a dictionary."""
+        facts: dict[str, object] = {"job_id": self.job_id, "node_id": self.node_id, "namespace": self.namespace}
+        if self._context is not None:
+            facts["task_id"] = self.task_id
+            if self._context.actor_id:
+                facts["actor_id"] = self.actor_id
+        return facts
+
+
+def get_runtime_context() -> RuntimeContext:
+    """What may be known about where the caller runs."""
+    current_client()
+    return RuntimeContext()

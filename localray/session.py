@@ -1,0 +1,285 @@
+"""Starting and ending a session: `init`, `shutdown`, and the only place that chooses an engine.
+
+Must not live here: how an engine works (`localray.runtime`, `localray.sim`), remote functions and actors.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from localray.client.client import Client
+from localray.client.current import current_client, set_process_client, set_session_starter
+from localray.exceptions import RaySystemError
+from localray.host import default_cpu_count, default_store_bytes
+from localray.options import RESOURCE_UNIT, to_units
+
+RAY_VERSION = "2.60.0"
+"""The version of Ray whose behaviour this follows; what `ray.__version__` answers."""
+
+_IGNORED = frozenset(
+    "include_dashboard dashboard_host dashboard_port job_config configure_logging logging_level logging_format logging_config "
+    "log_to_driver runtime_env proxy_server_url _temp_dir _system_config object_spilling_directory _memory _node_name "
+    "_node_ip_address _metrics_export_port _driver_object_store_memory _redis_username _redis_password _redis_max_memory "
+    "_tracing_startup_hook _plasma_directory _enable_object_reconstruction _skip_env_hook enable_resource_isolation cgroup_path "
+    "system_reserved_cpu system_reserved_memory local_mode".split()
+)
+
+
+class Engine(Protocol):
+    """A running session behind the public API."""
+
+    @property
+    def client(self) -> Client: ...
+
+    def shutdown(self) -> None: ...
+
+
+class RayContext(Mapping[str, object]):
+    """What `init` returns: facts about the session, and a context manager that ends it.
+
+    Example:
+        >>> with ray.init(num_cpus=1) as context:       # doctest: +SKIP
+        ...     print(context.address_info["node_id"])
+    """
+
+    def __init__(self, address_info: dict[str, object]) -> None:
+        self.address_info = address_info
+        self.dashboard_url: str | None = ""
+        self.python_version = ".".join(str(part) for part in sys.version_info[:3])
+        self.ray_version = RAY_VERSION
+        self.ray_commit = "localray"
+
+    def __getitem__(self, key: str) -> object:
+        return self.address_info[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.address_info)
+
+    def __len__(self) -> int:
+        return len(self.address_info)
+
+    def __enter__(self) -> RayContext:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """End the session."""
+        shutdown()
+
+    def __repr__(self) -> str:
+        return f"RayContext(dashboard_url={self.dashboard_url!r}, python_version={self.python_version!r}, ray_version={self.ray_version!r})"
+
+
+class _Session:
+    """The one session of this process."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self.context: RayContext | None = None
+        self.lock = threading.RLock()
+
+
+_session = _Session()
+
+
+def is_initialized() -> bool:
+    """Whether there is a session."""
+    return current_client() is not None
+
+
+def init(
+    address: str | None = None,
+    *,
+    num_cpus: int | None = None,
+    num_gpus: int | None = None,
+    resources: Mapping[str, float] | None = None,
+    labels: Mapping[str, str] | None = None,
+    object_store_memory: int | None = None,
+    ignore_reinit_error: bool = False,
+    namespace: str | None = None,
+    engine: str = "processes",
+    seed: int = 0,
+    **ignored: object,
+) -> RayContext:
+    """Start a session: a head process, its workers, an object store.
+
+    Args:
+        address: None or "local" for a new session of this process alone. "auto" gives the session that this process has.
+        num_cpus: CPUs that tasks may use; by default those of this machine or container.
+        num_gpus: GPUs, which need not exist; by default none.
+        resources: custom resources and how much of each there is.
+        labels: of the node.
+        object_store_memory: bytes of shared memory at most; by default 30 % of the machine's.
+        ignore_reinit_error: return the existing session instead of raising.
+        namespace: where names of actors live; by default a new one.
+        engine: "processes", or "sim" for the deterministic simulation in this process.
+        seed: of every random decision of the session.
+        ignored: Ray's other keywords; accepted where they mean nothing on one machine.
+
+    Returns:
+        A `RayContext`.
+
+    Raises:
+        RuntimeError: there is a session already, or a keyword is unknown.
+        ValueError: a value is wrong.
+        ConnectionError: the address names a session that cannot be joined.
+    """
+    with _session.lock:
+        unknown = [name for name in ignored if name not in _IGNORED]
+        if unknown:
+            raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
+        if ignored.get("local_mode"):
+            raise RuntimeError("local_mode is not supported; use ray.init(engine='sim') to run everything in this process.")
+        existing = _existing(ignore_reinit_error, address)
+        if existing is not None:
+            return existing
+        node_resources = _node_resources(num_cpus, num_gpus, resources)
+        if object_store_memory is not None and object_store_memory < 75 * 1024 * 1024:
+            raise ValueError(
+                "Attempting to cap object store memory usage at "
+                f"{object_store_memory} bytes, but the minimum allowed is {75 * 1024 * 1024} bytes."
+            )
+        store_bytes = default_store_bytes() if object_store_memory is None else object_store_memory
+        started = _start(engine, node_resources, dict(labels or {}), store_bytes, namespace or "", seed)
+        _session.engine = started
+        set_process_client(started.client)
+        _session.context = RayContext(_address_info(started.client))
+        return _session.context
+
+
+def _existing(ignore_reinit_error: bool, address: str | None) -> RayContext | None:
+    """The session there is, if it may be returned."""
+    if current_client() is not None:
+        if ignore_reinit_error and _session.context is not None:
+            return _session.context
+        if address == "auto" and _session.context is not None:
+            return _session.context
+        raise RuntimeError(
+            "Maybe you called ray.init twice by accident? This error can be suppressed by passing in 'ignore_reinit_error=True' "
+            "or by calling 'ray.shutdown()' prior to 'ray.init()'."
+        )
+    if address == "auto":
+        raise ConnectionError("Could not find any running session to connect to: localray sessions are private to their process.")
+    if address not in (None, "local"):
+        raise ConnectionError(
+            f"Cannot connect to {address!r}: this engine starts private sessions only. Leave the address out."
+        )
+    return None
+
+
+def _start(
+    engine: str, resources: dict[str, int], labels: dict[str, str], store_bytes: int, namespace: str, seed: int
+) -> Engine:
+    if engine == "processes":
+        from localray.runtime.launch import NodeOptions, ProcessSession
+
+        node_id = os.urandom(28)
+        return ProcessSession(NodeOptions(resources, labels, store_bytes, node_id, seed), namespace, _notify)
+    if engine == "sim":
+        from localray.sim.session import SimulatedSession
+
+        return SimulatedSession(resources, labels, store_bytes, namespace, seed, _notify)
+    raise ValueError(f"Unknown engine {engine!r}: use 'processes' or 'sim'.")
+
+
+def _notify(text: str) -> None:
+    print(f"localray: {text}", file=sys.stderr)
+
+
+def _node_resources(
+    num_cpus: int | None, num_gpus: int | None, resources: Mapping[str, float] | None
+) -> dict[str, int]:
+    """What the node has, in 1/10000 units.
+
+    Raises:
+        ValueError, TypeError: a quantity is negative or not a number, or CPUs or GPUs are given as custom resources.
+    """
+    for name, amount in (("num_cpus", num_cpus), ("num_gpus", num_gpus)):
+        if amount is not None and (not isinstance(amount, (int, float)) or amount < 0):
+            raise ValueError(f"{name} must be a number of at least 0, got {amount!r}.")
+    custom = dict(resources or {})
+    for name, amount in custom.items():
+        if name in ("CPU", "GPU"):
+            raise ValueError("Use the 'num_cpus' and 'num_gpus' keywords instead of 'CPU' and 'GPU' in the 'resources' keyword.")
+        if amount < 0:
+            raise ValueError(f"Resource quantities must be nonnegative, got {name}={amount}.")
+    units = {"CPU": to_units(default_cpu_count() if num_cpus is None else num_cpus)}
+    if num_gpus:
+        units["GPU"] = int(num_gpus) * RESOURCE_UNIT
+    units["memory"] = 0
+    units.update({name: to_units(amount) for name, amount in custom.items()})
+    units["node:__internal_head__"] = RESOURCE_UNIT
+    units["node:127.0.0.1"] = RESOURCE_UNIT
+    return {name: amount for name, amount in units.items() if amount}
+
+
+def _address_info(client: Client) -> dict[str, object]:
+    address = "127.0.0.1:0"
+    return {
+        "node_ip_address": "127.0.0.1",
+        "raylet_ip_address": "127.0.0.1",
+        "redis_address": None,
+        "object_store_address": "",
+        "raylet_socket_name": "",
+        "webui_url": "",
+        "session_dir": "",
+        "metrics_export_port": 0,
+        "gcs_address": address,
+        "address": address,
+        "dashboard_agent_listen_port": 0,
+        "node_id": client.node_id.hex(),
+    }
+
+
+def shutdown(*, wait_for_processes: bool = False) -> None:
+    """End the session: when this returns, its processes and its memory are gone. Without a session, nothing happens.
+
+    Args:
+        wait_for_processes: accepted; they are always waited for.
+    """
+    with _session.lock:
+        started, _session.engine, _session.context = _session.engine, None, None
+        if started is None:
+            return
+        set_process_client(None)
+        started.shutdown()
+
+
+def _start_by_need() -> None:
+    """Auto-init: somebody needs a session."""
+    with _session.lock:
+        if current_client() is None:
+            init()
+
+
+def _forget_in_child() -> None:
+    """A forked child of a driver has no session: its parent's streams are not its own."""
+    _session.__init__()  # type: ignore[misc]
+    set_process_client(None)
+
+
+def require_session(what: str) -> Client:
+    """The current client, for what does not start a session by itself.
+
+    Raises:
+        RaySystemError: there is none.
+    """
+    client = current_client()
+    if client is None:
+        raise RaySystemError(f"Ray has not been started yet. Call ray.init() before {what}.")
+    return client
+
+
+set_session_starter(_start_by_need)
+atexit.register(shutdown)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+
+__all__ = ["RayContext", "init", "is_initialized", "require_session", "shutdown"]

@@ -1,0 +1,84 @@
+"""One node's shared memory: a file without a name that every process of the node maps, and read-only views that tell when they die.
+
+The file is a `memfd` (or, where there are none, a temporary file that is unlinked at once) and reaches other processes as a file descriptor: there is
+nothing in a file system that a crash could leave behind, and it is not bound by the size of `/dev/shm`. Pages are taken when first written.
+Must not live here: who may use which range (`localray.shm.allocator`, run by the head), what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
+
+
+def create_file(capacity_bytes: int) -> int:
+    """A new nameless file of that size, sparse; returns its descriptor, which the caller owns."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("localray-arena", os.MFD_CLOEXEC)
+    else:
+        descriptor, path = tempfile.mkstemp(prefix="localray-arena-")
+        os.unlink(path)
+    os.ftruncate(descriptor, capacity_bytes)
+    return descriptor
+
+
+class Arena:
+    """A process's mapping of a node's shared memory.
+
+    Args:
+        descriptor: of the file made by `create_file`; stays the caller's.
+        capacity_bytes: its size. It is mapped when first used.
+    """
+
+    def __init__(self, descriptor: int, capacity_bytes: int) -> None:
+        self._descriptor = descriptor
+        self._capacity_bytes = capacity_bytes
+        self._mapping: mmap.mmap | None = None
+        self._owners: dict[int, weakref.ref[ctypes.Array[ctypes.c_ubyte]]] = {}
+
+    def writable(self, location: int, size_bytes: int) -> memoryview:
+        """A range to write into; the caller has reserved it."""
+        return memoryview(self._map())[location : location + size_bytes]
+
+    def readable(self, location: int, size_bytes: int, on_gone: Callable[[], None]) -> memoryview:
+        """A read-only view of a range.
+
+        Args:
+            location: offset of the range.
+            size_bytes: its length.
+            on_gone: called once when the view, and all that was made from it (arrays, slices), is gone. It runs wherever the last one dies,
+                the garbage collector included: it must not lock or block.
+
+        Returns:
+            The view. Arrays made over it keep it alive, and so the bytes pinned.
+        """
+        import ctypes
+
+        # A ctypes array is an exporter of the buffer protocol that can be weakly referenced; a memoryview can't be.
+        owner = (ctypes.c_ubyte * size_bytes).from_buffer(self._map(), location)
+        key = id(owner)
+        owners = self._owners
+
+        def gone(_: object) -> None:
+            # The weak reference is kept here until it has fired; the key is free for reuse only afterwards.
+            owners.pop(key, None)
+            on_gone()
+
+        owners[key] = weakref.ref(owner, gone)
+        return memoryview(owner).cast("B").toreadonly()
+
+    def _map(self) -> mmap.mmap:
+        if self._mapping is None:
+            self._mapping = mmap.mmap(self._descriptor, self._capacity_bytes)
+        return self._mapping
+
+    def close(self) -> None:
+        """Let go of the mapping; it goes away when the last view on it does."""
+        self._mapping = None

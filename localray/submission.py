@@ -1,0 +1,48 @@
+"""What options become on their way into a template: shared by functions, actors and methods. Below them, above the client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from localray import options as option_table
+from localray.client.definitions import serialize_definition
+from localray.object_ref import ObjectRef
+from localray.protocol import Resources
+
+
+def integer(value: object, default: int = 0) -> int:
+    """An option that the table has checked to be an integer or None."""
+    return value if isinstance(value, int) else default
+
+
+def one_or_all(references: list[ObjectRef[object]]) -> object:
+    """What ``.remote()`` returns: one reference, a list of several, None for none."""
+    if len(references) == 1:
+        return references[0]
+    return references or None
+
+
+def count_returns(options: Mapping[str, object], is_generator: bool) -> int:
+    """How many objects a call returns.
+
+    Raises:
+        NotImplementedError: it would be a stream of objects.
+    """
+    num_returns = options.get("num_returns")
+    if num_returns in ("streaming", "dynamic") or (num_returns is None and is_generator):
+        raise NotImplementedError("Generators as remote functions are not supported yet; return a list instead.")
+    return 1 if num_returns is None else integer(num_returns)
+
+
+def serialize_retry_exceptions(choice: object) -> bytes:
+    """The option as it travels to the worker, which decides by it whether an error is to be retried: True, or a tuple of classes."""
+    if not choice:
+        return b""
+    kinds = True if choice is True else tuple(choice)  # type: ignore[arg-type]
+    return serialize_definition(kinds, "retry_exceptions").to_bytes()
+
+
+def template_resources(options: Mapping[str, object], *, is_actor: bool) -> tuple[Resources, Resources]:
+    """What a task needs to be placed and what it then holds, sorted, in 1/10000 units."""
+    to_place, to_hold = option_table.resources_from_options(options, is_actor)
+    return tuple(sorted(to_place.items())), tuple(sorted(to_hold.items()))

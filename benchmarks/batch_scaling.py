@@ -40,13 +40,21 @@ def measure_batch(system: System, size: int) -> BatchCost:
     return BatchCost((submitted_s - begun_s) / size, (ended_s - begun_s) / size)
 
 
+def tries_of(size: int) -> int:
+    """How often a batch is tried in each turn: about as many tasks for each size, ten times at most."""
+    return max(1, min(10, 10_000 // size))
+
+
 def measure_sizes(system: System, sizes: list[int], repeats: int) -> dict[int, list[BatchCost]]:
-    """Measure the sizes in turns, after one batch that is not counted and lets all workers start."""
+    """Measure the sizes in turns, after one batch that is not counted and lets all workers start.
+
+    A small batch is over so soon that whatever else the machine does in that moment is all of it; it gets more tries.
+    """
     measure_batch(system, min(sizes))
     costs: dict[int, list[BatchCost]] = {size: [] for size in sizes}
     for _ in range(repeats):
         for size in sizes:
-            costs[size].append(measure_batch(system, size))
+            costs[size] += [measure_batch(system, size) for _ in range(tries_of(size))]
     return costs
 
 

@@ -8,8 +8,8 @@ the import graph is searched for circles. What the example shows about Ray:
   for, so the tree needs no more CPUs than its leaves;
 * `ray.put` once, read everywhere: all tasks share the table of modules by reference. It travels in `Plan`, inside an
   object, and so arrives as a reference: only a leaf fetches it;
-* an actor on the side: leaves tell `Tally` what they finished and do not wait for an answer; the driver asks it while it
-  waits with `ray.wait`, to draw the progress bar.
+* an actor on the side: leaves tell `Tally` what they finished and do not wait for an answer; the driver asks it how far
+  things are, while it waits with `ray.wait`.
 
     python examples/census.py            # the library, then tests up to 20 MB in all
     python examples/census.py --quick    # 2 MB
@@ -125,7 +125,8 @@ def census_in_parallel(files: list[SourceFile], modules: frozenset[str]) -> tupl
         running = [root]
         while running:
             _, running = ray.wait(running, timeout=POLL_S)
-            bar.advance_to(ray.get(plan.tally.done_bytes.remote()))
+            done_bytes: int = ray.get(plan.tally.done_bytes.remote())
+            bar.advance_to(done_bytes)
     return ray.get(root)
 
 

@@ -27,8 +27,8 @@ ScopeNode = FunctionNode | ast.ClassDef | ast.Module
 StringNode = ast.Constant | ast.JoinedStr
 Graph = Mapping[str, set[str]]
 
-# A file the census cannot read is itself a fact. RecursionError and MemoryError are what the parser makes of source that
-# nests too deep, ValueError of null bytes; the standard library's own tests hold examples of nearly all of these.
+# A file that cannot be read is itself a fact. The parser makes RecursionError or MemoryError of source that nests too
+# deep, and ValueError of null bytes; the standard library's own tests hold examples of nearly all of these.
 UNPARSABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 
 # Fields of a syntax node that never lead to a name, a call, an import or a definition: half of all nodes hang there.
@@ -232,7 +232,7 @@ def _runs_later(node: ast.AST) -> bool:
 
 
 def _push_children(node: ast.AST, stack: list[ast.AST]) -> None:
-    for name in _fruitful_fields(type(node)):
+    for name in _fruitful(node._fields):
         child = getattr(node, name, None)
         if isinstance(child, list):
             stack += [item for item in child if isinstance(item, ast.AST)]
@@ -241,8 +241,8 @@ def _push_children(node: ast.AST, stack: list[ast.AST]) -> None:
 
 
 @cache
-def _fruitful_fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    return tuple(name for name in kind._fields if name not in BARREN_FIELDS)
+def _fruitful(fields: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in fields if name not in BARREN_FIELDS)
 
 
 def _imported(node: ImportNode, source: SourceFile, modules: frozenset[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from statistics import median
 from textwrap import fill
 
 from census_facts import Census, LeafRun, LineKind, import_cycles, is_test, longest_way_round
-from report import PAGE_WIDTH, bar, clip, section, side_by_side
+from report import PAGE_WIDTH, clip, horizontal_bar, section, side_by_side
 
 TOP = 15
 KNOTS_SHOWN = 6
@@ -61,12 +61,12 @@ def print_speed(runs: Sequence[LeafRun], cpus: int, parallel_s: float, serial_s:
     sizes_kb = [run.size_bytes / 1000 for run in runs]
     seconds = [run.seconds for run in runs]
     busy = sum(seconds) / (cpus * parallel_s)
-    print(f"  {len(runs)} leaves of {min(sizes_kb):.0f} to {max(sizes_kb):.0f} kB; a leaf took {min(seconds):.2f} to", end="")
-    print(f" {max(seconds):.2f} s, {median(seconds):.2f} s in the middle; {cpus} CPUs were {busy:.0%} busy with them")
+    print(f"  {len(runs)} leaves of {min(sizes_kb):.0f} to {max(sizes_kb):.0f} kB kept {cpus} CPUs {busy:.0%} busy,")
+    print(f"  each for {min(seconds):.2f} to {max(seconds):.2f} s, the one in the middle for {median(seconds):.2f} s")
     slowest_s = max(parallel_s, serial_s or 0.0)
     for label, taken_s in (("tree of tasks", parallel_s), ("plain loop", serial_s)):
         if taken_s is not None:
-            print(f"  {label:<16}{taken_s:6.2f} s  {bar(taken_s / slowest_s, 50)}")
+            print(f"  {label:<16}{taken_s:6.2f} s  {horizontal_bar(taken_s / slowest_s, 50)}")
     if serial_s is not None:
         print(f"  the tree has {serial_s / parallel_s:.2f} times the speed of the loop, on {cpus} CPUs")
 
@@ -76,7 +76,7 @@ def _print_lines(census: Census) -> None:
     section(f"{lines:,} lines in {census.files:,} files")
     for kind in LineKind:
         count = census.lines[kind]
-        print(f"  {kind.value:<12}{count:>10,}  {count / lines:4.0%}  {bar(count / lines, 60)}")
+        print(f"  {kind.value:<12}{count:>10,}  {count / lines:4.0%}  {horizontal_bar(count / lines, 60)}")
 
 
 def _print_counts(census: Census) -> None:
@@ -101,7 +101,7 @@ def _print_longest(census: Census) -> None:
     section("longest functions, in lines")
     for size in census.longest:
         place = f"{size.name}  {size.module}:{size.first_line}"
-        print(f"  {clip(place, 58):<58}{size.lines:>6}  {bar(size.lines / census.longest[0].lines, 28)}")
+        print(f"  {clip(place, 58):<58}{size.lines:>6}  {horizontal_bar(size.lines / census.longest[0].lines, 28)}")
 
 
 def _print_cycles(census: Census) -> None:

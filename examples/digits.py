@@ -1,8 +1,8 @@
 """Handwritten digits and a small neural network that reads them, in plain numpy.
 
-Everything here is pure and serial: no task, no actor. All parameters of the network live in one flat vector, because that
-is what `parameter_server.py` cuts into slices; whatever is done element by element, like `momentum_step`, can be done
-slice by slice with the same result to the last bit.
+Everything here is pure and serial: no task, no actor. All parameters of the network live in one flat vector, because
+`parameter_server.py` cuts it into slices; what is done element by element, like `momentum_step`, can be done slice by
+slice with the same result to the last bit.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Network:
     def read(self, parameters: Array, images: Array) -> Labels:
         """Return which digit the network sees in each image."""
         _, scores = self._forward(parameters, images)
-        return scores.argmax(axis=1).astype(np.int64)
+        return np.asarray(scores.argmax(axis=1), np.int64)
 
     def accuracy(self, parameters: Array, digits: Digits) -> float:
         """Return the share of digits that are read right."""
@@ -117,7 +117,7 @@ class Network:
 
 
 def momentum_step(values: Array, velocity: Array, gradients: Sequence[Array], rate: float) -> tuple[Array, Array]:
-    """Return (values, velocity) one step of gradient descent with momentum further, along the mean of some gradients."""
+    """Return (values, velocity) after one step of descent with momentum, along the mean of some gradients."""
     velocity = 0.9 * velocity - rate * (np.sum(gradients, axis=0) / len(gradients))
     return values + velocity, velocity
 

@@ -5,11 +5,11 @@ data and turn parameters into gradients. What the example shows about Ray:
 
 * state lives in actors, and data goes from actor to actor: a call is given the *references* that other calls returned,
   so the driver writes down who needs what, a whole training run ahead, and never touches an array;
-* calls on one actor run in the order they were made. That alone makes the synchronous mode exact: a shard's `pull` comes
-  after the `apply` before it, with no lock and no barrier, and the result is that of a serial program;
+* calls on one actor run in the order they were made. That alone makes the synchronous mode exact: a shard's `pull` is
+  answered after the `apply` before it, with no lock and no barrier, and the result is that of a serial program;
 * `num_returns`: one gradient comes back as one reference per shard, and each shard is sent only its own slice;
-* `ray.wait`: in the asynchronous mode whoever is done first goes on first, with parameters that others changed meanwhile.
-  One worker is slow on purpose: the synchronous mode waits for it in every step, the asynchronous one does not.
+* `ray.wait`: in the asynchronous mode whoever is done first goes on first, with parameters that others have changed in
+  the meantime. One worker is slow on purpose: the synchronous mode waits for it in every step, this one does not.
 
     python examples/parameter_server.py
     python examples/parameter_server.py --quick
@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from digits import Array, Digits, Network, load_digits, momentum_step, picture
+from digits import Array, Digits, Labels, Network, load_digits, momentum_step, picture
 from progress import progress
 from report import open_page, section, side_by_side, sparkline, verdict
 
@@ -165,7 +165,7 @@ def train_synchronously(schedule: Schedule, cluster: Cluster, accuracy: Callable
             cluster.apply(schedule.rate, *gradients)
         parameters = cluster.parameters()
     curve.append(accuracy(parameters))
-    by_worker = Counter({worker: schedule.steps for worker in range(schedule.workers)})
+    by_worker = Counter(dict.fromkeys(range(schedule.workers), schedule.steps))
     return Training(parameters, curve, time.perf_counter() - started, by_worker, Counter())
 
 
@@ -220,12 +220,13 @@ def print_asynchrony(training: Training) -> None:
     print(f"  a gradient was {late:.1f} updates late on average, {max(training.staleness)} at worst")
 
 
-def print_mistakes(digits: Digits, read: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> None:
+def print_mistakes(digits: Digits, read: Labels) -> None:
     """Draw some of the digits that the network reads wrong."""
     wrong = np.flatnonzero(read != digits.labels)
     section(f"what it still gets wrong: {len(wrong)} of {len(digits)}")
     columns = [
-        [f" a {digits.labels[row]}, read as {read[row]}", *picture(digits.images[row])] for row in wrong[:MISTAKES_SHOWN]
+        [f" a {digits.labels[row]}, read as {read[row]}", *picture(digits.images[row])]
+        for row in wrong[:MISTAKES_SHOWN]
     ]
     print(side_by_side(columns, width=19))
 
@@ -236,10 +237,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="100 steps")
     parser.add_argument("--steps", type=int, default=400, help="updates of the synchronous mode (default: 400)")
     parser.add_argument("--workers", type=int, default=4, help="actors that compute gradients (default: 4)")
-    parser.add_argument("--shards", type=int, default=3, choices=range(2, 17), help="slices of the parameters (default: 3)")
+    parser.add_argument("--shards", type=int, default=3, help="actors that hold parameters, at least 2 (default: 3)")
     parser.add_argument("--straggler-ms", type=float, default=5.0, help="delay of the slow worker (default: 5)")
     parser.add_argument("--cpus", type=int, default=None, help="CPUs to use (default: all there are)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.shards < 2:
+        parser.error("--shards must be at least 2: a single one is not a sharded parameter server")
+    return options
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ def clip(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def bar(share: float, width: int) -> str:
+def horizontal_bar(share: float, width: int) -> str:
     """Return a horizontal bar; `share` is the part of `width` to fill, from 0 to 1."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     full, rest = divmod(eighths, 8)
@@ -78,6 +78,6 @@ def map_of(route: Sequence[tuple[int, int]], columns: int, rows: int) -> list[st
 
 
 def verdict(equal: bool) -> int:
-    """Print whether the parallel answer is the serial one, as the last line; return the exit code that says the same."""
+    """Print, as the last line, whether the parallel answer is the serial one; return the exit code that says so."""
     print(f"\n{VERDICT}{'equal' if equal else 'DIFFERENT'}")
     return 0 if equal else 1

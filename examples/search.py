@@ -26,10 +26,9 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 from progress import progress
-from report import bar as horizontal_bar, map_of, open_page, section, side_by_side, verdict
+from report import horizontal_bar, map_of, open_page, section, side_by_side, verdict
 from tours import Problem, Search, Subtree, Tour, search_of, shares_of
 
 import localray as ray
@@ -83,16 +82,18 @@ class RemoteIncumbent:
 
     def length(self) -> int:
         """See `Incumbent`."""
-        return ray.get(self._best.length.remote())
+        length: int = ray.get(self._best.length.remote())
+        return length
 
     def offer(self, length: int, tour: Tour) -> int:
         """See `Incumbent`."""
-        return ray.get(self._best.offer.remote(length, tour))
+        best_length: int = ray.get(self._best.offer.remote(length, tour))
+        return best_length
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What every task of a search needs. The problem is there as a reference, so that it is sent to no process twice."""
+    """What every task of a search needs; the problem as a reference, so that it is not sent along with each."""
 
     problem: ray.ObjectRef[Problem]
     best: ray.actor.ActorHandle[Record]
@@ -166,7 +167,7 @@ def search_in_parallel(problem: Problem) -> Summary:
             outcome = ray.get(first)
             waiting.update((branch.outcome, branch.bound) for branch in outcome.branches)
             summary.count(outcome.nodes, outcome.pruned)
-            best_length = ray.get(shared.best.length.remote())
+            best_length: int = ray.get(shared.best.length.remote())
             proven = min(waiting.values(), default=best_length)
             done = len(summary.task_nodes)
             gap = max(0.0, best_length / proven - 1.0)
@@ -218,9 +219,9 @@ def print_effort(parallel: Summary, serial: Summary, cpus: int) -> None:
     section("the search")
     split = sum(nodes >= BUDGET_NODES for nodes in parallel.task_nodes)
     idle = sum(nodes == 0 for nodes in parallel.task_nodes)
-    print(f"  {len(parallel.task_nodes):,} tasks: {split:,} used up their {BUDGET_NODES} nodes and branched, {idle:,} found", end="")
-    print(f" nothing left to look at, the others {median(parallel.task_nodes):.0f} nodes in the middle")
-    print(f"  the proof was complete with {parallel.abandoned:,} tasks still waiting: nobody waited for those")
+    tasks = len(parallel.task_nodes)
+    print(f"  {tasks:,} tasks: {split:,} spent their {BUDGET_NODES} nodes and started more, {idle:,} found that nothing was left;")
+    print(f"  the optimum was proven with {parallel.abandoned:,} tasks still under way, and nobody waited for those")
     print(f"\n  {'':<16}{'nodes':>10}{'cut off':>12}{'found after':>14}{'proven after':>15}")
     for name, summary in (("tree of tasks", parallel), ("one process", serial)):
         print(f"  {name:<16}{summary.nodes:>10,}{summary.pruned:>12,}", end="")
@@ -248,7 +249,8 @@ def main() -> int:
     seed = options.size[1] if options.seed is None else options.seed
     problem = Problem.random(cities, seed)
     bound = Search(problem).root().bound
-    open_page("The shortest round trip", f"{cities} cities, seed {seed}; {math.factorial(cities - 1) // 2:.1e} round trips")
+    round_trips = math.factorial(cities - 1) // 2
+    open_page("The shortest round trip", f"{cities} cities, strewn by seed {seed}: {round_trips:.1e} round trips")
     with ray.init(num_cpus=options.cpus):
         cpus = int(ray.cluster_resources()["CPU"])
         parallel = search_in_parallel(problem)

@@ -58,7 +58,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Subtree:
-    """All round trips that begin with `path`; none is shorter than `bound`. Bit i of `left`: city i is still to come."""
+    """All round trips that begin with `path`; none is shorter than `bound`. Bit i of `left`: city i is to come."""
 
     path: Tour
     cost: int
@@ -158,7 +158,7 @@ def shares_of(subtrees: Sequence[Subtree], count: int) -> list[list[Subtree]]:
 
 @lru_cache(maxsize=1)
 def search_of(problem: Problem) -> Search:
-    """Return the search of a problem, the same one whenever this process is asked: what it remembers is worth keeping."""
+    """Return the search of a problem: the same one each time in one process, as what it remembers is worth keeping."""
     return Search(problem)
 
 

@@ -18,10 +18,10 @@ from localray.client.client import Client
 from localray.client.context import TaskContext, current_task
 from localray.client.current import connected_client, require_client
 from localray.client.definitions import serialize_definition
-from localray.exceptions import ActorAlreadyExistsError, RaySystemError
+from localray.exceptions import ActorAlreadyExistsError, PendingCallsLimitExceeded, RaySystemError
 from localray.ids import ActorID, actor_creation_task_id_bytes, object_id_bytes
 from localray.object_ref import ObjectRef, Reference
-from localray.protocol import CallMode, CreateActor, DefineTemplate, FindActor, KillActor, TaskKind
+from localray.protocol import CallMode, CreateActor, DefineTemplate, FindActor, KillActor, Query, TaskKind
 from localray.signatures import CallSignature
 from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
 
@@ -50,6 +50,7 @@ class ActorDescription:
     class_name: str
     methods: dict[str, MethodDescription]
     max_task_retries: int
+    max_pending_calls: int
     templates: dict[tuple[object, ...], tuple[Client, DefineTemplate]] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
@@ -58,7 +59,8 @@ class ActorDescription:
             name: {key: value for key, value in method.options.items() if isinstance(value, (int, str, type(None)))}
             for name, method in self.methods.items()
         }
-        plain = {"class": self.class_name, "methods": methods, "max_task_retries": self.max_task_retries}
+        plain = {"class": self.class_name, "methods": methods, "retries": self.max_task_retries}
+        plain["pending"] = self.max_pending_calls
         return json.dumps(plain).encode()
 
     @staticmethod
@@ -66,10 +68,10 @@ class ActorDescription:
         """The inverse of `to_bytes`."""
         plain = json.loads(data)
         methods = {name: MethodDescription(options, False, None) for name, options in plain["methods"].items()}
-        return ActorDescription(plain["class"], methods, plain["max_task_retries"])
+        return ActorDescription(plain["class"], methods, plain["retries"], plain["pending"])
 
 
-def describe_class(cls: type, max_task_retries: int) -> ActorDescription:
+def describe_class(cls: type, max_task_retries: int, max_pending_calls: int) -> ActorDescription:
     """Look at a class: its public and private methods, except Python's own special ones that no call names."""
     methods: dict[str, MethodDescription] = {}
     for name, function in inspect.getmembers(cls, callable):
@@ -83,7 +85,12 @@ def describe_class(cls: type, max_task_retries: int) -> ActorDescription:
         is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         signature = CallSignature(function, skip_first=skip) if inspect.isfunction(function) else None
         methods[name] = MethodDescription(options, is_generator, signature)
-    return ActorDescription(cls.__name__, methods, max_task_retries)
+    return ActorDescription(cls.__name__, methods, max_task_retries, max_pending_calls)
+
+
+def call_limits(options: Mapping[str, object]) -> tuple[int, int]:
+    """How often an actor's calls are retried, and how many of one caller's may be unanswered; -1 is without limit."""
+    return integer(options.get("max_task_retries")), integer(options.get("max_pending_calls"), -1)
 
 
 class ActorClass:
@@ -107,13 +114,13 @@ class ActorClass:
             inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
             for _, member in inspect.getmembers(cls, inspect.isfunction)
         )
-        self._description = describe_class(cls, integer(self._default_options.get("max_task_retries")))
+        self._description = describe_class(cls, *call_limits(self._default_options))
         self._definition: tuple[Client, bytes] | None = None
 
     def __mro_entries__(self, bases: tuple[object, ...]) -> NoReturn:
         raise ActorClassInheritanceException(
-            f"Inheriting from the actor class {self._description.class_name} is not supported. Inherit from the plain class, and "
-            "decorate the subclass."
+            f"Inheriting from actor classes is not currently supported. You can inherit from a plain class and decorate the subclass "
+            f"instead of '{self._description.class_name}'."
         )
 
     def __call__(self, *args: object, **kwargs: object) -> NoReturn:
@@ -155,9 +162,8 @@ class ActorClass:
         template = self._define(client, options)
         arguments = pack_arguments(client, self._description.class_name, args, kwargs)
         description = self._description
-        if integer(options.get("max_task_retries")) != description.max_task_retries:
-            retries = integer(options.get("max_task_retries"))
-            description = ActorDescription(description.class_name, description.methods, retries)
+        if call_limits(options) != (description.max_task_retries, description.max_pending_calls):
+            description = ActorDescription(description.class_name, description.methods, *call_limits(options))
         actor_id = client.new_actor_id()
         task_id = actor_creation_task_id_bytes(actor_id)
         name = str(options.get("name") or "")
@@ -175,7 +181,7 @@ class ActorClass:
                 namespace,
                 options.get("lifetime") == "detached",
                 bool(options.get("get_if_exists")),
-                integer(options.get("max_pending_calls"), -1),
+                description.max_pending_calls,
                 description.to_bytes() if name else b"",
                 request,
             )
@@ -358,6 +364,15 @@ class ActorMethod:
         client = connected_client()
         template = self._template(client, method)
         arguments = pack_arguments(client, name, args, kwargs)
+        limit = handle._description.max_pending_calls
+        if limit > 0:
+            # Only the kernel knows how many are answered; nobody but users of this option pays for asking.
+            pending = client.ask(Query.PENDING_CALLS, handle._ray_actor_id.hex())
+            if isinstance(pending, int) and pending >= limit:
+                raise PendingCallsLimitExceeded(
+                    f"The task {template.name} could not be submitted to {handle!r} because more than {limit} tasks are queued on "
+                    "the actor. This limit can be adjusted with the `max_pending_calls` actor option."
+                )
         references = client.submit_call(
             handle._ray_actor_id.binary(), template.template, template.num_returns, arguments
         )
@@ -457,7 +472,7 @@ def handle_of_running(context: TaskContext) -> ActorHandle:
     """The weak handle of the actor that a context belongs to."""
     if context.actor_class is None:
         raise RaySystemError("the running actor has no class")
-    return ActorHandle(ActorID(context.actor_id), describe_class(context.actor_class, 0), None, weak=True)
+    return ActorHandle(ActorID(context.actor_id), describe_class(context.actor_class, 0, -1), None, weak=True)
 
 
 def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:

@@ -54,6 +54,7 @@ class Query(IntEnum):
     NAMED_ACTORS = 3
     STORY = 4
     TABLE_SIZES = 5
+    PENDING_CALLS = 6
 
 
 class CallMode(IntEnum):
@@ -303,6 +304,7 @@ class SetUpJob(NamedTuple):
     namespace: str
     sys_path: tuple[str, ...]
     working_directory: str
+    node_id: bytes
 
 
 class RunTask(NamedTuple):

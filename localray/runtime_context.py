@@ -68,6 +68,50 @@ class RuntimeContext:
         devices = [] if self._context is None else [str(device) for device in self._context.devices]
         return {"GPU": devices}
 
+    def get_resource_ids(self) -> dict[str, list[str]]:
+        """As `get_accelerator_ids`."""
+        return self.get_accelerator_ids()
+
+    def get_placement_group_id(self) -> str | None:
+        """The placement group, in hexadecimal digits; None outside of one."""
+        return None
+
+    @property
+    def current_placement_group_id(self) -> str | None:
+        """As `get_placement_group_id`."""
+        return None
+
+    @property
+    def should_capture_child_tasks_in_placement_group(self) -> bool:
+        """Whether child tasks go into the same placement group."""
+        return False
+
+    def get_runtime_env_string(self) -> str:
+        """The runtime environment as JSON."""
+        return "{}"
+
+    @property
+    def runtime_env(self) -> dict[str, object]:
+        """The runtime environment."""
+        return {}
+
+    def get_session_name(self) -> str:
+        """The session's name."""
+        return f"session_{require_client().node_id.hex()[:16]}"
+
+    def is_canceled(self) -> bool:
+        """Whether the running task was cancelled: for tasks that cannot be interrupted to find out.
+
+        Raises:
+            RuntimeError: called on a driver, or in an asyncio actor, whose methods get `asyncio.CancelledError`.
+        """
+        context = self._context
+        if context is None:
+            raise RuntimeError("This method is only available in a task or an actor's method.")
+        if context.is_asyncio:
+            raise RuntimeError("This method is not supported in an async actor: its methods get asyncio.CancelledError.")
+        return context.task_id in require_client().cancelled_tasks
+
     def get_temp_dir(self) -> str:
         """Where temporary files may go."""
         return tempfile.gettempdir()

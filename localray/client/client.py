@@ -84,6 +84,7 @@ class Client:
         self.namespace = namespace
         self.references = ReferenceTable(channel, self)
         self.on_worker_message: MessageHandler | None = None
+        self.cancelled_tasks: set[bytes] = set()
         self.stalls = False
         """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
         self._notify = notify

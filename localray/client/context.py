@@ -13,7 +13,8 @@ class TaskContext:
     """One execution.
 
     ``resources`` are what the task, or its actor, holds; ``devices`` the indices of its GPUs; ``attempt`` counts from 0; ``actor_class`` is the class
-    of the actor it belongs to, if any, and ``actor_name`` the name that is registered for it.
+    of the actor it belongs to, if any, ``actor_name`` the name
+    that is registered for it, and ``is_asyncio`` whether its calls interleave on an event loop.
     """
 
     task_id: bytes
@@ -25,6 +26,7 @@ class TaskContext:
     attempt: int
     actor_class: type | None = None
     actor_name: str = ""
+    is_asyncio: bool = False
 
 
 current_task: ContextVar[TaskContext | None] = ContextVar("localray_current_task", default=None)

@@ -70,7 +70,7 @@ class Executor:
     Args:
         client: the worker's client; its worker messages come here.
         set_up_job: called once with the job's import paths and directory before its first task.
-        on_start: called before each task starts: counts it where the process's death can't lose the count.
+        on_start: called before each task starts: counts it where the process's death can't lose the count, and sets its environment.
         exit_process: ends the worker in an orderly way.
     """
 
@@ -78,14 +78,14 @@ class Executor:
         self,
         client: Client,
         set_up_job: Callable[[SetUpJob], None],
-        on_start: Callable[[], None],
+        on_start: Callable[[RunTask, DefineTemplate], None],
         exit_process: Callable[[str], None],
     ) -> None:
         self.client = client
         self.queue: deque[RunTask] = deque()
         self.actor: Actor | None = None
         self.running: bytes | None = None
-        self.cancelled: set[bytes] = set()
+        self.cancelled = client.cancelled_tasks
         self.interrupt: Callable[[bytes], None] | None = None
         self.accept: Callable[[RunTask], None] = self.queue.append
         self.asyncio_actor: AsyncioActor | None = None
@@ -116,6 +116,7 @@ class Executor:
         elif isinstance(message, SetUpJob):
             self.client.set_job(message.job)
             self.client.namespace = message.namespace
+            self.client.node_id = message.node_id
             self._set_up_job(message)
         elif isinstance(message, Exit):
             self.exit_reason = message.reason
@@ -183,7 +184,7 @@ class Executor:
 
     def begin(self, message: RunTask) -> float:
         """A task starts now; returns the time."""
-        self._on_start()
+        self._on_start(message, self._templates[message.template])
         self.running = message.task_id
         return self.client.channel.now_s()
 
@@ -200,6 +201,7 @@ class Executor:
             attempt=message.attempt,
             actor_class=None if actor is None else actor.actor_class,
             actor_name=message.actor_name,
+            is_asyncio=self.asyncio_actor is not None,
         )
 
     def _invoke(self, message: RunTask, template: DefineTemplate) -> object:

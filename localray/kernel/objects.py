@@ -54,7 +54,7 @@ def deliver(tables: Tables, record: ObjectRecord, outcome: Outcome) -> None:
 
 def fail(tables: Tables, record: ObjectRecord, status: Status, payload: bytes) -> None:
     """The object will never have a value: it is ready with an error instead."""
-    deliver(tables, record, (status, payload, INLINE, 0, ()))
+    deliver(tables, record, (status.value, payload, INLINE, 0, ()))
 
 
 def announce(tables: Tables, record: ObjectRecord) -> None:
@@ -131,7 +131,7 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord, object_ids: It
         record = tables.objects.get(object_id)
         if record is None:
             text = f"Object {object_id.hex()} is not known to this session: it was freed, or made in an earlier one."
-            tables.send(number, ObjectReady(object_id, Status.LOST, text.encode(), INLINE, 0))
+            tables.send(number, ObjectReady(object_id, Status.LOST.value, text.encode(), INLINE, 0))
             count_down(tables, wait)
         elif record.state is not ObjectState.PENDING:
             send_object(tables, number, record)
@@ -231,7 +231,7 @@ def free_values(tables: Tables, object_ids: Iterable[bytes]) -> None:
         release_bytes(tables, record.location, record.size_bytes)
         contained = record.contained
         text = f"Object {object_id.hex()} was freed with ray.internal.free()."
-        record.status, record.payload, record.location, record.size_bytes = Status.FREED, text.encode(), INLINE, 0
+        record.status, record.payload, record.location, record.size_bytes = Status.FREED.value, text.encode(), INLINE, 0
         record.contained = ()
         release(tables, contained)
 

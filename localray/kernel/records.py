@@ -71,7 +71,7 @@ class ObjectRecord:
     object_id: bytes
     state: ObjectState = ObjectState.PENDING
     references: int = 0
-    status: int = Status.VALUE
+    status: int = Status.VALUE.value
     payload: bytes = b""
     location: int = INLINE
     size_bytes: int = 0

@@ -123,7 +123,7 @@ def dispatch(tables: Tables) -> None:
 
 def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
     """Lease a worker for a task and send the task to it; False when resources or workers lack."""
-    node = placement.choose_node(tables.nodes.values(), group.to_place, group.to_hold)
+    node = placement.choose_node(tables.nodes.values(), group.to_place)
     if node is None:
         warn_if_infeasible(tables, group)
         return False
@@ -263,17 +263,19 @@ def release_resources(tables: Tables, worker: WorkerRecord) -> None:
 
 
 def stall(tables: Tables, worker: WorkerRecord) -> None:
-    """The worker waits in `get`: lend its CPU out, and take back what waits behind the stalled task, which it may be waiting for."""
+    """The worker waits in `get`: lend its CPU out, and take back what waits behind the stalled task, which it may be waiting for.
+
+    An actor that was given CPUs keeps them, as in Ray.
+    """
     worker.stalled += 1
-    if worker.stalled > 1:
+    if worker.stalled > 1 or worker.actor is not None:
         return
     lent = placement.lendable(worker.resources)
     if lent:
         worker.lent = lent
         give_back(worker.node.available, lent)
         capacity_freed(tables)
-    if worker.actor is None:
-        recall(tables, worker)
+    recall(tables, worker)
 
 
 def resume(tables: Tables, worker: WorkerRecord) -> None:
@@ -311,7 +313,7 @@ def check_backlogs(tables: Tables) -> None:
         if group is None or worker.recalled or worker.stalled:
             continue
         if tables.now_s - worker.progress_at_s >= HELD_UP_AFTER_S and any(
-            node.alive and fits(node.available, group.to_hold) for node in tables.nodes.values()
+            node.alive and fits(node.available, group.to_place) for node in tables.nodes.values()
         ):
             recall(tables, worker)
 

@@ -20,6 +20,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return named_actors(tables, message.argument)
     if query is Query.STORY:
         return tables.log.story(bytes.fromhex(message.argument))
+    if query is Query.PENDING_CALLS:
+        return pending_calls(tables, client, bytes.fromhex(message.argument))
     return table_sizes(tables)
 
 
@@ -44,6 +46,15 @@ def nodes(tables: Tables) -> ReplyValue:
 def named_actors(tables: Tables, namespace: str) -> ReplyValue:
     """Pairs of a namespace and a name; of one namespace, or of all when it is empty."""
     return tuple(key for key in tables.names if not namespace or key[0] == namespace)
+
+
+def pending_calls(tables: Tables, client: ClientRecord, actor_id: bytes) -> int:
+    """How many of this client's calls of an actor are not answered yet."""
+    actor = tables.actors.get(actor_id)
+    if actor is None:
+        return 0
+    sent = sum(1 for task in actor.sent.values() if task.submitter == client.number)
+    return sent + len(actor.queues.get(client.number, ()))
 
 
 def table_sizes(tables: Tables) -> ReplyValue:

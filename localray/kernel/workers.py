@@ -68,7 +68,7 @@ def assign_job(tables: Tables, worker: WorkerRecord, number: int) -> None:
     job = tables.jobs[number]
     worker.job = number
     tables.clients[worker.number].job = number
-    tables.send(worker.number, SetUpJob(number, job.namespace, job.sys_path, job.working_directory))
+    tables.send(worker.number, SetUpJob(number, job.namespace, job.sys_path, job.working_directory, worker.node.node_id))
 
 
 def teach(tables: Tables, worker: WorkerRecord, template: Template) -> None:

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 
+from localray.runtime.environment import THREADS_ARE_OURS
 from localray.runtime.forkserver import ForkServer
 
 
@@ -49,7 +50,9 @@ def _serve(
     control: socket.socket, arena_descriptor: int, capacity_bytes: int, progress: mmap.mmap, preload: list[str]
 ) -> None:
     # One thread each is what Ray gives its tasks, and what keeps this process forkable: BLAS starts its threads on import.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if "OMP_NUM_THREADS" not in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        os.environ[THREADS_ARE_OURS] = "1"
     from localray.runtime import worker
     from localray.shm.arena import Arena
 

@@ -17,8 +17,9 @@ from localray.client.channel import Waiter
 from localray.client.client import Client
 from localray.client.current import set_process_client
 from localray.client.executor import Executor
-from localray.protocol import RunTask, SetUpJob
+from localray.protocol import DefineTemplate, RunTask, SetUpJob, TaskKind
 from localray.runtime.channel import SocketChannel
+from localray.runtime.environment import TaskEnvironment
 from localray.runtime.output import prefix_output
 from localray.runtime.worker_progress import slot_of, write_progress
 from localray.shm.arena import Arena
@@ -40,13 +41,14 @@ class Worker:
 
     def __init__(self, number: int, stream: socket.socket, nudge: int, arena: Arena, progress: mmap.mmap) -> None:
         self._started = 0
+        self._environment = TaskEnvironment(os.environ)
         self._slot = slot_of(number)
         self._progress = progress
         self._channel = SocketChannel(stream, nudge, on_lost=_exit_now)
         write_progress(progress, self._slot, 0)
         self.client = Client(self._channel, arena, number, 0, b"", "", notify=_print_notice)
         self.client.stalls = True
-        self._executor = Executor(self.client, self._set_up_job, self._count_start, self._exit)
+        self._executor = Executor(self.client, self._set_up_job, self._task_starts, self._exit)
         self._executor.accept = self._accept
         self._executor.interrupt = self._interrupt
         self._work = Waiter()
@@ -75,9 +77,11 @@ class Worker:
         self._executor.queue.append(message)
         self._work.fire()
 
-    def _count_start(self) -> None:
+    def _task_starts(self, message: RunTask, template: DefineTemplate) -> None:
         self._started += 1
         write_progress(self._progress, self._slot, self._started)
+        if template.kind != TaskKind.ACTOR_CALL:
+            self._environment.prepare(template.to_hold, message.units)
 
     def _set_up_job(self, job: SetUpJob) -> None:
         sys.path[:] = job.sys_path

@@ -41,21 +41,20 @@ def is_feasible(nodes: Iterable[NodeView], demand: Resources) -> bool:
     return any(node.alive and fits(node.total, demand) for node in nodes)
 
 
-def choose_node(nodes: Iterable[Node], to_place: Resources, to_hold: Resources) -> Node | None:
+def choose_node(nodes: Iterable[Node], demand: Resources) -> Node | None:
     """Choose a node by the hybrid policy.
 
     Args:
         nodes: in a fixed order, the local node first: ties go to the earlier.
-        to_place: what the node must have in total.
-        to_hold: what must be available on it now.
+        demand: what must be available on it now.
 
     Returns:
-        The node, or None when none can hold it now.
+        The node, or None when none has room now.
     """
     best: Node | None = None
     best_score = 2.0
     for node in nodes:
-        if not node.alive or not fits(node.available, to_hold) or not fits(node.total, to_place):
+        if not node.alive or not fits(node.available, demand):
             continue
         score = utilisation(node)
         if score < SPREAD_THRESHOLD:

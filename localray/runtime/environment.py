@@ -1,0 +1,45 @@
+"""The environment variables that a task's resources set in its worker: threads for numeric libraries, visible GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+from localray.protocol import Resources
+from localray.sched.resources import CPU, GPU, RESOURCE_UNIT, amount
+
+THREADS_ARE_OURS = "LOCALRAY_SETS_OMP_NUM_THREADS"
+"""Set where the user has not set ``OMP_NUM_THREADS``, so that workers know that it is theirs to change."""
+
+_KEEP_DEVICES = "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"
+
+
+class TaskEnvironment:
+    """Keeps a worker's environment in step with what its task holds.
+
+    Args:
+        environment: of the process; changed.
+    """
+
+    def __init__(self, environment: MutableMapping[str, str]) -> None:
+        self._environment = environment
+        self._sets_threads = environment.pop(THREADS_ARE_OURS, None) is not None
+        self._users_devices = environment.get("CUDA_VISIBLE_DEVICES")
+        self._prepared: tuple[Resources, tuple[int, ...]] = ((), ())
+
+    def prepare(self, resources: Resources, devices: tuple[int, ...]) -> None:
+        """A task with these resources and devices starts; most often they are those of the last."""
+        if (resources, devices) == self._prepared:
+            return
+        self._prepared = (resources, devices)
+        if self._sets_threads:
+            self._environment["OMP_NUM_THREADS"] = str(max(1, amount(resources, CPU) // RESOURCE_UNIT))
+        if self._environment.get(_KEEP_DEVICES, "") in ("", "0"):
+            self._set_devices(amount(resources, GPU), devices)
+
+    def _set_devices(self, units: int, devices: tuple[int, ...]) -> None:
+        if units:
+            self._environment["CUDA_VISIBLE_DEVICES"] = ",".join(str(device) for device in devices)
+        elif self._users_devices is None:
+            self._environment.pop("CUDA_VISIBLE_DEVICES", None)
+        else:
+            self._environment["CUDA_VISIBLE_DEVICES"] = self._users_devices

@@ -76,7 +76,8 @@ def progress(label: str, total: float | None, unit: str) -> Iterator[ProgressBar
         yield ProgressBar(None)
         return
     # disable=None: tqdm itself finds out whether stderr is a terminal.
-    bar = tqdm(total=total, desc=label, unit=unit, unit_scale=True, leave=False, dynamic_ncols=True, disable=None)
+    looks = {"unit": unit, "unit_scale": unit == "B", "dynamic_ncols": True, "leave": False}
+    bar = tqdm(total=total, desc=label, disable=None, **looks)
     try:
         yield ProgressBar(bar)
     finally:

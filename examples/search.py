@@ -171,7 +171,7 @@ def search_in_parallel(problem: Problem) -> Summary:
             proven = min(waiting.values(), default=best_length)
             done = len(summary.task_nodes)
             gap = max(0.0, best_length / proven - 1.0)
-            bar.advance_to(done, total=done + len(waiting), note=f"best {best_length:,}, proven to {gap:.2%}")
+            bar.advance_to(done, total=done + len(waiting), note=f"best {best_length:,}, at most {gap:.2%} too long")
             if proven >= best_length:
                 break
     summary.abandoned = len(waiting)
@@ -220,7 +220,7 @@ def print_effort(parallel: Summary, serial: Summary, cpus: int) -> None:
     split = sum(nodes >= BUDGET_NODES for nodes in parallel.task_nodes)
     idle = sum(nodes == 0 for nodes in parallel.task_nodes)
     tasks = len(parallel.task_nodes)
-    print(f"  {tasks:,} tasks: {split:,} spent their {BUDGET_NODES} nodes and started more, {idle:,} found that nothing was left;")
+    print(f"  {tasks:,} tasks: {split:,} spent {BUDGET_NODES} nodes and started more, {idle:,} had nothing left to do;")
     print(f"  the optimum was proven with {parallel.abandoned:,} tasks still under way, and nobody waited for those")
     print(f"\n  {'':<16}{'nodes':>10}{'cut off':>12}{'found after':>14}{'proven after':>15}")
     for name, summary in (("tree of tasks", parallel), ("one process", serial)):

@@ -273,7 +273,7 @@ class Client:
                 waiter.ready = True
         number = next(self._request_numbers)
         if asked:
-            self.channel.send(GetObjects(number, tuple(asked), max(1, waiter.missing), self.stalls))
+            self.channel.queue(GetObjects(number, tuple(asked), max(1, waiter.missing), self.stalls))
         try:
             self.channel.wait(waiter, timeout_s)
         finally:

@@ -340,7 +340,12 @@ class Executor:
     def _send(self, message: RunTask, outcomes: tuple[Outcome, ...], started_s: float, *, retryable: bool) -> None:
         channel = self.client.channel
         duration_s = channel.now_s() - started_s
-        channel.send(TaskDone(message.task_id, outcomes, duration_s, retryable))
+        done = TaskDone(message.task_id, outcomes, duration_s, retryable)
+        if self.queue or self.asyncio_actor is not None:
+            channel.send(done)
+        else:
+            # The worker waits for its next task right away, and waiting flushes.
+            channel.queue(done)
 
     # ---------------------------------------------------------------- endings
 

@@ -10,7 +10,6 @@ Must not live here: rules (they are in the parts, named after the things they ru
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 from typing import Final, TypeAlias, cast
 
 from localray.kernel import actors, deaths, objects, scheduling, tasks, views, workers
@@ -39,7 +38,7 @@ from localray.kernel.records import (
     Template,
     WaitRecord,
 )
-from localray.kernel.tables import Tables
+from localray.kernel.tables import RandomSource, Tables
 from localray.protocol import (
     AbandonBuffer,
     ActorExiting,
@@ -82,11 +81,12 @@ class Kernel:
     """All decisions of a cluster, without any IO. See `localray.kernel.effects` for the contract with its driver.
 
     Args:
-        seed: of the kernel's own random numbers, from which ties are broken.
+        random: the dice with which ties are broken. Every driver, a simulation included, passes in its own seeded
+            ``random.Random(seed)``: the kernel imports no dice, so that the seed is the driver's to choose and to print.
     """
 
-    def __init__(self, seed: int = 0) -> None:
-        self.tables = Tables(Random(seed))
+    def __init__(self, random: RandomSource) -> None:
+        self.tables = Tables(random)
 
     @property
     def deadline_s(self) -> float | None:

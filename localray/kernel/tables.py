@@ -8,7 +8,7 @@ import each other in circles, and no chain of consequences, however long, recurs
 from __future__ import annotations
 
 from collections import deque
-from random import Random
+from typing import Protocol
 
 from localray.exceptions import InternalError
 from localray.kernel.effects import Effect, Send
@@ -25,6 +25,14 @@ from localray.kernel.records import (
 )
 from localray.kernel.story import TransitionLog
 from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
+
+
+class RandomSource(Protocol):
+    """The dice that the kernel's driver passes in; a seeded ``random.Random`` is one. The kernel itself does not import that module."""
+
+    def randrange(self, stop: int, /) -> int:
+        """A number from 0 up to, not including, ``stop``."""
+        ...
 
 
 class Tables:
@@ -61,7 +69,7 @@ class Tables:
         "workers",
     )
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: RandomSource) -> None:
         self.random = random
         self.now_s = 0.0
         self.log = TransitionLog()

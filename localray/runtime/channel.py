@@ -1,7 +1,7 @@
 """A client's end of its stream to the head: batching on the way out, leader and followers on the way in.
 
-Out: a message leaves at once when nothing left lately, so that a lone call is fast; in a burst messages gather, and leave together
-when there are many, when a thread waits, or a millisecond later by the steward's hand. In: the thread that waits reads the stream itself; of several one leads and handles what comes
+Out: messages gather, and leave together when there are many, when a thread waits, or a millisecond later by the steward's hand. A call
+and the `get` of its result so travel in one write and wake the head once. In: the thread that waits reads the stream itself; of several one leads and handles what comes
 for all, and hands the lead on when it has what it waited for. The steward is one background thread that does what no waiting thread is there
 to do: flush what was queued by the garbage collector, read while futures are outstanding, read when the head nudges.
 Must not live here: what messages mean.
@@ -22,7 +22,7 @@ from localray.client.channel import Waiter
 from localray.client.current import set_thread_client
 from localray.exceptions import RaySystemError
 from localray.protocol import ClientMessage, Message
-from localray.runtime.frames import RECEIVE_BYTES, FrameReader, frame
+from localray.runtime.frames import FrameReader, frame
 from localray.runtime.interrupts import guard
 
 if TYPE_CHECKING:
@@ -30,11 +30,9 @@ if TYPE_CHECKING:
 
     from localray.client.client import Client
 
-QUIET_S = 0.0002
-"""After so long without sending, the next message leaves at once."""
 GATHER_S = 0.001
 """No message waits longer than about this for others."""
-BATCH_MESSAGES = 64
+BATCH_MESSAGES = 32
 
 
 class SocketChannel:
@@ -53,7 +51,6 @@ class SocketChannel:
         self._client: Client | None = None
         self._outbox: list[Message] = []
         self._send_lock = threading.Lock()
-        self._sent_at_s = 0.0
         self._reader = FrameReader()
         self._read_lock = threading.Lock()
         self._followers: deque[Waiter] = deque()
@@ -80,7 +77,7 @@ class SocketChannel:
         """Queue a message; see `localray.client.channel.Channel`."""
         outbox = self._outbox
         outbox.append(message)
-        if len(outbox) >= BATCH_MESSAGES or time.perf_counter() - self._sent_at_s > QUIET_S:
+        if len(outbox) >= BATCH_MESSAGES:
             self.flush()
         elif not self._armed:
             self.soon()
@@ -103,7 +100,6 @@ class SocketChannel:
             # By count: another thread may have appended since, and its message must stay.
             del messages[:count]
             if batch:
-                self._sent_at_s = time.perf_counter()
                 try:
                     self._stream.sendall(frame(batch))
                 except OSError:
@@ -189,17 +185,17 @@ class SocketChannel:
         """Read what is there and handle it; the caller holds the lead and knows that there is something."""
         with guard:
             try:
-                data = self._stream.recv(RECEIVE_BYTES)
+                messages = self._reader.receive(self._stream)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
-                data = b""
-            if not data:
+                messages = None
+            if messages is None:
                 self._lose()
                 return
             client = self._client
             if client is not None:
-                for message in self._reader.feed(data):
+                for message in messages:
                     client.handle(message)  # type: ignore[arg-type]
 
     def receive_available(self) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 
 from localray.protocol import Message, decode, encode
 
 _LENGTH = struct.Struct("<I")
 
-RECEIVE_BYTES = 256 * 1024
+BUFFER_BYTES = 256 * 1024
 """How much is read at once: a few thousand small messages."""
 
 
@@ -19,33 +20,54 @@ def frame(messages: list[Message]) -> bytes:
 
 
 class FrameReader:
-    """Cuts a stream into messages; keeps what is incomplete."""
+    """Reads a stream and cuts it into messages; keeps what is incomplete.
 
-    __slots__ = ("_rest",)
+    It reads into one buffer of its own: `recv` with a size this large costs 20 µs for a fresh bytes object each time, `recv_into` 2 µs.
+    """
+
+    __slots__ = ("_buffer", "_filled", "_view")
 
     def __init__(self) -> None:
-        self._rest = bytearray()
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._filled = 0
 
-    def feed(self, data: bytes) -> list[Message]:
-        """Take in bytes as they come; returns the messages that are complete now."""
-        rest = self._rest
-        if rest:
-            rest += data
-            if len(rest) < 4 or len(rest) - 4 < _LENGTH.unpack_from(rest)[0]:
-                return []
-            stream = bytes(rest)
-        else:
-            stream = data
+    def receive(self, stream: socket.socket) -> list[Message] | None:
+        """Read once from a stream that has something to read.
+
+        Returns:
+            The messages that are complete now; None at the stream's end.
+
+        Raises:
+            BlockingIOError: there was nothing after all (a non-blocking stream).
+            OSError: the stream broke.
+        """
+        count = stream.recv_into(self._view[self._filled :])
+        if count == 0:
+            return None
+        end = self._filled + count
+        buffer, view = self._buffer, self._view
         messages: list[Message] = []
         start = 0
-        end = len(stream)
-        view = memoryview(stream)
         while end - start >= 4:
-            length = _LENGTH.unpack_from(stream, start)[0]
-            stop = start + 4 + length
+            stop = start + 4 + _LENGTH.unpack_from(buffer, start)[0]
             if stop > end:
+                if stop - start > len(buffer):
+                    self._grow(stop - start)
                 break
             messages += decode(view[start + 4 : stop])
             start = stop
-        self._rest = bytearray(view[start:])
+        left = end - start
+        if start and left:
+            self._view[:left] = view[start:end]
+        self._filled = left
+        if not left and len(self._buffer) > BUFFER_BYTES:
+            self.__init__()  # type: ignore[misc]
         return messages
+
+    def _grow(self, needed_bytes: int) -> None:
+        """A frame larger than the buffer is coming; the buffer shrinks again when it is through."""
+        grown = bytearray(needed_bytes)
+        grown[: len(self._buffer)] = self._buffer
+        self._buffer = grown
+        self._view = memoryview(grown)

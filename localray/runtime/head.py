@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import TypedDict
 
 from localray.kernel import ENVIRONMENT, Event, Kernel
@@ -37,7 +38,7 @@ from localray.kernel.effects import (
 )
 from localray.protocol import CancelRunning, Exit, Message, RecallTasks
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit
-from localray.runtime.frames import RECEIVE_BYTES, FrameReader, frame
+from localray.runtime.frames import FrameReader, frame
 from localray.runtime.worker_progress import create_page, read_progress
 from localray.shm.allocator import Allocator
 
@@ -185,19 +186,19 @@ class Head:
     def _read(self, connection: Connection) -> bool:
         """Read once; False when nothing more will come."""
         try:
-            data = connection.stream.recv(RECEIVE_BYTES)
+            messages = connection.reader.receive(connection.stream)
         except BlockingIOError:
             return False
         except OSError:
-            data = b""
-        if not data:
+            messages = None
+        if messages is None:
             driver = connection.nudge < 0
             self._disconnect(connection)
             if driver:
                 self.step(DriverDisconnected(connection.number))
             return False
         number = connection.number
-        for message in connection.reader.feed(data):
+        for message in messages:
             self.step(message, number)  # type: ignore[arg-type]
         return True
 
@@ -317,7 +318,7 @@ def main(options: HeadOptions) -> None:
         arena_descriptor, capacity_bytes, progress, stream, options["preload"], options["import_path"]
     )
     os.close(arena_descriptor)
-    kernel = Kernel(options["seed"])
+    kernel = Kernel(Random(options["seed"]))
     head = Head(kernel, control, Allocator(capacity_bytes), progress)
     head.step(
         NodeAdded(

@@ -18,7 +18,7 @@ from localray.client.client import Client
 from localray.exceptions import RaySystemError
 from localray.protocol import KernelMessage, RegisterDriver, Registered, ShutDown
 from localray.runtime.channel import SocketChannel
-from localray.runtime.frames import RECEIVE_BYTES, FrameReader, frame
+from localray.runtime.frames import FrameReader, frame
 from localray.runtime.interrupts import guard
 from localray.shm.arena import Arena, create_file
 
@@ -115,10 +115,10 @@ class ProcessSession:
 
             messages: list[KernelMessage] = []
             while not messages:
-                data = stream.recv(RECEIVE_BYTES)
-                if not data:
+                received = reader.receive(stream)
+                if received is None:
                     raise RaySystemError(f"The head process ended while it was starting (exit code {self._head.wait()}).")
-                messages += reader.feed(data)  # type: ignore[arg-type]
+                messages += received  # type: ignore[arg-type]
         except BaseException:
             self._head.kill()
             self._head.wait()

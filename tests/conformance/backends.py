@@ -74,8 +74,20 @@ class Backends:
     def _share_session(self, ray: ModuleType, options: InitOptions) -> None:
         if self._ray_options != options or not ray.is_initialized():
             self.close()
-            ray.init(include_dashboard=False, log_to_driver=False, **options.as_keywords())
+            _start_ray(ray, options)
             self._ray_options = options
+
+
+def _start_ray(ray: ModuleType, options: InitOptions) -> None:
+    """Starts real Ray, twice if need be: on a busy machine it gives itself up after thirty seconds."""
+    keywords = {"include_dashboard": False, "log_to_driver": False, **options.as_keywords()}
+    try:
+        ray.init(**keywords)
+    except Exception as error:
+        if "timed out during startup" not in str(error):
+            raise
+        ray.shutdown()
+        ray.init(**keywords)
 
 
 def _run_on_localray(program: Program, engine: Engine) -> None:

@@ -43,7 +43,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     chosen = metafunc.config.getoption("--backend", default=None) or _DEFAULT_BACKENDS
     cases = [
-        pytest.param(program, Engine(backend), id=f"{backend}-{program.topic}-{program.name}", marks=_marks(program, backend))
+        pytest.param(
+            program, Engine(backend), id=f"{backend}-{program.topic}-{program.name}", marks=_marks(program, backend)
+        )
         for backend in dict.fromkeys(chosen)
         for program in sorted(load_programs(), key=_session_order)
     ]

@@ -1,7 +1,7 @@
 """Notices what a session left behind: processes, shared memory, threads, file descriptors.
 
-What lives here: looking, comparing, and waiting a bounded time for the difference to vanish. What must not: cleaning up.
-A leak is the finding; hiding it would defeat the point.
+What lives here: looking, comparing, and waiting a bounded time for the difference to vanish. What must not: cleaning
+up. A leak is the finding; hiding it would defeat the point.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _used_by_strangers(segments: frozenset[str]) -> frozenset[str]:
             continue
         try:
             text = (process / "maps").read_text()
-            text += "\n".join(os.readlink(descriptor) + "\n" for descriptor in (process / "fd").iterdir())
+            text += "\n".join(f"{descriptor.readlink()}\n" for descriptor in (process / "fd").iterdir())
         except OSError:
             continue
         used.update(name for name in segments if f"{_SHARED_MEMORY}/{name}\n" in text)
@@ -133,7 +133,7 @@ def _descriptors() -> dict[int, str]:
     found: dict[int, str] = {}
     for entry in Path("/proc/self/fd").iterdir():
         try:
-            found[int(entry.name)] = os.readlink(entry)
+            found[int(entry.name)] = str(entry.readlink())
         except FileNotFoundError:
             # The descriptor that lists this directory is gone by the time it is looked up.
             continue

@@ -5,10 +5,13 @@ What the parts of the examples compute is tested in `test_example_parts.py`.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,7 @@ def test_example_runs_without_tqdm(tmp_path: Path) -> None:
 
 def test_progress_bar_shows_on_a_terminal_and_leaves_the_report_alone() -> None:
     terminal, stderr = pty.openpty()
+    fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     with subprocess.Popen(
         [sys.executable, str(EXAMPLES / "search.py"), "--quick"],
         stdout=subprocess.PIPE,

@@ -248,7 +248,7 @@ def a_function_that_captures_a_lock_is_refused(ray: ModuleType) -> None:
         with guard:
             return 1
 
-    with pytest.raises(TypeError, match="(?s)guarded.*lock|lock.*guarded"):
+    with pytest.raises(TypeError, match=r"(?s)guarded.*lock|lock.*guarded"):
         guarded.remote()
 
 

@@ -12,7 +12,7 @@ from ..registry import NOT_JUDGED, program
 
 @program(
     engines=NOT_JUDGED,
-    reason="Ray 2.60 aborts the driver (a check in reference_counter.cc) once the argument of the cancelled task is there",
+    reason="Ray 2.60 aborts the driver (a check in reference_counter.cc) once the cancelled task's argument is there",
 )
 def a_task_waiting_for_an_argument_can_be_cancelled(ray: ModuleType) -> None:
     """C1: it never runs; its ref raises TaskCancelledError; siblings are unaffected."""

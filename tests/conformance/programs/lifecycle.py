@@ -153,7 +153,7 @@ def a_new_session_is_clean(ray: ModuleType) -> None:
     assert ray.get_runtime_context().get_node_id() != job
     with pytest.raises(ValueError, match="resident"):
         ray.get_actor("resident")
-    with pytest.raises(Exception, match="(?i)actor"):
+    with pytest.raises(Exception, match=r"(?i)actor"):
         ray.get(old.ping.remote(), timeout=60)
     assert ray.get(Named.options(name="resident").remote().ping.remote()) == "pong"
 

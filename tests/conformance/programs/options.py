@@ -72,7 +72,7 @@ def options_with_a_bad_value_are_refused(ray: ModuleType) -> None:
     for name, value in bad_for_actors.items():
         with pytest.raises(ValueError, match=name):
             ray.remote(**{name: value})(_Thing)
-    with pytest.raises(ValueError, match="(?s)lifetime.*detached"):
+    with pytest.raises(ValueError, match=r"(?s)lifetime.*detached"):
         ray.remote(lifetime="forever")(_Thing)
 
 

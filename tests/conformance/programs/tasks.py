@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -235,9 +236,9 @@ def workers_have_the_drivers_directory(ray: ModuleType) -> None:
 
     @ray.remote
     def where():
-        return os.getcwd()
+        return Path.cwd()
 
-    assert ray.get(where.remote()) == os.getcwd()
+    assert ray.get(where.remote()) == Path.cwd()
 
 
 @program()

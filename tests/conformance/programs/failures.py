@@ -1,0 +1,203 @@
+"""Odd exceptions, retries, and what the death of a worker looks like."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+
+import pytest
+
+from ..helpers import make_recorder
+from ..registry import NOT_SIMULATED, program
+
+
+@program()
+def stop_iteration_arrives_as_itself(ray: ModuleType) -> None:
+    """T3: StopIteration and GeneratorExit are ordinary failures of a task."""
+
+    @ray.remote
+    def stop():
+        raise StopIteration("value")
+
+    @ray.remote
+    def leave():
+        raise GeneratorExit("left")
+
+    with pytest.raises(StopIteration) as caught:
+        ray.get(stop.remote())
+    assert caught.value.cause.args == ("value",)
+    with pytest.raises(GeneratorExit) as caught_exit:
+        ray.get(leave.remote())
+    assert isinstance(caught_exit.value, ray.exceptions.RayTaskError)
+
+
+@program()
+def base_exceptions_reach_the_caller(ray: ModuleType) -> None:
+    """T3: a user's BaseException arrives as RayTaskError of that type; the worker lives on."""
+
+    class Abort(BaseException):
+        pass
+
+    @ray.remote(max_retries=0)
+    def fail():
+        raise Abort("stop all")
+
+    with pytest.raises(BaseException, match="stop all") as caught:
+        ray.get(fail.remote())
+    assert isinstance(caught.value, ray.exceptions.RayTaskError)
+    assert type(caught.value.cause).__name__ == "Abort"
+    assert type(caught.value).__name__ == "RayTaskError(Abort)"
+
+
+@program()
+def a_raised_keyboard_interrupt_is_a_cancellation(ray: ModuleType) -> None:
+    """T3: KeyboardInterrupt out of user code becomes TaskCancelledError."""
+
+    @ray.remote(max_retries=0)
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(interrupt.remote())
+
+
+@program()
+def a_raised_ray_error_is_wrapped(ray: ModuleType) -> None:
+    """E2: user code may raise RayError itself; the caller gets a RayTaskError with that cause."""
+
+    @ray.remote
+    def fail():
+        raise ray.exceptions.RayError("by hand")
+
+    with pytest.raises(ray.exceptions.RayTaskError, match="by hand") as caught:
+        ray.get(fail.remote())
+    assert type(caught.value.cause) is ray.exceptions.RayError
+
+
+@program()
+def user_errors_are_not_retried(ray: ModuleType) -> None:
+    """T2: without retry_exceptions a raising task runs once."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=5)
+    def fail(recorder):
+        ray.get(recorder.add.remote("ran"))
+        raise ValueError("once")
+
+    with pytest.raises(ValueError, match="once"):
+        ray.get(fail.remote(recorder))
+    assert ray.get(recorder.count.remote()) == 1
+
+
+@program()
+def user_errors_are_retried_when_asked_for(ray: ModuleType) -> None:
+    """T2: retry_exceptions=True runs max_retries more times; then the last error arrives."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=2, retry_exceptions=True)
+    def fail(recorder):
+        raise ValueError(f"run {ray.get(recorder.add.remote('ran'))}")
+
+    with pytest.raises(ValueError, match="run 3"):
+        ray.get(fail.remote(recorder))
+    assert ray.get(recorder.count.remote()) == 3
+
+
+@program()
+def only_the_listed_errors_are_retried(ray: ModuleType) -> None:
+    """T2: the list names types, subclasses count; a retried task may succeed."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=3, retry_exceptions=[LookupError])
+    def flaky(recorder, kind):
+        if ray.get(recorder.add.remote(kind)) < 3:
+            raise KeyError("again") if kind == "listed" else ValueError("not again")
+        return "finally"
+
+    assert ray.get(flaky.remote(recorder, "listed")) == "finally"
+    assert ray.get(recorder.count.remote()) == 3
+    other = make_recorder(ray)
+    with pytest.raises(ValueError, match="not again"):
+        ray.get(flaky.remote(other, "unlisted"))
+    assert ray.get(other.count.remote()) == 1
+
+
+@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+def a_dead_worker_is_a_worker_crashed_error(ray: ModuleType) -> None:
+    """T1, T3: os._exit with max_retries=0 raises WorkerCrashedError, and later tasks run."""
+
+    @ray.remote(max_retries=0)
+    def die():
+        os._exit(1)
+
+    @ray.remote
+    def live():
+        return "alive"
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(die.remote())
+    assert ray.get(live.remote()) == "alive"
+
+
+@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+def a_dead_worker_is_retried_max_retries_times(ray: ModuleType) -> None:
+    """T1: max_retries=2 gives three executions, then the error; fewer deaths than that give the value."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=2)
+    def die_until(recorder, survivor):
+        if ray.get(recorder.add.remote("ran")) < survivor:
+            os._exit(1)
+        return "survived"
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(die_until.remote(recorder, 99))
+    assert ray.get(recorder.count.remote()) == 3
+    other = make_recorder(ray)
+    assert ray.get(die_until.remote(other, 3)) == "survived"
+    assert ray.get(other.count.remote()) == 3
+
+
+@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+def a_task_is_retried_three_times_by_default(ray: ModuleType) -> None:
+    """T1: four executions at most."""
+    recorder = make_recorder(ray)
+
+    @ray.remote
+    def die(recorder):
+        ray.get(recorder.add.remote("ran"))
+        os._exit(1)
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(die.remote(recorder))
+    assert ray.get(recorder.count.remote()) == 4
+
+
+@program(engines=NOT_SIMULATED, reason="ends its own worker process")
+def sys_exit_in_a_task_is_a_crash(ray: ModuleType) -> None:
+    """T3: SystemExit, whatever its code, ends the worker."""
+
+    @ray.remote(max_retries=0)
+    def leave(code):
+        sys.exit(code)
+
+    for code in (0, 3):
+        with pytest.raises(ray.exceptions.WorkerCrashedError):
+            ray.get(leave.remote(code))
+
+
+@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+def a_crash_fails_the_dependents_too(ray: ModuleType) -> None:
+    """T11: what takes the lost result as an argument raises WorkerCrashedError as well."""
+
+    @ray.remote(max_retries=0)
+    def die():
+        os._exit(1)
+
+    @ray.remote
+    def show(value):
+        return value
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(show.remote(die.remote()))

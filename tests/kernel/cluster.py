@@ -1,0 +1,369 @@
+"""A kernel driven by lines of text: the command language of the golden traces.
+
+A command is ``[who] verb words key=value``; `Cluster.execute` turns it into one event (or a few), steps the kernel, checks every invariant and
+gives the answers as lines. Environment: ``node``, ``driver d``, ``w1 starts``, ``w1 dies``, ``d leaves``, ``tick +5ms``, ``+5ms``,
+``allocated``. Clients: ``submit``, ``done``, ``get``, ``withdraw``, ``put``, ``add``, ``drop``, ``actor``, ``call``, ... one for each message.
+Questions that step nothing: ``story``, ``sizes``, ``free``, ``deadline``. Must not live here: what to expect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from random import Random
+
+from localray import ids
+from localray.kernel import ENVIRONMENT, Event, Kernel, invariants
+from localray.kernel.effects import (
+    AllocateBuffer,
+    BufferAllocated,
+    DriverConnected,
+    DriverDisconnected,
+    Effect,
+    NodeAdded,
+    StartWorker,
+    Tick,
+    WorkerDied,
+    WorkerStarted,
+)
+from localray.kernel.views import sum_resources, table_sizes
+from localray.protocol import (
+    INLINE,
+    AbandonBuffer,
+    ActorExiting,
+    AddReferences,
+    Ask,
+    CallMode,
+    CancelTask,
+    CreateActor,
+    DefineFunction,
+    DefineTemplate,
+    DropReferences,
+    FindActor,
+    FreeObjects,
+    GetObjects,
+    KillActor,
+    Outcome,
+    PutObject,
+    Query,
+    RegisterDriver,
+    ReserveBuffer,
+    Resources,
+    ShutDown,
+    Status,
+    SubmitCall,
+    SubmitTask,
+    TaskDone,
+    TaskKind,
+    TasksReturned,
+    UnpinObjects,
+    WithdrawGet,
+)
+
+from .names import Names
+from .rendering import Renderer
+
+_RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
+_PLAIN_KEYS = frozenset(
+    "deps borrows contains returns retries max_calls fn mode name namespace needed request error at size took hold cause started "
+    "store prestart status seed".split()
+)
+
+
+class Words:
+    """One command taken apart: plain words, ``key=value`` words, and the text after a lone ``=``."""
+
+    def __init__(self, line: str) -> None:
+        line, _, text = line.partition(" = ")
+        self.text = text
+        self.plain: list[str] = []
+        self.keys: dict[str, str] = {}
+        for word in line.split():
+            key, equals, value = word.partition("=")
+            if equals:
+                self.keys[key] = value
+            else:
+                self.plain.append(word)
+
+    def number(self, key: str, default: int) -> int:
+        """An integer option."""
+        return int(self.keys.get(key, default))
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """A comma-separated option."""
+        return tuple(name for name in self.keys.get(key, "").split(",") if name)
+
+    def resources(self, default_cpu: str | None) -> Resources:
+        """What is asked for: ``cpu=``, ``gpu=``, ``memory=`` and any custom name; sorted, in units."""
+        amounts = {} if default_cpu is None else {"CPU": default_cpu}
+        amounts.update({_RESOURCES.get(k, k): v for k, v in self.keys.items() if k not in _PLAIN_KEYS})
+        units = {name: round(float(amount) * 10_000) for name, amount in amounts.items()}
+        return tuple(sorted((name, amount) for name, amount in units.items() if amount))
+
+
+class Cluster:
+    """A kernel and the names of the things in it. ``effects`` are those of the last command."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.kernel = Kernel(Random(seed))
+        self.names = Names()
+        self.renderer = Renderer(self.names)
+        self.now_s = 0.0
+        self.effects: list[Effect] = []
+        self.workers_started = 0
+        self._allocations: list[AllocateBuffer] = []
+        self._templates: dict[tuple[object, ...], int] = {}
+        self._functions: dict[tuple[int, str], bytes] = {}
+        self._requests: dict[int, int] = {}
+
+    def execute(self, line: str) -> list[str]:
+        """Do what a line says; returns the kernel's answer."""
+        words = Words(line)
+        self.effects = []
+        first = words.plain[0]
+        verb = getattr(self, f"_do_{first}", None)
+        if first.startswith("+"):
+            self.now_s += duration_s(first)
+            return []
+        if verb is not None:
+            said: list[str] | None = verb(words)
+        else:
+            words.plain.pop(0)
+            client_verb: Callable[[int, Words], list[str] | None] = getattr(self, f"_client_{words.plain.pop(0)}")
+            said = client_verb(self.number_of(first), words)
+        invariants.check(self.kernel.tables)
+        return said if said is not None else self.renderer.lines(self.effects)
+
+    def number_of(self, client: str) -> int:
+        """A client's number; somebody unknown has one that nobody has."""
+        return self.names.clients.get(client, 999_999)
+
+    def step(self, event: Event, sender: int = ENVIRONMENT) -> None:
+        """Step the kernel and name what is new."""
+        effects = self.kernel.step(self.now_s, event, sender)
+        for effect in effects:
+            if isinstance(effect, StartWorker):
+                self.workers_started += 1
+                self.names.add_client(f"w{self.workers_started}", effect.worker)
+            elif isinstance(effect, AllocateBuffer):
+                self._allocations.append(effect)
+        self.effects += effects
+
+    # ---------------------------------------------------------------- environment
+
+    def _do_node(self, words: Words) -> None:
+        number = len(self.kernel.tables.nodes)
+        store_bytes = words.number("store", 1000)
+        node_id = b"node%d" % number
+        self.step(NodeAdded(node_id, words.resources("0"), (), store_bytes, words.number("prestart", 0)))
+
+    def _do_driver(self, words: Words) -> None:
+        number = self.kernel.new_client_number()
+        self.names.add_client(words.plain[1], number)
+        self.step(DriverConnected(number))
+        self.step(RegisterDriver(1, words.keys.get("namespace", ""), (), "/"), number)
+
+    def _do_tick(self, words: Words) -> None:
+        if len(words.plain) > 1:
+            self.now_s += duration_s(words.plain[1])
+        self.step(Tick())
+
+    def _do_allocated(self, words: Words) -> None:
+        asked = self._allocations.pop(0)
+        location = words.number("at", -1)
+        self.step(BufferAllocated(asked.client, asked.request, asked.node, location, asked.size_bytes))
+
+    def _client_starts(self, client: int, words: Words) -> None:
+        self.step(WorkerStarted(client))
+
+    def _client_dies(self, client: int, words: Words) -> None:
+        self.step(WorkerDied(client, words.keys.get("cause", "killed"), words.number("started", 0)))
+
+    def _client_leaves(self, client: int, words: Words) -> None:
+        self.step(DriverDisconnected(client))
+
+    # ---------------------------------------------------------------- questions
+
+    def _do_story(self, words: Words) -> list[str]:
+        name = words.plain[1]
+        identity = self.names.tasks.get(name) or self.names.objects.get(name) or self.number_of(name)
+        return [self.names.in_text(line) for line in self.kernel.tables.log.story(identity)]
+
+    def _do_sizes(self, words: Words) -> list[str]:
+        pairs = table_sizes(self.kernel.tables)
+        assert isinstance(pairs, tuple)
+        return [", ".join(f"{pair[0]} {pair[1]}" for pair in pairs if isinstance(pair, tuple) and pair[1])]
+
+    def _do_free(self, words: Words) -> list[str]:
+        pairs = sum_resources(self.kernel.tables, available=True)
+        assert isinstance(pairs, tuple)
+        return [", ".join(f"{name} {units / 10_000:g}" for name, units in pairs)]  # type: ignore[misc, operator, union-attr]
+
+    def _do_deadline(self, words: Words) -> list[str]:
+        deadline_s = self.kernel.deadline_s
+        return ["none" if deadline_s is None else f"in {(deadline_s - self.now_s) * 1000:g}ms"]
+
+    def _do_show(self, words: Words) -> list[str]:
+        self.renderer.show_teaching = words.plain[1] == "teaching"
+        return []
+
+    # ---------------------------------------------------------------- tasks and actors
+
+    def _template(self, client: int, kind: TaskKind, words: Words) -> int:
+        """The number of the template that the options make, defined at its first use."""
+        is_actor = kind is TaskKind.ACTOR_CREATION
+        to_place = () if kind is TaskKind.ACTOR_CALL else words.resources("1")
+        to_hold = tuple(pair for pair in to_place if pair[0] != "CPU" or words.keys.get("cpu")) if is_actor else to_place
+        function = words.keys.get("fn", "A" if is_actor else "f")
+        method = "" if kind is TaskKind.TASK else function
+        name = f"{function}.__init__" if is_actor else function
+        options = (
+            words.number("returns", 1),
+            to_place,
+            to_hold,
+            words.number("retries", 0),
+            b"",
+            CallMode[words.keys.get("mode", "serial").upper()].value,
+            1,
+            words.number("max_calls", 0),
+        )
+        key = (client, kind, name, options)
+        if key not in self._templates:
+            number = (client << 24) + len(self._templates)
+            self._templates[key] = number
+            function_id = b"" if kind is TaskKind.ACTOR_CALL else self._function(client, function)
+            self.step(DefineTemplate(number, kind.value, function_id, name, method, *options), client)
+        return self._templates[key]
+
+    def _function(self, client: int, name: str, contained: tuple[bytes, ...] = ()) -> bytes:
+        key = (client, name)
+        if key not in self._functions:
+            self._functions[key] = ids.task_id_bytes(client, len(self._functions), b"f" * 16)
+            self.step(DefineFunction(self._functions[key], name, b"body", contained), client)
+        return self._functions[key]
+
+    def _job(self, client: int) -> int:
+        record = self.kernel.tables.clients.get(client)
+        return 0 if record is None else record.job
+
+    def _client_define(self, client: int, words: Words) -> None:
+        self._function(client, words.plain[0], self.names.object_ids(words.names("contains")))
+
+    def _client_submit(self, client: int, words: Words) -> None:
+        template = self._template(client, TaskKind.TASK, words)
+        nil = ids.nil_actor_id(self._job(client))
+        task_id = self.names.add_task(words.plain[0], client, nil, words.number("returns", 1))
+        object_ids = self.names.object_ids
+        deps, borrows = object_ids(words.names("deps")), object_ids(words.names("borrows"))
+        self.step(SubmitTask(task_id, template, b"", deps, borrows), client)
+
+    def _client_actor(self, client: int, words: Words) -> None:
+        template = self._template(client, TaskKind.ACTOR_CREATION, words)
+        actor_id, task_id = self.names.add_actor(words.plain[0], client, self._job(client))
+        object_ids = self.names.object_ids
+        deps, borrows = object_ids(words.names("deps")), object_ids(words.names("borrows"))
+        name = words.keys.get("name", "")
+        space = words.keys.get("namespace", "n")
+        request = self.next_request(client) if name else 0
+        detached, get_if_exists = "detached" in words.plain, "get_if_exists" in words.plain
+        self.step(
+            CreateActor(
+                task_id, template, b"", deps, borrows, actor_id, name, space, detached, get_if_exists, -1, b"class", request
+            ),
+            client,
+        )
+
+    def _client_call(self, client: int, words: Words) -> None:
+        template = self._template(client, TaskKind.ACTOR_CALL, words)
+        actor_id = self.names.actors.get(words.plain[0], words.plain[0].encode().ljust(16, b"?"))
+        task_id = self.names.add_task(words.plain[1], client, actor_id, words.number("returns", 1))
+        object_ids = self.names.object_ids
+        deps, borrows = object_ids(words.names("deps")), object_ids(words.names("borrows"))
+        self.step(SubmitCall(task_id, template, b"", deps, borrows, actor_id), client)
+
+    def _client_done(self, client: int, words: Words) -> None:
+        name = words.plain[0]
+        count = sum(1 for each in self.names.objects.values() if each[:24] == self.names.tasks[name])
+        outcomes = tuple(self._outcome(words) for _ in range(count))
+        took_s = duration_s(words.keys.get("took", "1s"))
+        self.step(TaskDone(self.names.tasks[name], outcomes, took_s, "retryable" in words.plain), client)
+
+    def _outcome(self, words: Words) -> Outcome:
+        contained = self.names.object_ids(words.names("contains"))
+        if "error" in words.keys:
+            return (Status.TASK_ERROR.value, words.keys["error"].encode(), INLINE, 0, ())
+        location = words.number("at", INLINE)
+        text = words.text or "None"
+        return (Status.VALUE.value, b"" if location >= 0 else text.encode(), location, words.number("size", 4), contained)
+
+    def _client_returned(self, client: int, words: Words) -> None:
+        self.step(TasksReturned(tuple(self.names.tasks[name] for name in words.plain)), client)
+
+    def _client_kill(self, client: int, words: Words) -> None:
+        self.step(KillActor(self.names.actors[words.plain[0]], True), client)
+
+    def _client_exits(self, client: int, words: Words) -> None:
+        self.step(ActorExiting(self.names.actors[words.plain[0]], "The actor exited by its own `exit_actor()`."), client)
+
+    def _client_cancel(self, client: int, words: Words) -> None:
+        (object_id,) = self.names.object_ids(words.plain[:1])
+        self.step(CancelTask(object_id, "force" in words.plain, False), client)
+
+    def _client_find(self, client: int, words: Words) -> None:
+        self.step(FindActor(self.next_request(client), words.plain[0], words.keys.get("namespace", "n")), client)
+
+    # ---------------------------------------------------------------- objects
+
+    def next_request(self, client: int) -> int:
+        """A client numbers its requests from 1."""
+        self._requests[client] = self._requests.get(client, 0) + 1
+        return self._requests[client]
+
+    def _client_get(self, client: int, words: Words) -> None:
+        """Blocking from a worker, as real ones do, unless ``unblocking`` is said."""
+        object_ids = self.names.object_ids(words.plain[:1] if "unblocking" in words.plain else words.plain)
+        blocking = client in self.kernel.tables.workers and "unblocking" not in words.plain
+        needed = words.number("needed", len(object_ids))
+        self.step(GetObjects(self.next_request(client), object_ids, needed, blocking), client)
+
+    def _client_withdraw(self, client: int, words: Words) -> None:
+        self.step(WithdrawGet(int(words.plain[0])), client)
+
+    def _client_put(self, client: int, words: Words) -> None:
+        object_id = self.names.add_object(words.plain[0], client)
+        status, payload, location, size_bytes, contained = self._outcome(words)
+        self.step(PutObject(object_id, status, payload, location, size_bytes, contained), client)
+
+    def _client_reserve(self, client: int, words: Words) -> None:
+        self.step(ReserveBuffer(self.next_request(client), words.number("size", 100)), client)
+
+    def _client_abandon(self, client: int, words: Words) -> None:
+        self.step(AbandonBuffer(words.number("at", 0)), client)
+
+    def _client_add(self, client: int, words: Words) -> None:
+        self.step(AddReferences(self.names.object_ids(words.plain)), client)
+
+    def _client_drop(self, client: int, words: Words) -> None:
+        self.step(DropReferences(self.names.object_ids(words.plain)), client)
+
+    def _client_unpin(self, client: int, words: Words) -> None:
+        self.step(UnpinObjects(self.names.object_ids(words.plain)), client)
+
+    def _client_free(self, client: int, words: Words) -> None:
+        self.step(FreeObjects(self.names.object_ids(words.plain)), client)
+
+    def _client_ask(self, client: int, words: Words) -> None:
+        argument = words.plain[1] if len(words.plain) > 1 else ""
+        if argument in self.names.tasks:
+            argument = self.names.tasks[argument].hex()
+        self.step(Ask(self.next_request(client), Query[words.plain[0].upper()].value, argument), client)
+
+    def _client_shuts_down(self, client: int, words: Words) -> None:
+        self.step(ShutDown(), client)
+
+
+def duration_s(text: str) -> float:
+    """``+5ms``, ``20us`` or ``1s`` in seconds."""
+    found = re.fullmatch(r"\+?([\d.]+)(us|ms|s)", text)
+    assert found is not None, f"not a duration: {text}"
+    return float(found[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]]

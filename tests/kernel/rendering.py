@@ -1,0 +1,114 @@
+"""Effects as short stable lines: what the kernel answers, in a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from localray.kernel.effects import AllocateBuffer, Effect, KillWorker, ReleaseBuffer, Send, StartWorker, Stop
+from localray.protocol import (
+    INLINE,
+    CancelRunning,
+    DefineFunction,
+    DefineTemplate,
+    Exit,
+    KernelMessage,
+    Notice,
+    ObjectReady,
+    RecallTasks,
+    Registered,
+    Reply,
+    ReplyValue,
+    RunTask,
+    SetUpJob,
+    Status,
+)
+
+from .names import Names
+
+_TEACHING = (SetUpJob, DefineFunction, DefineTemplate)
+
+
+class Renderer:
+    """Renders effects with symbolic names; what a worker is taught before its first task is left out unless asked for."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.show_teaching = False
+
+    def lines(self, effects: Iterable[Effect]) -> list[str]:
+        """One line for each effect."""
+        return [self._line(effect) for effect in effects if self.show_teaching or not _teaches(effect)]
+
+    def _line(self, effect: Effect) -> str:
+        names = self.names
+        if isinstance(effect, Send):
+            return f"{names.client(effect.client)}: {self._message(effect.message)}"
+        if isinstance(effect, StartWorker):
+            return f"start {names.client(effect.worker)} on node {effect.node}"
+        if isinstance(effect, KillWorker):
+            return f"kill {names.client(effect.worker)}"
+        if isinstance(effect, AllocateBuffer):
+            return f"allocate {effect.size_bytes} bytes for request {effect.request} of {names.client(effect.client)}"
+        if isinstance(effect, ReleaseBuffer):
+            return f"release {effect.size_bytes} bytes at {effect.location}"
+        assert isinstance(effect, Stop)
+        return f"stop: {effect.reason}"
+
+    def _message(self, message: KernelMessage) -> str:
+        names = self.names
+        if isinstance(message, RunTask):
+            return self._run(message)
+        if isinstance(message, ObjectReady):
+            shown = self.value(message.status, message.payload, message.location, message.size_bytes)
+            return f"ready {names.of(message.object_id)} = {shown}"
+        if isinstance(message, Reply):
+            return f"reply to {message.request}: {self.reply(message.value)}"
+        if isinstance(message, RecallTasks):
+            return f"recall {names.list_of(message.task_ids)}"
+        if isinstance(message, CancelRunning):
+            return f"cancel {names.of(message.task_id)}"
+        if isinstance(message, Exit):
+            return f"exit: {message.reason}"
+        if isinstance(message, Notice):
+            return f"notice: {message.text}"
+        if isinstance(message, Registered):
+            return f"registered for job {message.job} in namespace {message.namespace}"
+        if isinstance(message, SetUpJob):
+            return f"set up job {message.job}"
+        if isinstance(message, DefineFunction):
+            return f"learn function {message.name}"
+        assert isinstance(message, DefineTemplate)
+        return f"learn template {message.name}"
+
+    def _run(self, message: RunTask) -> str:
+        names = self.names
+        parts = [f"run {names.of(message.task_id)}"]
+        if message.dependencies:
+            pairs = zip(message.dependencies, message.values, strict=True)
+            parts.append("with " + ", ".join(f"{names.of(each)} = {self.value(*value)}" for each, value in pairs))
+        if message.actor_id:
+            parts.append(f"on {names.of(message.actor_id)}")
+        if message.attempt:
+            parts.append(f"attempt {message.attempt}")
+        if message.units:
+            parts.append(f"devices {','.join(str(unit) for unit in message.units)}")
+        return " ".join(parts)
+
+    def value(self, status: int, payload: bytes, location: int, size_bytes: int) -> str:
+        """A finished object's value, place or error."""
+        if location != INLINE:
+            return f"{size_bytes} bytes at {location}"
+        text = self.names.in_text(payload.decode(errors="replace"))
+        return text if status == Status.VALUE else f"{Status(status).name} ({text})"
+
+    def reply(self, value: ReplyValue) -> str:
+        """A reply, with ids in it named."""
+        if isinstance(value, tuple):
+            return "(" + ", ".join(self.reply(item) for item in value) + ")"
+        if isinstance(value, bytes):
+            return self.names.of(value)
+        return str(value)
+
+
+def _teaches(effect: Effect) -> bool:
+    return isinstance(effect, Send) and isinstance(effect.message, _TEACHING)

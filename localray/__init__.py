@@ -1,6 +1,7 @@
 """localray: Ray's core on one machine, in pure Python. ``import localray as ray``.
 
-The names of `ray`, and nothing else: each is loaded from its module when it is first used, so that importing the package takes a few milliseconds.
+The names of `ray`, and nothing else: each is loaded from its module when it is first used, so that importing the
+package takes a few milliseconds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`@ray.remote` on classes: the actor class, the handle, and the methods of a handle, as users hold them.
 
-A handle refers to what the actor's constructor returns, so counting references to that object counts handles. Must not live here: an actor's life (the kernel), submitting
-(`localray.client`), checking options (`localray.options`).
+A handle refers to what the actor's constructor returns, so counting references to that object counts handles. Must not
+live here: an actor's life (the kernel), submitting (`localray.client`), checking options (`localray.options`).
 """
 
 from __future__ import annotations
@@ -77,9 +77,8 @@ def describe_class(cls: type, max_task_retries: int, max_pending_calls: int) -> 
     for name, function in inspect.getmembers(cls, callable):
         if name in ("__class__", "__init_subclass__", "__subclasshook__", "__new__", "__init__"):
             continue
-        if not inspect.isfunction(function) and not inspect.ismethod(function) and not inspect.isbuiltin(function):
-            if not hasattr(function, "__call__") or inspect.isclass(function):  # noqa: B004
-                continue
+        if inspect.isclass(function):
+            continue
         skip = not isinstance(inspect.getattr_static(cls, name), (staticmethod, classmethod))
         options = dict(getattr(function, METHOD_OPTIONS_ATTRIBUTE, {}))
         is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
@@ -109,7 +108,7 @@ class ActorClass:
         self.__module__ = cls.__module__
         self.__doc__ = cls.__doc__
         self._default_options = dict(options)
-        self._signature = CallSignature(cls.__init__, skip_first=True)
+        self._signature = CallSignature(cls.__init__, skip_first=True)  # type: ignore[misc]
         self._is_asyncio = any(
             inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
             for _, member in inspect.getmembers(cls, inspect.isfunction)
@@ -119,7 +118,8 @@ class ActorClass:
 
     def __mro_entries__(self, bases: tuple[object, ...]) -> NoReturn:
         raise ActorClassInheritanceException(
-            f"Inheriting from actor classes is not currently supported. You can inherit from a plain class and decorate the subclass "
+            "Inheriting from actor classes is not currently supported. You can inherit from a plain class and "
+            "decorate the subclass "
             f"instead of '{self._description.class_name}'."
         )
 
@@ -150,7 +150,9 @@ class ActorClass:
     def _remote(
         self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
     ) -> ActorHandle:
-        chosen = option_table.override_actor_options(self._default_options, options) if options else self._default_options
+        chosen = (
+            option_table.override_actor_options(self._default_options, options) if options else self._default_options
+        )
         return self._create(args, kwargs or {}, chosen)
 
     def _create(
@@ -246,7 +248,7 @@ class ActorClass:
         return ActorClass.__new__(ActorClass)
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__init__(state["cls"], state["options"])  # type: ignore[misc, arg-type]
+        self.__init__(state["cls"], state["options"])  # type: ignore[misc]
 
 
 class ActorCreation:
@@ -264,14 +266,19 @@ class ActorCreation:
 class ActorHandle(Reference):
     """A reference to an actor; its attributes are the actor's methods.
 
-    Handles are equal when they name the same actor, and travel inside arguments and values. The actor lives while a handle does,
-    unless it is detached; handles from `ray.get_actor` and `current_actor` do not count.
+    Handles are equal when they name the same actor, and travel inside arguments and values. The actor lives while a
+    handle does, unless it is detached; handles from `ray.get_actor` and `current_actor` do not count.
     """
 
     __slots__ = ("__weakref__", "_creation", "_description", "_ray_actor_id", "_weak")
 
     def __init__(
-        self, actor_id: ActorID, description: ActorDescription, creation: ObjectRef[object] | None, *, weak: bool = False
+        self,
+        actor_id: ActorID,
+        description: ActorDescription,
+        creation: ObjectRef[object] | None,
+        *,
+        weak: bool = False,
     ) -> None:
         self._ray_actor_id = actor_id
         self._description = description
@@ -290,7 +297,8 @@ class ActorHandle(Reference):
             if name not in self._description.methods:
                 raise AttributeError(
                     f"'{self._description.class_name}' object has no attribute '{name}'. "
-                    f"Its methods are: {', '.join(sorted(m for m in self._description.methods if not m.startswith('_')))}."
+                    "Its methods are: "
+                    f"{', '.join(sorted(m for m in self._description.methods if not m.startswith('_')))}."
                 )
         return ActorMethod(self, name, None)
 
@@ -370,7 +378,8 @@ class ActorMethod:
             pending = client.ask(Query.PENDING_CALLS, handle._ray_actor_id.hex())
             if isinstance(pending, int) and pending >= limit:
                 raise PendingCallsLimitExceeded(
-                    f"The task {template.name} could not be submitted to {handle!r} because more than {limit} tasks are queued on "
+                    f"The task {template.name} could not be submitted to {handle!r} because more than {limit} tasks "
+                    "are queued on "
                     "the actor. This limit can be adjusted with the `max_pending_calls` actor option."
                 )
         references = client.submit_call(
@@ -422,9 +431,11 @@ def method(*args: object, **options: object) -> Callable[[Callable[..., object]]
         ValueError: an option's value is wrong.
     """
     if len(args) == 1 and callable(args[0]) and not options:
-        return args[0]  # type: ignore[return-value]
+        return args[0]
     if args:
-        raise AssertionError("The @ray.method decorator takes keyword arguments only, e.g. '@ray.method(num_returns=2)'.")
+        raise AssertionError(
+            "The @ray.method decorator takes keyword arguments only, e.g. '@ray.method(num_returns=2)'."
+        )
     option_table.validate_method_options(options, in_options=False)
 
     def annotate(function: Callable[..., object]) -> Callable[..., object]:
@@ -462,8 +473,10 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
     answer = client.request(lambda request: FindActor(request, name, namespace or client.namespace))
     if not isinstance(answer, tuple):
         raise ValueError(
-            f"Failed to look up actor with name '{name}'. This could because 1. You are trying to look up a named actor you "
-            "didn't create. 2. The named actor died. 3. You did not use a namespace matching the namespace of the actor."
+            f"Failed to look up actor with name '{name}'. This could because 1. You are trying to look up a named "
+            "actor you "
+            "didn't create. 2. The named actor died. 3. You did not use a namespace matching the namespace of the "
+            "actor."
         )
     return handle_from_answer(client, answer, weak=True)
 

@@ -1,9 +1,11 @@
-"""The functions of `ray`: decorators, get, put, wait and their kin. Each checks what the user gave, then asks the client."""
+"""The functions of `ray`: decorators, get, put, wait and their kin. Each checks what the user gave, then asks the
+client."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 from localray.actor import ActorClass
 from localray.client.current import connected_client
@@ -41,7 +43,8 @@ def remote(*args: object, **options: object) -> object:
         return make_remote(args[0], {})
     if args or not options:
         raise AssertionError(
-            "The @ray.remote decorator must be applied using either the syntax '@ray.remote' or with some keyword arguments, "
+            "The @ray.remote decorator must be applied using either the syntax '@ray.remote' or with some keyword "
+            "arguments, "
             "like '@ray.remote(num_returns=2, resources={\"CustomResource\": 1})'."
         )
     return lambda target: make_remote(target, options)
@@ -54,7 +57,7 @@ def make_remote(target: object, options: Mapping[str, object]) -> RemoteFunction
         return ActorClass(target, options)
     if inspect.isfunction(target) or type(target).__name__ == "cython_function_or_method":
         validate_task_options(options, in_options=False, is_generator=inspect.isgeneratorfunction(target))
-        return RemoteFunction(target, options)
+        return RemoteFunction(cast("Callable[..., object]", target), options)
     raise TypeError("The @ray.remote decorator must be applied to either a function or a class.")
 
 
@@ -78,14 +81,13 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
         return client.get((object_refs,), timeout)[0]
     if not isinstance(object_refs, list):
         raise ValueError(
-            f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef or a list of "
+            f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef "
+            "or a list of "
             "ObjectRefs. "
         )
     for reference in object_refs:
         if not isinstance(reference, ObjectRef):
-            raise TypeError(
-                f"Attempting to call `get` on the value {reference!r}, which is not an ray.ObjectRef."
-            )
+            raise TypeError(f"Attempting to call `get` on the value {reference!r}, which is not an ray.ObjectRef.")
     return client.get(object_refs, timeout) if object_refs else []
 
 
@@ -101,7 +103,8 @@ def put(value: object, *, _owner: object = None, _tensor_transport: str = "objec
         raise ValueError("`_owner` is not supported; objects belong to the session.")
     if isinstance(value, ObjectRef):
         raise TypeError(
-            "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, you can wrap the ray.ObjectRef in a list "
+            "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, you can wrap the "
+            "ray.ObjectRef in a list "
             "and call 'put' on it."
         )
     try:
@@ -143,14 +146,15 @@ def wait(
     for reference in ray_waitables:
         if not isinstance(reference, ObjectRef):
             raise TypeError(
-                f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got list containing {type(reference)}"
+                "wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got list containing "
+                f"{type(reference)}"
             )
     if not ray_waitables:
         return [], []
     if len(set(ray_waitables)) != len(ray_waitables):
         raise ValueError("Wait requires a list of unique ray_waitables.")
     if num_returns <= 0:
-        raise ValueError("Invalid number of objects to return %d." % num_returns)
+        raise ValueError(f"Invalid number of objects to return {num_returns}.")
     if num_returns > len(ray_waitables):
         raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
     return client.wait(ray_waitables, num_returns, timeout)
@@ -169,7 +173,9 @@ def cancel(object_ref: ObjectRef[object], *, force: bool = False, recursive: boo
     """
     client = connected_client()
     if not isinstance(object_ref, ObjectRef):
-        raise TypeError(f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(object_ref)}.")
+        raise TypeError(
+            f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(object_ref)}."
+        )
     client.channel.send(CancelTask(object_ref.binary(), force, recursive))
     client.channel.flush()
 
@@ -236,4 +242,3 @@ def get_gpu_ids() -> list[int]:
     connected_client()
     context = current_task.get()
     return list(context.devices) if context is not None else []
-

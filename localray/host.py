@@ -11,7 +11,8 @@ STORE_MAXIMUM_BYTES = 200 * 10**9
 
 
 def default_cpu_count() -> int:
-    """The CPUs that this process may use: of the machine, less what its affinity and its container's quota forbid; at least 1."""
+    """The CPUs that this process may use: of the machine, less what its affinity and its container's quota forbid; at
+    least 1."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
@@ -32,7 +33,8 @@ def _container_quota() -> float | None:
 
 
 def default_store_bytes() -> int:
-    """How much shared memory the object store may use unless told otherwise: Ray's 30 % of the memory, at most 200 GB, whole pages."""
+    """How much shared memory the object store may use unless told otherwise: Ray's 30 % of the memory, at most 200 GB,
+    whole pages."""
     import psutil
 
     total_bytes = psutil.virtual_memory().total

@@ -1,7 +1,7 @@
 """References to objects, as users hold them: `ObjectRef`, and the base class of all that pickles as a reference.
 
-A reference counts while it lives: it is made by a client's reference table and tells that table when it dies. Must not live here: the table
-(`localray.client.references`), fetching values (`localray.client.client`).
+A reference counts while it lives: it is made by a client's reference table and tells that table when it dies. Must not
+live here: the table (`localray.client.references`), fetching values (`localray.client.client`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Reference:
 class ObjectRef(Reference, Generic[T]):
     """A reference to an object that exists or will: what ``f.remote()`` and ``ray.put()`` return.
 
-    Refs are equal when they name the same object, can be dictionary keys, can be awaited, and travel inside arguments and values.
+    Refs are equal when they name the same object, can be dictionary keys, can be awaited, and travel inside arguments
+    and values.
 
     Example:
         >>> ref = ray.put(1)                                    # doctest: +SKIP

@@ -1,13 +1,13 @@
 """The messages between clients and the kernel: the whole wire protocol, as data.
 
 A message on the wire *is* a kernel event or a kernel effect; there is no translation layer. Each message is a
-``NamedTuple`` of plain values (ints, floats, bytes, strings, tuples, ``None``), so that a frame is a ``marshal``-ed list of
-plain tuples ``(code, *fields)``. Marshal rather than pickle for two reasons: it is several times cheaper (0.15 µs to encode
-and 0.25 µs to decode a task, against 1.4 µs and 0.4 µs for a pickled ``NamedTuple``, CPython 3.11), and it cannot run code: the head
-never unpickles anything, user payloads are opaque bytes to it.
+``NamedTuple`` of plain values (ints, floats, bytes, strings, tuples, ``None``), so that a frame is a ``marshal``-ed
+list of plain tuples ``(code, *fields)``. Marshal rather than pickle for two reasons: it is several times cheaper (0.15
+µs to encode and 0.25 µs to decode a task, against 1.4 µs and 0.4 µs for a pickled ``NamedTuple``, CPython 3.11), and it
+cannot run code: the head never unpickles anything, user payloads are opaque bytes to it.
 
-Must not live here: any decision, any IO. Ids are raw bytes (see `localray.ids` for their layout); client, node, job and template
-numbers are small ints that the kernel or a client counts up.
+Must not live here: any decision, any IO. Ids are raw bytes (see `localray.ids` for their layout); client, node, job and
+template numbers are small ints that the kernel or a client counts up.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Final, NamedTuple, TypeAlias
 class Status(IntEnum):
     """How an object ended: what its payload means to whoever reads it.
 
-    ``VALUE`` is a serialized value; ``TASK_ERROR`` and ``ACTOR_CREATION_FAILED`` are serialized ``RayTaskError`` instances; the others
-    carry a UTF-8 text for the user, because the kernel that writes them does not pickle.
+    ``VALUE`` is a serialized value; ``TASK_ERROR`` and ``ACTOR_CREATION_FAILED`` are serialized ``RayTaskError``
+    instances; the others carry a UTF-8 text for the user, because the kernel that writes them does not pickle.
     """
 
     VALUE = 0
@@ -72,8 +72,9 @@ Resources: TypeAlias = "tuple[tuple[str, int], ...]"
 Value: TypeAlias = "tuple[int, bytes, int, int]"
 """A finished object as it travels: ``(status, payload, location, size_bytes)``.
 
-``location`` is -1 for an inline object, whose bytes are the payload; else a number that only the driver of the kernel and the readers of its
-store understand (an offset in the node's arena). Plain tuples, because they are nested in messages and marshal takes no subclasses.
+``location`` is -1 for an inline object, whose bytes are the payload; else a number that only the driver of the kernel
+and the readers of its store understand (an offset in the node's arena). Plain tuples, because they are nested in
+messages and marshal takes no subclasses.
 """
 
 Outcome: TypeAlias = "tuple[int, bytes, int, int, tuple[bytes, ...]]"
@@ -96,7 +97,8 @@ class RegisterDriver(NamedTuple):
 
 
 class DefineFunction(NamedTuple):
-    """A function's or class's serialized body, sent once by the client that first uses it, and once to each worker that runs it."""
+    """A function's or class's serialized body, sent once by the client that first uses it, and once to each worker that
+    runs it."""
 
     function_id: bytes
     name: str
@@ -105,7 +107,8 @@ class DefineFunction(NamedTuple):
 
 
 class DefineTemplate(NamedTuple):
-    """What many submissions share: the function and its options. Tasks name it by number, so that a submission stays small."""
+    """What many submissions share: the function and its options. Tasks name it by number, so that a submission stays
+    small."""
 
     template: int
     kind: int
@@ -135,8 +138,9 @@ class SubmitTask(NamedTuple):
 class CreateActor(NamedTuple):
     """Create an actor; ``task_id`` is its constructor, whose first return is held by every handle.
 
-    With a ``request`` other than 0 (named actors) answered by `Reply`: None when created, ``(actor_id, creation_object_id, description)`` of
-    the one that has the name already when ``get_if_exists``, else a text that says why not.
+    With a ``request`` other than 0 (named actors) answered by `Reply`: None when created, ``(actor_id,
+    creation_object_id, description)`` of the one that has the name already when ``get_if_exists``, else a text that
+    says why not.
     """
 
     task_id: bytes
@@ -177,7 +181,8 @@ class PutObject(NamedTuple):
 
 
 class ReserveBuffer(NamedTuple):
-    """Ask for room in the node's shared store. Answered by `Reply` with ``(location,)`` or with a text that says why not."""
+    """Ask for room in the node's shared store. Answered by `Reply` with ``(location,)`` or with a text that says why
+    not."""
 
     request: int
     size_bytes: int
@@ -190,7 +195,8 @@ class AbandonBuffer(NamedTuple):
 
 
 class GetObjects(NamedTuple):
-    """Tell me of each of these as it is ready. A ``blocking`` request stalls its task until ``needed`` of them are, or it is withdrawn."""
+    """Tell me of each of these as it is ready. A ``blocking`` request stalls its task until ``needed`` of them are, or
+    it is withdrawn."""
 
     request: int
     object_ids: tuple[bytes, ...]
@@ -229,7 +235,8 @@ class FreeObjects(NamedTuple):
 
 
 class TaskDone(NamedTuple):
-    """A worker finished a task: one outcome for each return. ``retryable`` marks a user error that the task's options want retried."""
+    """A worker finished a task: one outcome for each return. ``retryable`` marks a user error that the task's options
+    want retried."""
 
     task_id: bytes
     outcomes: tuple[Outcome, ...]
@@ -244,7 +251,8 @@ class TasksReturned(NamedTuple):
 
 
 class ActorExiting(NamedTuple):
-    """The actor on this worker ended itself (``exit_actor``, ``__ray_terminate__``); its process goes away after this."""
+    """The actor on this worker ended itself (``exit_actor``, ``__ray_terminate__``); its process goes away after
+    this."""
 
     actor_id: bytes
     reason: str
@@ -343,7 +351,7 @@ class ObjectReady(NamedTuple):
     size_bytes: int
 
 
-ReplyValue: TypeAlias = "None | int | float | str | bytes | tuple[ReplyValue, ...]"
+ReplyValue: TypeAlias = "int | float | str | bytes | tuple[ReplyValue, ...] | None"
 
 
 class Reply(NamedTuple):

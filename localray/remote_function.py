@@ -85,7 +85,9 @@ class RemoteFunction:
         merged = option_table.override_task_options(self._default_options, options, self._is_generator)
         return Submission(self, merged)
 
-    def _remote(self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object) -> object:
+    def _remote(
+        self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
+    ) -> object:
         submission = self.options(**options) if options else self._submission
         return submission.submit(args, kwargs or {})
 
@@ -107,7 +109,7 @@ class RemoteFunction:
         return RemoteFunction.__new__(RemoteFunction)
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__init__(state["function"], state["options"])  # type: ignore[misc, arg-type]
+        self.__init__(state["function"], state["options"])  # type: ignore[misc]
 
 
 class Submission:

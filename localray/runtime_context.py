@@ -1,4 +1,5 @@
-"""`ray.get_runtime_context()`: what a program may know about where it runs. Reads the client and the running task; changes nothing."""
+"""`ray.get_runtime_context()`: what a program may know about where it runs. Reads the client and the running task;
+changes nothing."""
 
 from __future__ import annotations
 
@@ -109,7 +110,9 @@ class RuntimeContext:
         if context is None:
             raise RuntimeError("This method is only available in a task or an actor's method.")
         if context.is_asyncio:
-            raise RuntimeError("This method is not supported in an async actor: its methods get asyncio.CancelledError.")
+            raise RuntimeError(
+                "This method is not supported in an async actor: its methods get asyncio.CancelledError."
+            )
         return context.task_id in require_client().cancelled_tasks
 
     def get_temp_dir(self) -> str:

@@ -22,11 +22,39 @@ RAY_VERSION = "2.60.0"
 """The version of Ray whose behaviour this follows; what `ray.__version__` answers."""
 
 _IGNORED = frozenset(
-    "include_dashboard dashboard_host dashboard_port job_config configure_logging logging_level logging_format logging_config "
-    "log_to_driver runtime_env proxy_server_url _temp_dir _system_config object_spilling_directory _memory _node_name "
-    "_node_ip_address _metrics_export_port _driver_object_store_memory _redis_username _redis_password _redis_max_memory "
-    "_tracing_startup_hook _plasma_directory _enable_object_reconstruction _skip_env_hook enable_resource_isolation cgroup_path "
-    "system_reserved_cpu system_reserved_memory local_mode".split()
+    [
+        "include_dashboard",
+        "dashboard_host",
+        "dashboard_port",
+        "job_config",
+        "configure_logging",
+        "logging_level",
+        "logging_format",
+        "logging_config",
+        "log_to_driver",
+        "runtime_env",
+        "proxy_server_url",
+        "_temp_dir",
+        "_system_config",
+        "object_spilling_directory",
+        "_memory",
+        "_node_name",
+        "_node_ip_address",
+        "_metrics_export_port",
+        "_driver_object_store_memory",
+        "_redis_username",
+        "_redis_password",
+        "_redis_max_memory",
+        "_tracing_startup_hook",
+        "_plasma_directory",
+        "_enable_object_reconstruction",
+        "_skip_env_hook",
+        "enable_resource_isolation",
+        "cgroup_path",
+        "system_reserved_cpu",
+        "system_reserved_memory",
+        "local_mode",
+    ]
 )
 
 
@@ -74,7 +102,7 @@ class RayContext(Mapping[str, object]):
         shutdown()
 
     def __repr__(self) -> str:
-        return f"RayContext(dashboard_url={self.dashboard_url!r}, python_version={self.python_version!r}, ray_version={self.ray_version!r})"
+        return f"RayContext(python_version={self.python_version!r}, ray_version={self.ray_version!r})"
 
 
 class _Session:
@@ -97,8 +125,8 @@ def is_initialized() -> bool:
 def init(
     address: str | None = None,
     *,
-    num_cpus: int | None = None,
-    num_gpus: int | None = None,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     object_store_memory: int | None = None,
@@ -111,7 +139,8 @@ def init(
     """Start a session: a head process, its workers, an object store.
 
     Args:
-        address: None or "local" for a new session of this process alone. "auto" gives the session that this process has.
+        address: None or "local" for a new session of this process alone. "auto" gives the session that this process
+            has.
         num_cpus: CPUs that tasks may use; by default those of this machine or container.
         num_gpus: GPUs, which need not exist; by default none.
         resources: custom resources and how much of each there is.
@@ -136,7 +165,9 @@ def init(
         if unknown:
             raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
         if ignored.get("local_mode"):
-            raise RuntimeError("local_mode is not supported; use ray.init(engine='sim') to run everything in this process.")
+            raise RuntimeError(
+                "local_mode is not supported; use ray.init(engine='sim') to run everything in this process."
+            )
         existing = _existing(ignore_reinit_error, address)
         if existing is not None:
             return existing
@@ -162,11 +193,14 @@ def _existing(ignore_reinit_error: bool, address: str | None) -> RayContext | No
         if address == "auto" and _session.context is not None:
             return _session.context
         raise RuntimeError(
-            "Maybe you called ray.init twice by accident? This error can be suppressed by passing in 'ignore_reinit_error=True' "
+            "Maybe you called ray.init twice by accident? This error can be suppressed by passing in "
+            "'ignore_reinit_error=True' "
             "or by calling 'ray.shutdown()' prior to 'ray.init()'."
         )
     if address == "auto":
-        raise ConnectionError("Could not find any running session to connect to: localray sessions are private to their process.")
+        raise ConnectionError(
+            "Could not find any running session to connect to: localray sessions are private to their process."
+        )
     if address not in (None, "local"):
         raise ConnectionError(
             f"Cannot connect to {address!r}: this engine starts private sessions only. Leave the address out."
@@ -194,7 +228,7 @@ def _notify(text: str) -> None:
 
 
 def _node_resources(
-    num_cpus: int | None, num_gpus: int | None, resources: Mapping[str, float] | None
+    num_cpus: float | None, num_gpus: float | None, resources: Mapping[str, float] | None
 ) -> dict[str, int]:
     """What the node has, in 1/10000 units.
 
@@ -207,7 +241,9 @@ def _node_resources(
     custom = dict(resources or {})
     for name, amount in custom.items():
         if name in ("CPU", "GPU"):
-            raise ValueError("Use the 'num_cpus' and 'num_gpus' keywords instead of 'CPU' and 'GPU' in the 'resources' keyword.")
+            raise ValueError(
+                "Use the 'num_cpus' and 'num_gpus' keywords instead of 'CPU' and 'GPU' in the 'resources' keyword."
+            )
         if amount < 0:
             raise ValueError(f"Resource quantities must be nonnegative, got {name}={amount}.")
     units = {"CPU": to_units(default_cpu_count() if num_cpus is None else num_cpus)}

@@ -1,6 +1,8 @@
-"""Checking a call against a signature before anything is sent, as Python itself would: the error belongs to the line that calls.
+"""Checking a call against a signature before anything is sent, as Python itself would: the error belongs to the line
+that calls.
 
-`inspect.Signature.bind` costs several microseconds; most calls give only positional arguments to a plain parameter list, for which counting them is enough.
+`inspect.Signature.bind` costs several microseconds; most calls give only positional arguments to a plain parameter
+list, for which counting them is enough.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ class CallSignature:
 
 
 def _positional_range(signature: inspect.Signature | None) -> tuple[int, float]:
-    """How few and how many positional arguments are right when there are no others; (1, 0), which nothing fits, when they never are."""
+    """How few and how many positional arguments are right when there are no others; (1, 0), which nothing fits, when
+    they never are."""
     if signature is None:
         return 0, float("inf")
     minimum = 0

@@ -1,8 +1,10 @@
-"""What options become on their way into a template: shared by functions, actors and methods. Below them, above the client."""
+"""What options become on their way into a template: shared by functions, actors and methods. Below them, above the
+client."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from localray import options as option_table
 from localray.client.definitions import serialize_definition
@@ -35,10 +37,11 @@ def count_returns(options: Mapping[str, object], is_generator: bool) -> int:
 
 
 def serialize_retry_exceptions(choice: object) -> bytes:
-    """The option as it travels to the worker, which decides by it whether an error is to be retried: True, or a tuple of classes."""
+    """The option as it travels to the worker, which decides by it whether an error is to be retried: True, or a tuple
+    of classes."""
     if not choice:
         return b""
-    kinds = True if choice is True else tuple(choice)  # type: ignore[arg-type]
+    kinds = True if choice is True else tuple(cast("Iterable[type]", choice))
     return serialize_definition(kinds, "retry_exceptions").to_bytes()
 
 

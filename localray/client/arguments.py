@@ -1,14 +1,15 @@
 """The arguments of a task or call: packed by the submitter, unpacked by the worker.
 
-References at the top level are dependencies: the task gets their values. References further inside stay references (borrowed). The payload is the pickle
-of ``(args, kwargs, places)``, where ``places`` says which positions and keywords the dependencies fill. Arguments too large to travel inside a message are put in
-the store as one object, which then is the first dependency and the payload only says so.
+References at the top level are dependencies: the task gets their values. References further inside stay references
+(borrowed). The payload is the pickle of ``(args, kwargs, places)``, where ``places`` says which positions and keywords
+the dependencies fill. Arguments too large to travel inside a message are put in the store as one object, which then is
+the first dependency and the payload only says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from localray.client.diagnosis import explain_argument
 from localray.client.serialization import Serialized, deserialize, serialize
@@ -42,9 +43,7 @@ class Arguments:
 NONE = Arguments(_NO_ARGUMENTS, (), ())
 
 
-def pack_arguments(
-    putter: Putter, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]
-) -> Arguments:
+def pack_arguments(putter: Putter, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Arguments:
     """Pack the arguments of a call.
 
     Args:
@@ -99,7 +98,7 @@ def unpack_arguments(payload: bytes, values: Sequence[object]) -> tuple[list[obj
         whole, values = values[0], values[1:]
     else:
         whole = deserialize(payload)
-    args, kwargs, places = whole  # type: ignore[misc]
+    args, kwargs, places = cast("tuple[tuple[object, ...], dict[str, object], tuple[int | str, ...]]", whole)
     arguments = list(args)
     if places:
         kwargs = dict(kwargs)

@@ -1,5 +1,5 @@
-"""What a client needs of the world: one ordered channel to the kernel, a store, a clock. Implemented over sockets and shared memory by
-`localray.runtime`, over virtual ones by `localray.sim`. Must not live here: any implementation.
+"""What a client needs of the world: one ordered channel to the kernel, a store, a clock. Implemented over sockets and
+shared memory by `localray.runtime`, over virtual ones by `localray.sim`. Must not live here: any implementation.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Waiter:
 
 
 class Channel(Protocol):
-    """The client's end of its channel into the kernel. All messages arrive in `Client.handle`, on whichever thread reads."""
+    """The client's end of its channel into the kernel. All messages arrive in `Client.handle`, on whichever thread
+    reads."""
 
     def send(self, message: ClientMessage) -> None:
         """Queue a message; it leaves soon by itself, at the latest about a millisecond later."""
@@ -59,10 +60,12 @@ class Channel(Protocol):
         """
 
     def soon(self) -> None:
-        """Something was queued without a lock (a reference died): see that `Client.before_flush` is called soon. Never blocks."""
+        """Something was queued without a lock (a reference died): see that `Client.before_flush` is called soon. Never
+        blocks."""
 
     def keep_reading(self, interested: int) -> None:
-        """Change by so much how many callbacks wait for messages while no thread does; while positive, somebody reads."""
+        """Change by so much how many callbacks wait for messages while no thread does; while positive, somebody
+        reads."""
 
     def now_s(self) -> float:
         """The time in seconds on a clock that never goes back; virtual in a simulation."""

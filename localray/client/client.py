@@ -1,7 +1,10 @@
-"""One process's side of a session: submit, put, get, wait; the same for drivers and workers, over sockets or in a simulation.
+"""One process's side of a session: submit, put, get, wait; the same for drivers and workers, over sockets or in a
+simulation.
 
-Thread-safe: any thread may call anything. Whichever thread waits reads the channel (see `localray.client.channel.Channel.wait`) and so runs `handle` for whatever arrives.
-Must not live here: executing tasks (`localray.client.executor`), sockets and clocks (the channel), decorators and handles (what users hold).
+Thread-safe: any thread may call anything. Whichever thread waits reads the channel (see
+`localray.client.channel.Channel.wait`) and so runs `handle` for whatever arrives.
+Must not live here: executing tasks (`localray.client.executor`), sockets and clocks (the channel), decorators and
+handles (what users hold).
 """
 
 from __future__ import annotations
@@ -122,9 +125,7 @@ class Client:
         """Submit a task; returns at once with the references to what it will return."""
         task_id = ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id)
         references = self._declare_returns(task_id, num_returns)
-        self.channel.send(
-            SubmitTask(task_id, template, arguments.payload, arguments.dependencies, arguments.borrowed)
-        )
+        self.channel.send(SubmitTask(task_id, template, arguments.payload, arguments.dependencies, arguments.borrowed))
         return references
 
     def submit_call(
@@ -228,7 +229,8 @@ class Client:
     def _entries(self, references: Sequence[ObjectRef[object]]) -> tuple[list[Entry], list[ObjectRef[object]]]:
         """The entries of references, and what keeps them alive meanwhile.
 
-        A reference may be unknown here: made from an id, or left over from an earlier session. It is adopted for as long as the
+        A reference may be unknown here: made from an id, or left over from an earlier session. It is adopted for as
+            long as the
         caller looks at it; the kernel says if it knows no such object.
         """
         table = self.references.entries
@@ -299,7 +301,8 @@ class Client:
         return load(value[1] if entry.view is None else entry.view, object_id)
 
     def view(self, object_id: bytes, value: Value) -> memoryview:
-        """A view of a delivered place in the store; the delivery's pin goes when the view, and what was made from it, does."""
+        """A view of a delivered place in the store; the delivery's pin goes when the view, and what was made from it,
+        does."""
         references = self.references
         return self.store.readable(value[2], value[3], lambda: references.unpin(object_id))
 

@@ -1,6 +1,7 @@
 """Actors that run several calls at once: on threads, or interleaved on one event loop.
 
-Both take calls as they arrive (the kernel sends them as soon as their arguments are there) and keep to ``max_concurrency``; the rest waits here, in order.
+Both take calls as they arrive (the kernel sends them as soon as their arguments are there) and keep to
+``max_concurrency``; the rest waits here, in order.
 """
 
 from __future__ import annotations

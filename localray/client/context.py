@@ -1,4 +1,5 @@
-"""What is running here: the task or call that the calling thread or coroutine works for. A context variable, so that each coroutine sees its own."""
+"""What is running here: the task or call that the calling thread or coroutine works for. A context variable, so that
+each coroutine sees its own."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from localray.protocol import Resources
 class TaskContext:
     """One execution.
 
-    ``resources`` are what the task, or its actor, holds; ``devices`` the indices of its GPUs; ``attempt`` counts from 0; ``actor_class`` is the class
-    of the actor it belongs to, if any, ``actor_name`` the name
+    ``resources`` are what the task, or its actor, holds; ``devices`` the indices of its GPUs; ``attempt`` counts from
+    0; ``actor_class`` is the class of the actor it belongs to, if any, ``actor_name`` the name
     that is registered for it, and ``is_asyncio`` whether its calls interleave on an event loop.
     """
 

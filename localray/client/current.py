@@ -1,4 +1,5 @@
-"""Which client a call on the public API belongs to: the process's one, or in a simulation the one of the carrier thread.
+"""Which client a call on the public API belongs to: the process's one, or in a simulation the one of the carrier
+thread.
 
 Must not live here: making or ending clients (`localray.session`, `localray.runtime`, `localray.sim`).
 """

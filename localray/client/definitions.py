@@ -1,4 +1,5 @@
-"""Functions and classes on their way to the workers: serialized by value where the worker could not import them, with Ray's limits on their size."""
+"""Functions and classes on their way to the workers: serialized by value where the worker could not import them, with
+Ray's limits on their size."""
 
 from __future__ import annotations
 
@@ -31,12 +32,14 @@ def serialize_definition(definition: object, name: str) -> Serialized:
     size_mib = serialized.size_bytes / 2**20
     if serialized.size_bytes > limit:
         raise ValueError(
-            f"The function or class {name} is too large ({size_mib:.0f} MiB > {limit / 2**20:.0f} MiB). Check that its definition does "
+            f"The function or class {name} is too large ({size_mib:.0f} MiB > {limit / 2**20:.0f} MiB). Check that "
+            "its definition does "
             "not capture a large array or other object; put that with ray.put() and pass the reference."
         )
     if serialized.size_bytes > WARN_ABOVE_BYTES:
         warnings.warn(
-            f"The function or class {name} is very large ({size_mib:.0f} MiB). Check that its definition does not capture a large array "
+            f"The function or class {name} is very large ({size_mib:.0f} MiB). Check that its definition does not "
+            "capture a large array "
             "or other object; put that with ray.put() and pass the reference.",
             UserWarning,
             stacklevel=3,

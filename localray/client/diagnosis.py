@@ -1,6 +1,8 @@
-"""Why something cannot be serialized: finds the attribute, element or closure variable at fault and the path that leads to it.
+"""Why something cannot be serialized: finds the attribute, element or closure variable at fault and the path that leads
+to it.
 
-Works by trying: each part of what fails is pickled by itself, and the search goes on inside the first part that fails too. Runs only after a failure.
+Works by trying: each part of what fails is pickled by itself, and the search goes on inside the first part that fails
+too. Runs only after a failure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""A worker's side of a client: takes `RunTask` messages, runs the functions and methods they name, answers with `TaskDone`.
+"""A worker's side of a client: takes `RunTask` messages, runs the functions and methods they name, answers with
+`TaskDone`.
 
-The same code executes in a worker process and on a simulation's carrier threads. Calls of a serial actor and plain tasks run one after the other on the thread that calls
-`run_next`; threaded and asyncio actors run theirs through `localray.client.concurrent_actor`. Must not live here: reading the channel, processes, retry decisions.
+The same code executes in a worker process and on a simulation's carrier threads. Calls of a serial actor and plain
+tasks run one after the other on the thread that calls `run_next`; threaded and asyncio actors run theirs through
+`localray.client.concurrent_actor`. Must not live here: reading the channel, processes, retry decisions.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ _OWN_ADDRESS = "127.0.0.1"
 
 
 class ActorExit(BaseException):
-    """Raised by `ray.actor.exit_actor` through the user's frames; not an Exception, so that no handler of theirs swallows it."""
+    """Raised by `ray.actor.exit_actor` through the user's frames; not an Exception, so that no handler of theirs
+    swallows it."""
 
 
 class WorkerExit(BaseException):
@@ -70,7 +73,8 @@ class Executor:
     Args:
         client: the worker's client; its worker messages come here.
         set_up_job: called once with the job's import paths and directory before its first task.
-        on_start: called before each task starts: counts it where the process's death can't lose the count, and sets its environment.
+        on_start: called before each task starts: counts it where the process's death can't lose the count, and sets its
+            environment.
         exit_process: ends the worker in an orderly way.
     """
 
@@ -125,7 +129,8 @@ class Executor:
             raise RaySystemError(f"a worker cannot take {type(message).__name__}")
 
     def _recall(self, message: RecallTasks) -> None:
-        """Give back what has not started; a task leaves the queue at the moment it starts, so it is in one place or the other."""
+        """Give back what has not started; a task leaves the queue at the moment it starts, so it is in one place or the
+        other."""
         wanted = set(message.task_ids)
         returned: list[bytes] = []
         for _ in range(len(self.queue)):
@@ -292,9 +297,7 @@ class Executor:
         except TypeError:
             results = [result]
         if len(results) != template.num_returns:
-            raise ValueError(
-                f"Task returned {len(results)} objects, but num_returns={template.num_returns}."
-            )
+            raise ValueError(f"Task returned {len(results)} objects, but num_returns={template.num_returns}.")
         return tuple(pack(serialize(item)) for item in results)
 
     def conclude_error(
@@ -379,4 +382,3 @@ def _repr_of_actor(actor: Actor) -> str | None:
     except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the error that is being reported
         print(f"repr of actor {actor.class_name} raised {type(error).__name__}", file=sys.stderr)
         return None
-

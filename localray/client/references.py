@@ -1,9 +1,10 @@
-"""A client's table of references: how many reference objects live in this process for each id, and what is known of the object.
+"""A client's table of references: how many reference objects live in this process for each id, and what is known of the
+object.
 
-The kernel counts clients, not Python objects: it hears of the first reference here and of the last one's death. Reference objects die anywhere,
-in the garbage collector too, so their death is only noted (`released`, a deque) and concluded under the lock at the next send. An
-entry also caches the object's value as it travels: small values are fetched once, whatever the number of `get`s. Must not live here: messages' meaning,
-deserialization.
+The kernel counts clients, not Python objects: it hears of the first reference here and of the last one's death.
+Reference objects die anywhere, in the garbage collector too, so their death is only noted (`released`, a deque) and
+concluded under the lock at the next send. An entry also caches the object's value as it travels: small values are
+fetched once, whatever the number of `get`s. Must not live here: messages' meaning, deserialization.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class ReferenceTable:
         self.closed = False
 
     def declare(self, object_id: bytes) -> ObjectRef[object]:
-        """The first reference to an object whose making is being sent to the kernel, which thereby counts this client."""
+        """The first reference to an object whose making is being sent to the kernel, which thereby counts this
+        client."""
         self.entries[object_id] = Entry(1)
         return ObjectRef(object_id, self)
 

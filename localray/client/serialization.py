@@ -1,7 +1,9 @@
-"""Values to bytes and back: cloudpickle with protocol-5 buffers out of band, and the layout they share in one piece of memory.
+"""Values to bytes and back: cloudpickle with protocol-5 buffers out of band, and the layout they share in one piece of
+memory.
 
-A value without buffers is its pickle. One with buffers starts with a byte that no pickle starts with, then the lengths, the pickle, and each buffer aligned
-to 64 bytes, so that numpy can use it in place. Must not live here: where bytes are kept, messages, references beyond collecting their ids.
+A value without buffers is its pickle. One with buffers starts with a byte that no pickle starts with, then the lengths,
+the pickle, and each buffer aligned to 64 bytes, so that numpy can use it in place. Must not live here: where bytes are
+kept, messages, references beyond collecting their ids.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ def _aligned(offset: int) -> int:
 
 
 def _is_plain(value: object, depth: int) -> bool:
-    """Whether the standard pickler does the same as cloudpickle for this value, at a tenth of the cost: only built-in types, looked at a little."""
+    """Whether the standard pickler does the same as cloudpickle for this value, at a tenth of the cost: only built-in
+    types, looked at a little."""
     kind = type(value)
     if kind in _PLAIN_TYPES:
         return True
@@ -115,7 +118,8 @@ _custom_serializers: dict[type, tuple[Callable[[object], object], Callable[[obje
 def register_custom(
     kind: type, serializer: Callable[[object], object], deserializer: Callable[[object], object]
 ) -> None:
-    """Serialize instances of exactly this class with these from now on, in this process; the deserializer travels with the value."""
+    """Serialize instances of exactly this class with these from now on, in this process; the deserializer travels with
+    the value."""
     _custom_serializers[kind] = (serializer, deserializer)
 
 
@@ -147,7 +151,8 @@ def serialize(value: object) -> Serialized:
 
 
 def deserialize(data: bytes | memoryview) -> object:
-    """Put a value together again. Buffers are used in place, read-only: the value keeps ``data`` alive for as long as it needs it.
+    """Put a value together again. Buffers are used in place, read-only: the value keeps ``data`` alive for as long as
+    it needs it.
 
     Example:
         >>> deserialize(serialize({"a": [1, 2]}).to_bytes())

@@ -29,7 +29,9 @@ def load(data: bytes | memoryview, object_id: bytes) -> object:
     try:
         return deserialize(data)
     except Exception as error:
-        raise RaySystemError(f"Object {object_id.hex()} could not be deserialized: {type(error).__name__}: {error}") from error
+        raise RaySystemError(
+            f"Object {object_id.hex()} could not be deserialized: {type(error).__name__}: {error}"
+        ) from error
 
 
 def error_of(object_id: bytes, value: Value) -> RayError:

@@ -1,8 +1,9 @@
 """The life of an actor: created, named, called in order, out of scope, ended.
 
-Calls of one caller to a serial actor start in the order submitted, even where an earlier one waits for an argument; callers do not hold each other
-up. Threaded and asyncio actors start a call as soon as its arguments are there. An actor's handles are references to what its constructor returns; when the last goes, the
-actor finishes what was submitted and ends. Must not live here: placing the constructor (`scheduling`), the death of its process (`deaths`).
+Calls of one caller to a serial actor start in the order submitted, even where an earlier one waits for an argument;
+callers do not hold each other up. Threaded and asyncio actors start a call as soon as its arguments are there. An
+actor's handles are references to what its constructor returns; when the last goes, the actor finishes what was
+submitted and ends. Must not live here: placing the constructor (`scheduling`), the death of its process (`deaths`).
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def answer_taken(tables: Tables, owner: ClientRecord, message: CreateActor, hold
     else:
         reply = Reply(
             message.request,
-            f"The name {message.name} (namespace={message.namespace}) is already taken. Please use a different name or get the "
+            f"The name {message.name} (namespace={message.namespace}) is already taken. Please use a different name "
+            "or get the "
             f"existing actor using ray.get_actor('{message.name}', namespace='{message.namespace}')",
         )
     tables.send(owner.number, reply)
@@ -95,7 +97,8 @@ def call(tables: Tables, caller: ClientRecord, message: SubmitCall) -> None:
         tasks.fail(tables, task, actor.death_status, actor.death_payload, "the actor is dead")
         return
     if task.missing == 0:
-        # Handled here and now: `tasks.create` has put it on the list of the woken, from where `argument_ready` would only find it sent.
+        # Handled here and now: `tasks.create` has put it on the list of the woken, from where `argument_ready` would
+        # only find it sent.
         tables.woken.pop()
         if actor.state is ActorState.ALIVE and not (actor.keeps_order and actor.queues.get(caller.number)):
             move(tables.log, task.task_id, task, TaskState.QUEUED, "arguments ready")
@@ -146,7 +149,8 @@ def start_call(tables: Tables, actor: ActorRecord, task: TaskRecord) -> None:
 
 
 def created(tables: Tables, actor: ActorRecord, outcome: Outcome) -> None:
-    """The constructor answered: the actor is alive and its waiting calls start, or it is dead with the constructor's error."""
+    """The constructor answered: the actor is alive and its waiting calls start, or it is dead with the constructor's
+    error."""
     if outcome[0] == Status.VALUE:
         move(tables.log, actor.actor_id, actor, ActorState.ALIVE, "constructed")
         for caller in list(actor.queues):
@@ -177,7 +181,13 @@ def out_of_scope(tables: Tables, actor: ActorRecord) -> None:
 
 def give_up_creation(tables: Tables, actor: ActorRecord) -> None:
     """Nobody can ever call it and its constructor has not been sent: it need not be made."""
-    end(tables, actor, Status.ACTOR_DIED, b"All handles to the actor went out of scope before it was created.", "no handle")
+    end(
+        tables,
+        actor,
+        Status.ACTOR_DIED,
+        b"All handles to the actor went out of scope before it was created.",
+        "no handle",
+    )
 
 
 def end_if_drained(tables: Tables, actor: ActorRecord) -> None:
@@ -191,7 +201,8 @@ def end_if_drained(tables: Tables, actor: ActorRecord) -> None:
 
 
 def end(tables: Tables, actor: ActorRecord, status: Status, payload: bytes, reason: str) -> None:
-    """The actor is dead from now on: sent, queued and later calls fail with this, its process is killed, its name is free."""
+    """The actor is dead from now on: sent, queued and later calls fail with this, its process is killed, its name is
+    free."""
     if actor.state is ActorState.DEAD:
         return
     worker = actor.worker

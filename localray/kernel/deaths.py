@@ -16,7 +16,8 @@ START_FAILURES_TOLERATED = 3
 
 
 def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) -> None:
-    """A worker's process is gone; what it had not started is queued again as if nothing had been, what it had started is retried or fails."""
+    """A worker's process is gone; what it had not started is queued again as if nothing had been, what it had started
+    is retried or fails."""
     node = worker.node
     move(tables.log, worker.number, worker, WorkerState.DEAD, cause)
     unborn = worker.number in tables.unborn
@@ -85,7 +86,9 @@ def driver_left(tables: Tables, number: int) -> None:
             workers.kill(tables, worker, "its driver left")
     for actor in list(tables.actors.values()):
         if actor.job == client.job and actor.state is not ActorState.DEAD:
-            actors.end(tables, actor, Status.ACTOR_DIED, b"The driver that created the actor has ended.", "its driver left")
+            actors.end(
+                tables, actor, Status.ACTOR_DIED, b"The driver that created the actor has ended.", "its driver left"
+            )
     objects.drop_client(tables, client)
     tables.jobs.pop(client.job, None)
     if not tables.jobs:

@@ -2,10 +2,13 @@
 
 Effects are returned by `Kernel.step` in the order in which they must be carried out. Contract of a driver:
 
-* `Send` to one client are delivered in order and never lost while that client lives; a client that is gone is silently skipped.
-* Every other effect is answered by an event, however long it takes: `StartWorker` by `WorkerStarted` or `WorkerDied`, `KillWorker` by
+* `Send` to one client are delivered in order and never lost while that client lives; a client that is gone is silently
+skipped.
+* Every other effect is answered by an event, however long it takes: `StartWorker` by `WorkerStarted` or `WorkerDied`,
+`KillWorker` by
   `WorkerDied`, `AllocateBuffer` by `BufferAllocated`.
-* A worker may be sent to from the moment `StartWorker` was emitted: what is sent before its process lives is kept for it.
+* A worker may be sent to from the moment `StartWorker` was emitted: what is sent before its process lives is kept for
+it.
 * All that a worker sent before it died is stepped before its `WorkerDied`.
 """
 
@@ -95,7 +98,8 @@ class WorkerStarted(NamedTuple):
 
 
 class WorkerDied(NamedTuple):
-    """A worker's process is gone. ``started`` is how many tasks it had begun in its life: it counts them where its death can't lose the count."""
+    """A worker's process is gone. ``started`` is how many tasks it had begun in its life: it counts them where its
+    death can't lose the count."""
 
     worker: int
     cause: str
@@ -116,4 +120,6 @@ class Tick(NamedTuple):
     """The time that the kernel asked for (`Kernel.deadline_s`) has come, or any other moment: never harmful."""
 
 
-EnvironmentEvent: TypeAlias = NodeAdded | DriverConnected | DriverDisconnected | WorkerStarted | WorkerDied | BufferAllocated | Tick
+EnvironmentEvent: TypeAlias = (
+    NodeAdded | DriverConnected | DriverDisconnected | WorkerStarted | WorkerDied | BufferAllocated | Tick
+)

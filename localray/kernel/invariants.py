@@ -1,6 +1,7 @@
 """What must hold after every step, recomputed from nothing: the oracle of the tests and the simulator.
 
-Each check rebuilds a count or a relation from the records and compares it with what the kernel keeps. Slow on purpose; the head does not run it.
+Each check rebuilds a count or a relation from the records and compares it with what the kernel keeps. Slow on purpose;
+the head does not run it.
 """
 
 from __future__ import annotations
@@ -69,10 +70,10 @@ def check_tasks(tables: Tables) -> None:
     for task_id, task in tables.tasks.items():
         held = task.worker is not None and task_id in task.worker.assigned
         if (task.state is TaskState.SENT) != held:
-            raise tables.broken(f"a task in state {task.state.name} is {'' if held else 'not '}in a worker's line", task_id)
-        pending = sum(
-            1 for object_id in task.dependencies if tables.objects[object_id].state is ObjectState.PENDING
-        )
+            raise tables.broken(
+                f"a task in state {task.state.name} is {'' if held else 'not '}in a worker's line", task_id
+            )
+        pending = sum(1 for object_id in task.dependencies if tables.objects[object_id].state is ObjectState.PENDING)
         if task.missing != pending:
             raise tables.broken(f"waits for {task.missing} arguments, {pending} are pending", task_id)
         if task.state is TaskState.WAITING and not pending:

@@ -2,8 +2,10 @@
 
     effects = kernel.step(now_s, event, sender)
 
-`step` finds the handler of the event's type, lets it change the tables, then drains the work lists until nothing is left to conclude. It is
-deterministic: the same events at the same times with the same seed give the same effects, whatever the hash seed or the address of anything.
+`step` finds the handler of the event's type, lets it change the tables, then drains the work lists until nothing is
+left to conclude. It is
+deterministic: the same events at the same times with the same seed give the same effects, whatever the hash seed or the
+address of anything.
 Must not live here: rules (they are in the parts, named after the things they rule), IO, clocks, threads.
 """
 
@@ -27,12 +29,10 @@ from localray.kernel.effects import (
 )
 from localray.kernel.records import (
     ActorState,
-    CallMode,
     ClientKind,
     ClientRecord,
     JobRecord,
     NodeRecord,
-    TaskKind,
     TaskRecord,
     TaskState,
     Template,
@@ -44,6 +44,7 @@ from localray.protocol import (
     ActorExiting,
     AddReferences,
     Ask,
+    CallMode,
     CancelRunning,
     CancelTask,
     ClientMessage,
@@ -65,6 +66,7 @@ from localray.protocol import (
     SubmitCall,
     SubmitTask,
     TaskDone,
+    TaskKind,
     TasksReturned,
     UnpinObjects,
     WithdrawGet,
@@ -82,7 +84,8 @@ class Kernel:
 
     Args:
         random: the dice with which ties are broken. Every driver, a simulation included, passes in its own seeded
-            ``random.Random(seed)``: the kernel imports no dice, so that the seed is the driver's to choose and to print.
+            ``random.Random(seed)``: the kernel imports no dice, so that the seed is the driver's to choose and to
+            print.
     """
 
     def __init__(self, random: RandomSource) -> None:
@@ -366,7 +369,8 @@ def _task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
 
 
 def _retry(tables: Tables, task: TaskRecord) -> None:
-    """Run a task again whose error its options want retried: a call on its own actor, anything else wherever there is room."""
+    """Run a task again whose error its options want retried: a call on its own actor, anything else wherever there is
+    room."""
     tasks.use_retry(task)
     if task.actor is not None and task.actor.creation is not task and task.worker is not None:
         worker, task.worker = task.worker, None
@@ -396,7 +400,9 @@ def _find_actor(tables: Tables, client: ClientRecord, message: FindActor) -> Non
 def _kill_actor(tables: Tables, client: ClientRecord, message: KillActor) -> None:
     actor = tables.actors.get(message.actor_id)
     if actor is not None:
-        actors.end(tables, actor, Status.ACTOR_DIED, b"The actor is dead because it was killed by `ray.kill`.", "ray.kill")
+        actors.end(
+            tables, actor, Status.ACTOR_DIED, b"The actor is dead because it was killed by `ray.kill`.", "ray.kill"
+        )
 
 
 def _actor_exiting(tables: Tables, client: ClientRecord, message: ActorExiting) -> None:

@@ -1,8 +1,8 @@
 """The life of an object: created pending or finished, watched, delivered, referred to, pinned, freed.
 
-An object lives while somebody refers to it: a client, a task that needs it, an object that contains it. It is freed the moment the last reference
-goes, but its bytes in the store only when the last view on them is gone too. Must not live here: what tasks do once their
-arguments are there (`tasks`), where bytes are (the driver of the kernel).
+An object lives while somebody refers to it: a client, a task that needs it, an object that contains it. It is freed the
+moment the last reference goes, but its bytes in the store only when the last view on them is gone too. Must not live
+here: what tasks do once their arguments are there (`tasks`), where bytes are (the driver of the kernel).
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def put(tables: Tables, holder: ClientRecord, message: PutObject) -> None:
 def claim_buffer(tables: Tables, writer: ClientRecord, location: int) -> None:
     """A reserved buffer becomes an object: its writer's death no longer frees it."""
     if writer.buffers.pop(location, None) is None:
-        raise tables.broken(f"client {writer.number} delivers a buffer at {location} that it did not reserve", writer.number)
+        raise tables.broken(
+            f"client {writer.number} delivers a buffer at {location} that it did not reserve", writer.number
+        )
 
 
 def deliver(tables: Tables, record: ObjectRecord, outcome: Outcome) -> None:
@@ -88,7 +90,9 @@ def send_object(tables: Tables, client: int, record: ObjectRecord) -> None:
     """Deliver a ready object to a client; a place in the store is pinned until the client lets go of it."""
     if record.location != INLINE:
         pin(tables, client, record)
-    tables.send(client, ObjectReady(record.object_id, record.status, record.payload, record.location, record.size_bytes))
+    tables.send(
+        client, ObjectReady(record.object_id, record.status, record.payload, record.location, record.size_bytes)
+    )
 
 
 def value_for(tables: Tables, client: int, object_id: bytes) -> Value:
@@ -125,7 +129,8 @@ def unpin(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> 
 
 
 def watch(tables: Tables, client: ClientRecord, wait: WaitRecord, object_ids: Iterable[bytes]) -> None:
-    """Send what is ready of these, and remember to send the rest; `wait.missing` has been set to how many are needed."""
+    """Send what is ready of these, and remember to send the rest; `wait.missing` has been set to how many are
+    needed."""
     number = client.number
     for object_id in object_ids:
         record = tables.objects.get(object_id)
@@ -223,7 +228,8 @@ def release_bytes(tables: Tables, location: int, size_bytes: int) -> None:
 
 
 def free_values(tables: Tables, object_ids: Iterable[bytes]) -> None:
-    """`ray.internal.free`: whoever reads these from now on gets an error. A value that is being looked at keeps its bytes until then."""
+    """`ray.internal.free`: whoever reads these from now on gets an error. A value that is being looked at keeps its
+    bytes until then."""
     for object_id in object_ids:
         record = tables.objects.get(object_id)
         if record is None or record.state is not ObjectState.READY or record.pins:

@@ -1,9 +1,11 @@
 """What the kernel remembers: one slotted record for each thing in the cluster, with its states.
 
-Records are passive. Who may change a state, and to what, is in `localray.kernel.transitions`; the code that does is in the module named
-after the thing (`objects`, `tasks`, `actors`, `workers`). Must not live here: behaviour, or anything a record could not tell a stranger.
+Records are passive. Who may change a state, and to what, is in `localray.kernel.transitions`; the code that does is in
+the module named after the thing (`objects`, `tasks`, `actors`, `workers`). Must not live here: behaviour, or anything a
+record could not tell a stranger.
 
-Order matters everywhere in the kernel: what is iterated to decide something is a list, a deque or a dict in insertion order, never a set.
+Order matters everywhere in the kernel: what is iterated to decide something is a list, a deque or a dict in insertion
+order, never a set.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from localray.protocol import INLINE, CallMode, Resources, Status, TaskKind
 
 
 class ObjectState(Enum):
-    """PENDING until its creator delivers it; READY holds a value or an error; RELEASED has no references but is pinned by a view."""
+    """PENDING until its creator delivers it; READY holds a value or an error; RELEASED has no references but is pinned
+    by a view."""
 
     PENDING = "pending"
     READY = "ready"
@@ -25,7 +28,8 @@ class ObjectState(Enum):
 
 
 class TaskState(Enum):
-    """WAITING for arguments, QUEUED for a worker, SENT to one (running or next in its line), then ended one way or the other."""
+    """WAITING for arguments, QUEUED for a worker, SENT to one (running or next in its line), then ended one way or the
+    other."""
 
     WAITING = "waiting"
     QUEUED = "queued"
@@ -64,8 +68,9 @@ class ClientKind(Enum):
 class ObjectRecord:
     """One object: its value or error once known, and everything that keeps it alive.
 
-    ``references`` counts the clients that hold it, the tasks that need it and the objects that contain it. ``pins`` counts deliveries of
-    its place in the store that the receiver has not yet let go of; while there are any, its bytes may not be reused.
+    ``references`` counts the clients that hold it, the tasks that need it and the objects that contain it. ``pins``
+    counts deliveries of its place in the store that the receiver has not yet let go of; while there are any, its bytes
+    may not be reused.
     """
 
     object_id: bytes
@@ -84,7 +89,8 @@ class ObjectRecord:
 
 @dataclass(slots=True, eq=False)
 class WaitRecord:
-    """One `GetObjects` of one client; ``missing`` counts down to zero, at which a worker it stalls takes its resources back."""
+    """One `GetObjects` of one client; ``missing`` counts down to zero, at which a worker it stalls takes its resources
+    back."""
 
     client: int
     request: int
@@ -115,7 +121,8 @@ class Template:
 
 @dataclass(slots=True, eq=False)
 class TaskRecord:
-    """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver submits."""
+    """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver
+    submits."""
 
     task_id: bytes
     template: Template
@@ -136,15 +143,18 @@ class TaskRecord:
     def may_share_a_worker(self) -> bool:
         """Whether this task may wait in a worker's own line behind others.
 
-        If that worker dies, all that it had started is lost, although some of it may have finished: such a task must be allowed to
-        run again. What already failed once runs alone, so that one bad task cannot use up the retries of its neighbours.
+        If that worker dies, all that it had started is lost, although some of it may have finished: such a task must be
+            allowed to
+        run again. What already failed once runs alone, so that one bad task cannot use up the retries of its
+        neighbours.
         """
         return self.retries_left != 0 and self.attempt == 0 and self.template.max_calls == 0
 
 
 @dataclass(slots=True, eq=False)
 class ActorRecord:
-    """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker has."""
+    """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker
+    has."""
 
     actor_id: bytes
     creation: TaskRecord
@@ -174,9 +184,9 @@ class ActorRecord:
 class WorkerRecord:
     """One worker process and what it holds.
 
-    ``assigned`` is in the order sent: the worker runs its tasks in that order, so the first is the one running. ``units`` are the
-    indices of whole or shared devices (GPUs) that come with the resources. ``stalled`` counts its blocking requests that
-    are not yet satisfied; while it is positive the resources in ``lent`` are back with the node.
+    ``assigned`` is in the order sent: the worker runs its tasks in that order, so the first is the one running.
+    ``units`` are the indices of whole or shared devices (GPUs) that come with the resources. ``stalled`` counts its
+    blocking requests that are not yet satisfied; while it is positive the resources in ``lent`` are back with the node.
     """
 
     number: int

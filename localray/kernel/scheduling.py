@@ -1,9 +1,10 @@
 """Which queued task goes to which worker, and when: queues by scheduling class, leases, dispatch ahead, recall.
 
-A *lease* is a worker together with resources for one scheduling class; it lasts while that class has something for it. Tasks are short
-more often than not, so a leased worker is sent several at once, about `AHEAD_WINDOW_S` of work by its class's measured mean, which saves a
-round trip for each; what a longer one then holds up is recalled. Deeper tasks go first: a worker that waits in `get` waits for a deeper one,
-so the number of stalled workers stays near depth times CPUs, not the width of the program.
+A *lease* is a worker together with resources for one scheduling class; it lasts while that class has something for it.
+Tasks are short more often than not, so a leased worker is sent several at once, about `AHEAD_WINDOW_S` of work by its
+class's measured mean, which saves a round trip for each; what a longer one then holds up is recalled. Deeper tasks go
+first: a worker that waits in `get` waits for a deeper one, so the number of stalled workers stays near depth times
+CPUs, not the width of the program.
 
 Must not live here: policies (`localray.sched`), processes (`workers`).
 """
@@ -149,7 +150,8 @@ def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
 
 
 def warn_if_infeasible(tables: Tables, group: SchedulingClass) -> None:
-    """Tell the driver once that no node can ever meet this demand: Ray lets such tasks wait, and so do we, but not in silence."""
+    """Tell the driver once that no node can ever meet this demand: Ray lets such tasks wait, and so do we, but not in
+    silence."""
     if group.warned or placement.is_feasible(tables.nodes.values(), group.to_place):
         return
     group.warned = True
@@ -211,7 +213,8 @@ def task_ended(tables: Tables, worker: WorkerRecord, duration_s: float) -> None:
 
 
 def ahead_limit(group: SchedulingClass) -> int:
-    """How many tasks of this class a worker may have at once: its share of the queue, at most the window's worth of work."""
+    """How many tasks of this class a worker may have at once: its share of the queue, at most the window's worth of
+    work."""
     by_time = int(AHEAD_WINDOW_S / max(group.mean_duration_s, 1e-6))
     share = -(-group.queued // max(1, len(group.leased)))
     return max(1, min(by_time, share, AHEAD_LIMIT))
@@ -263,7 +266,8 @@ def release_resources(tables: Tables, worker: WorkerRecord) -> None:
 
 
 def stall(tables: Tables, worker: WorkerRecord) -> None:
-    """The worker waits in `get`: lend its CPU out, and take back what waits behind the stalled task, which it may be waiting for.
+    """The worker waits in `get`: lend its CPU out, and take back what waits behind the stalled task, which it may be
+    waiting for.
 
     An actor that was given CPUs keeps them, as in Ray.
     """
@@ -307,7 +311,8 @@ def tasks_returned(tables: Tables, worker: WorkerRecord, task_ids: tuple[bytes, 
 
 
 def check_backlogs(tables: Tables) -> None:
-    """Recall what a task that runs longer than its class led to expect holds up, where another worker could run it now."""
+    """Recall what a task that runs longer than its class led to expect holds up, where another worker could run it
+    now."""
     for worker in list(tables.backlogged):
         group = worker.leased_to
         if group is None or worker.recalled or worker.stalled:
@@ -319,11 +324,11 @@ def check_backlogs(tables: Tables) -> None:
 
 
 def backlog_deadline_s(tables: Tables) -> float | None:
-    """When `check_backlogs` is next worth calling: soon, then less and less often while one and the same task runs on."""
+    """When `check_backlogs` is next worth calling: soon, then less and less often while one and the same task runs
+    on."""
     waits = [
         max(HELD_UP_AFTER_S, (tables.now_s - worker.progress_at_s) / 2)
         for worker in tables.backlogged
         if not worker.recalled and not worker.stalled
     ]
     return tables.now_s + min(waits) if waits else None
-

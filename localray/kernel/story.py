@@ -1,6 +1,7 @@
 """The kernel's memory of what it did: a bounded log of transitions, and the story of one thing read out of it.
 
-Kept always, in the head too, so that an error in the field can say how it came about; it costs one tuple a transition. Must not live
+Kept always, in the head too, so that an error in the field can say how it came about; it costs one tuple a transition.
+Must not live
 here: anything that the kernel decides by.
 """
 
@@ -28,12 +29,15 @@ class TransitionLog:
     def story(self, identity: bytes | int) -> tuple[str, ...]:
         """Tell what happened to one task, object, actor or worker, oldest first, a line each.
 
-        A task's id is a prefix of the ids of what it returns, so the story of a task includes its objects' and the other way round.
+        A task's id is a prefix of the ids of what it returns, so the story of a task includes its objects' and the
+        other way round.
         """
         if isinstance(identity, int):
             return tuple(describe(*entry) for entry in self._entries if entry[1] == identity)
         task_id = identity[:24]
-        return tuple(describe(*entry) for entry in self._entries if isinstance(entry[1], bytes) and entry[1][:24] == task_id)
+        return tuple(
+            describe(*entry) for entry in self._entries if isinstance(entry[1], bytes) and entry[1][:24] == task_id
+        )
 
     def lines(self) -> list[str]:
         """The whole log, a line an entry; what traces are made of."""

@@ -1,8 +1,9 @@
 """All of the kernel's state in one place, and the few things every part of it does: look up, send, note.
 
-The parts of the kernel (`objects`, `tasks`, `actors`, `workers`, `scheduling`) are functions over these tables. What one part starts and another
-must go on with is left in the small work lists here (`woken`, `unreferenced_actors`, `hungry`), which `Kernel.step` drains: so the parts need not
-import each other in circles, and no chain of consequences, however long, recurses.
+The parts of the kernel (`objects`, `tasks`, `actors`, `workers`, `scheduling`) are functions over these tables. What
+one part starts and another must go on with is left in the small work lists here (`woken`, `unreferenced_actors`,
+`hungry`), which `Kernel.step` drains: so the parts need not import each other in circles, and no chain of consequences,
+however long, recurses.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
 
 
 class RandomSource(Protocol):
-    """The dice that the kernel's driver passes in; a seeded ``random.Random`` is one. The kernel itself does not import that module."""
+    """The dice that the kernel's driver passes in; a seeded ``random.Random`` is one. The kernel itself does not import
+    that module."""
 
     def randrange(self, stop: int, /) -> int:
         """A number from 0 up to, not including, ``stop``."""
@@ -86,7 +88,8 @@ class Tables:
         self.template_messages: dict[int, DefineTemplate] = {}
         self.functions: dict[bytes, DefineFunction] = {}
         self.classes: dict[tuple[object, ...], SchedulingClass] = {}
-        # Classes with queued tasks: worth a try now, and those that failed for want of something since when nothing was freed.
+        # Classes with queued tasks: worth a try now, and those that failed for want of something since when nothing was
+        # freed.
         self.hungry: dict[SchedulingClass, None] = {}
         self.starved: dict[SchedulingClass, None] = {}
         # Workers with tasks waiting in their own line, looked at when one of them may be held up.

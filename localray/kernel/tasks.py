@@ -1,6 +1,7 @@
 """The life of a task: submitted, waiting for arguments, handed on to whoever places it, finished, failed, run again.
 
-The same life is a constructor's and a method call's; only who takes it once its arguments are there differs (`scheduling` or `actors`). Must not
+The same life is a constructor's and a method call's; only who takes it once its arguments are there differs
+(`scheduling` or `actors`). Must not
 live here: which worker runs it, and in which order an actor's calls run.
 """
 
@@ -39,7 +40,14 @@ def create(
 ) -> TaskRecord:
     """Take a task in: its returns exist from now on, its arguments are held until it ends."""
     task = TaskRecord(
-        task_id, template, payload, dependencies, borrowed, submitter.number, depth_below(submitter), template.max_retries
+        task_id,
+        template,
+        payload,
+        dependencies,
+        borrowed,
+        submitter.number,
+        depth_below(submitter),
+        template.max_retries,
     )
     tables.tasks[task_id] = task
     if template.num_returns == 1:
@@ -79,10 +87,13 @@ def failed_dependency(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] 
 
 
 def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> None:
-    """A worker answered: hand each return to whoever waits for it. A return that nobody refers to any more is dropped at once."""
+    """A worker answered: hand each return to whoever waits for it. A return that nobody refers to any more is dropped
+    at once."""
     move(tables.log, task.task_id, task, TaskState.FINISHED, "answered")
     if len(outcomes) != task.template.num_returns:
-        raise tables.broken(f"a task of {task.template.num_returns} returns answered with {len(outcomes)}", task.task_id)
+        raise tables.broken(
+            f"a task of {task.template.num_returns} returns answered with {len(outcomes)}", task.task_id
+        )
     for position, outcome in enumerate(outcomes):
         record = tables.objects.get(return_id(task.task_id, position))
         if record is not None and record.state is ObjectState.PENDING:

@@ -1,13 +1,16 @@
 """The one transition table: which state of a thing may follow which, for every kind of thing.
 
-Theory. A task is owned by exactly one place at a time, and its state names the place: the objects it waits for (WAITING), a queue (QUEUED: its
-scheduling class's, or its actor's), a worker (SENT), or nobody (FINISHED, FAILED, after which it is forgotten). It moves forward, and goes back
-only from SENT to QUEUED: recalled before it started, or run again because its worker died or its error is to be retried. "Asked to
-stop" is a field (`TaskRecord.cancelled`, `WorkerRecord.stopping`), never a state, because what was asked may still be running.
+Theory. A task is owned by exactly one place at a time, and its state names the place: the objects it waits for
+(WAITING), a queue (QUEUED: its scheduling class's, or its actor's), a worker (SENT), or nobody (FINISHED, FAILED, after
+which it is forgotten). It moves forward, and goes back
+only from SENT to QUEUED: recalled before it started, or run again because its worker died or its error is to be
+retried. "Asked to stop" is a field (`TaskRecord.cancelled`, `WorkerRecord.stopping`), never a state, because what was
+asked may still be running.
 
-An object is PENDING until its creator answers, READY with a value or an error for the rest of its life, and RELEASED when nothing refers
-to it but somebody still looks at its bytes. A worker is never shared: IDLE or LEASED to one scheduling class at a time, or an ACTOR until it
-is DEAD. An actor goes one way; a restart (a later chapter) will lead from ALIVE back to PENDING.
+An object is PENDING until its creator answers, READY with a value or an error for the rest of its life, and RELEASED
+when nothing refers to it but somebody still looks at its bytes. A worker is never shared: IDLE or LEASED to one
+scheduling class at a time, or an ACTOR until it is DEAD. An actor goes one way; a restart (a later chapter) will lead
+from ALIVE back to PENDING.
 
 An illegal transition raises `InternalError` with the story of the thing and changes nothing.
 """

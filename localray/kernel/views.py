@@ -1,4 +1,5 @@
-"""Read-only answers about the whole cluster, in the plain values that travel on the wire. Nothing here changes a table."""
+"""Read-only answers about the whole cluster, in the plain values that travel on the wire. Nothing here changes a
+table."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
 
 
 def sum_resources(tables: Tables, *, available: bool) -> ReplyValue:
-    """Pairs of a resource and its units over all living nodes; what is lent out while a worker waits counts as available."""
+    """Pairs of a resource and its units over all living nodes; what is lent out while a worker waits counts as
+    available."""
     totals: dict[str, int] = {}
     for node in tables.nodes.values():
         if node.alive:

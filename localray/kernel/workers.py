@@ -46,7 +46,8 @@ def may_start(node: NodeRecord) -> bool:
 
 
 def obtain(tables: Tables, node: NodeRecord, job: int) -> WorkerRecord | None:
-    """A worker of this node for a job: the one last used, whose caches are warm, else a new one; None if too many are starting."""
+    """A worker of this node for a job: the one last used, whose caches are warm, else a new one; None if too many are
+    starting."""
     idle = node.idle
     for position in range(len(idle) - 1, -1, -1):
         worker = idle[position]
@@ -68,7 +69,9 @@ def assign_job(tables: Tables, worker: WorkerRecord, number: int) -> None:
     job = tables.jobs[number]
     worker.job = number
     tables.clients[worker.number].job = number
-    tables.send(worker.number, SetUpJob(number, job.namespace, job.sys_path, job.working_directory, worker.node.node_id))
+    tables.send(
+        worker.number, SetUpJob(number, job.namespace, job.sys_path, job.working_directory, worker.node.node_id)
+    )
 
 
 def teach(tables: Tables, worker: WorkerRecord, template: Template) -> None:

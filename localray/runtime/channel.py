@@ -1,8 +1,9 @@
 """A client's end of its stream to the head: batching on the way out, leader and followers on the way in.
 
-Out: messages gather, and leave together when there are many, when a thread waits, or a millisecond later by the steward's hand. A call
-and the `get` of its result so travel in one write and wake the head once. In: the thread that waits reads the stream itself; of several one leads and handles what comes
-for all, and hands the lead on when it has what it waited for. The steward is one background thread that does what no waiting thread is there
+Out: messages gather, and leave together when there are many, when a thread waits, or a millisecond later by the
+steward's hand. A call and the `get` of its result so travel in one write and wake the head once. In: the thread that
+waits reads the stream itself; of several one leads and handles what comes for all, and hands the lead on when it has
+what it waited for. The steward is one background thread that does what no waiting thread is there
 to do: flush what was queued by the garbage collector, read while futures are outstanding, read when the head nudges.
 Must not live here: what messages mean.
 """
@@ -40,8 +41,10 @@ class SocketChannel:
 
     Args:
         stream: connected to the head; the channel owns it from now on.
-        nudge: a descriptor that becomes readable when the head wants the stream read although nobody waits; None for a driver.
-        on_lost: called once, on the thread that notices, when the head is gone; what it raises reaches the one who waits.
+        nudge: a descriptor that becomes readable when the head wants the stream read although nobody waits; None for a
+            driver.
+        on_lost: called once, on the thread that notices, when the head is gone; what it raises reaches the one who
+            waits.
     """
 
     def __init__(self, stream: socket.socket, nudge: int | None, on_lost: Callable[[], None]) -> None:
@@ -106,7 +109,8 @@ class SocketChannel:
                     self._lose()
 
     def soon(self) -> None:
-        """See that `flush` is called soon. An `os.write` takes no Python lock, so the garbage collector may call this anywhere."""
+        """See that `flush` is called soon. An `os.write` takes no Python lock, so the garbage collector may call this
+        anywhere."""
         if not self._armed:
             self._armed = True
             self._wake()
@@ -199,7 +203,8 @@ class SocketChannel:
                     client.handle(message)  # type: ignore[arg-type]
 
     def receive_available(self) -> None:
-        """Handle what has arrived, without waiting; for event loops that watch the stream. Nothing if somebody else leads."""
+        """Handle what has arrived, without waiting; for event loops that watch the stream. Nothing if somebody else
+        leads."""
         if self._read_lock.acquire(blocking=False):
             try:
                 while self._poll.poll(0) and not self.lost:

@@ -1,7 +1,10 @@
-"""The fork server: a small warm process that forks workers on demand (a few milliseconds each) and reports their deaths.
+"""The fork server: a small warm process that forks workers on demand (a few milliseconds each) and reports their
+deaths.
 
-It is forked from the head before that has any connection, imports once what every worker needs, and stays single-threaded, as forking demands. It is also the workers' parent and
-so their last guard: when the head's end of the control socket closes, it kills them all and goes. Commands and reports are fixed-size records.
+It is forked from the head before that has any connection, imports once what every worker needs, and stays
+single-threaded, as forking demands. It is also the workers' parent and
+so their last guard: when the head's end of the control socket closes, it kills them all and goes. Commands and reports
+are fixed-size records.
 Must not live here: when to fork or kill (the kernel).
 """
 

@@ -1,4 +1,5 @@
-"""Frames on a stream: four bytes of length, then a batch of messages (`localray.protocol.encode`). Both ends send all they have in one frame."""
+"""Frames on a stream: four bytes of length, then a batch of messages (`localray.protocol.encode`). Both ends send all
+they have in one frame."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def frame(messages: list[Message]) -> bytes:
 class FrameReader:
     """Reads a stream and cuts it into messages; keeps what is incomplete.
 
-    It reads into one buffer of its own: `recv` with a size this large costs 20 µs for a fresh bytes object each time, `recv_into` 2 µs.
+    It reads into one buffer of its own: `recv` with a size this large costs 20 µs for a fresh bytes object each time,
+        `recv_into` 2 µs.
     """
 
     __slots__ = ("_buffer", "_filled", "_view")

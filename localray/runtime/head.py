@@ -1,7 +1,9 @@
-"""The head process: one selector loop around the kernel. It reads messages, steps the kernel for each, and carries the effects out.
+"""The head process: one selector loop around the kernel. It reads messages, steps the kernel for each, and carries the
+effects out.
 
-It takes all that is readable, steps the kernel for every message, and flushes each connection once: under load, batches grow by themselves. The head is its own
-process, so that a busy driver never stalls the cluster, and whichever of the two dies, the other cleans up. Must not live here: decisions.
+It takes all that is readable, steps the kernel for every message, and flushes each connection once: under load, batches
+grow by themselves. The head is its own process, so that a busy driver never stalls the cluster, and whichever of the
+two dies, the other cleans up. Must not live here: decisions.
 """
 
 from __future__ import annotations
@@ -108,7 +110,8 @@ class Head:
         }
 
     def add_driver(self, stream: socket.socket, process: int) -> None:
-        """Serve a driver over this stream. Its death is also seen through its process, because children it forked may hold the stream open."""
+        """Serve a driver over this stream. Its death is also seen through its process, because children it forked may
+        hold the stream open."""
         number = self._kernel.new_client_number()
         self._connect(number, stream, -1)
         if hasattr(os, "pidfd_open"):
@@ -232,7 +235,8 @@ class Head:
         except BlockingIOError:
             pass  # Full: the rest goes when the selector says that there is room.
         except OSError:
-            connection.unsent.clear()  # The process is gone; its death is reported by the fork server or the end of its stream.
+            # The process is gone; its death is reported by the fork server or the end of its stream.
+            connection.unsent.clear()
         blocked = bool(connection.unsent)
         if blocked != connection.blocked:
             connection.blocked = blocked

@@ -1,7 +1,8 @@
-"""Ctrl-C without a torn stream: SIGINT is held back while the main thread moves bytes and messages, and raised right after.
+"""Ctrl-C without a torn stream: SIGINT is held back while the main thread moves bytes and messages, and raised right
+after.
 
-A `KeyboardInterrupt` may otherwise come between receiving bytes and keeping them, which would leave the session unusable. Only Python's own
-handler is replaced, and it is put back at the end of the session.
+A `KeyboardInterrupt` may otherwise come between receiving bytes and keeping them, which would leave the session
+unusable. Only Python's own handler is replaced, and it is put back at the end of the session.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""A driver program starts its session: the head process, the arena, the connection; and cleans up whatever happens to any of them.
+"""A driver program starts its session: the head process, the arena, the connection; and cleans up whatever happens to
+any of them.
 
-What exists outside processes is one nameless shared-memory file, which goes with the last process that has it open. The head ends itself when the driver does; here we only
-see to the other direction. Must not live here: the public API (`localray.session`).
+What exists outside processes is one nameless shared-memory file, which goes with the last process that has it open. The
+head ends itself when the driver does; here we only see to the other direction. Must not live here: the public API
+(`localray.session`).
 """
 
 from __future__ import annotations
@@ -95,7 +97,7 @@ class ProcessSession:
         }
         root = str(Path(__file__).resolve().parent.parent.parent)
         # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
-        code = f"import sys; sys.path.insert(0, {root!r}); from localray.runtime.head import run_from_command_line as r; r()"
+        code = f"import sys; sys.path.insert(0, {root!r}); from localray.runtime import head; head.run_from_command_line()"
         return subprocess.Popen(
             [sys.executable, "-c", code, json.dumps(described)],
             stdin=subprocess.DEVNULL,
@@ -106,7 +108,7 @@ class ProcessSession:
 
     def _register(self, stream: socket.socket, namespace: str) -> Registered:
         """Say hello and wait for the head to come up."""
-        hello = RegisterDriver(self._process_id, namespace, tuple(_import_path()), os.getcwd())
+        hello = RegisterDriver(self._process_id, namespace, tuple(_import_path()), str(Path.cwd()))
         reader = FrameReader()
         try:
             stream.sendall(frame([hello]))
@@ -117,7 +119,9 @@ class ProcessSession:
             while not messages:
                 received = reader.receive(stream)
                 if received is None:
-                    raise RaySystemError(f"The head process ended while it was starting (exit code {self._head.wait()}).")
+                    raise RaySystemError(
+                        f"The head process ended while it was starting (exit code {self._head.wait()})."
+                    )
                 messages += received  # type: ignore[arg-type]
         except BaseException:
             self._head.kill()
@@ -161,4 +165,4 @@ class ProcessSession:
 
 def _import_path() -> list[str]:
     """The driver's import path for its workers, with '' (the current directory) written out."""
-    return [path if path else os.getcwd() for path in sys.path]
+    return [path if path else str(Path.cwd()) for path in sys.path]

@@ -1,6 +1,8 @@
-"""What workers print: each line with the task's or actor's name and the process id in front, as Ray shows it on the driver.
+"""What workers print: each line with the task's or actor's name and the process id in front, as Ray shows it on the
+driver.
 
-Workers share the driver's own standard output and error; a line is written with one call, so lines of different workers do not tear.
+Workers share the driver's own standard output and error; a line is written with one call, so lines of different workers
+do not tear.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from localray.client.context import current_task
 
@@ -62,9 +64,9 @@ class PrefixedOutput(io.TextIOBase):
         return self._target.encoding
 
     @property
-    def buffer(self) -> io.BufferedIOBase:
+    def buffer(self) -> BinaryIO:
         """The bytes behind it, unprefixed."""
-        return self._target.buffer  # type: ignore[attr-defined, no-any-return]
+        return self._target.buffer
 
 
 def prefix_output() -> None:

@@ -1,4 +1,5 @@
-"""Starting the fork server: forked off the head before that has connections, then warmed up with what every worker needs."""
+"""Starting the fork server: forked off the head before that has connections, then warmed up with what every worker
+needs."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def start_fork_server(
     """Fork the fork server.
 
     Args:
-        arena_descriptor, capacity_bytes: the node's shared memory; the fork server keeps its own copy of the descriptor.
+        arena_descriptor, capacity_bytes: the node's shared memory; the fork server keeps its own copy of the
+            descriptor.
         progress: the page where workers count what they start.
         driver: the driver's stream, which the fork server must not hold open.
         preload: modules that the driver has imported and that are worth importing once for all workers.
@@ -49,7 +51,8 @@ def start_fork_server(
 def _serve(
     control: socket.socket, arena_descriptor: int, capacity_bytes: int, progress: mmap.mmap, preload: list[str]
 ) -> None:
-    # One thread each is what Ray gives its tasks, and what keeps this process forkable: BLAS starts its threads on import.
+    # One thread each is what Ray gives its tasks, and what keeps this process forkable: BLAS starts its threads on
+    # import.
     if "OMP_NUM_THREADS" not in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"
         os.environ[THREADS_ARE_OURS] = "1"

@@ -1,4 +1,5 @@
-"""A worker process's main: forked from the warm fork server, it serves the kernel until told to go. It does what the executor says and decides nothing."""
+"""A worker process's main: forked from the warm fork server, it serves the kernel until told to go. It does what the
+executor says and decides nothing."""
 
 from __future__ import annotations
 

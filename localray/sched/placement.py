@@ -1,7 +1,7 @@
 """Placement policies: which node gets a demand. Pure functions of a read-only view of the nodes.
 
-The default follows Ray's hybrid policy: pack onto the first node until it is half full, then prefer the least used. Must not live here: queues,
-leases, or anything that changes a node.
+The default follows Ray's hybrid policy: pack onto the first node until it is half full, then prefer the least used.
+Must not live here: queues, leases, or anything that changes a node.
 """
 
 from __future__ import annotations

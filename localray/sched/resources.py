@@ -1,6 +1,7 @@
 """Arithmetic on resources: integers in 1/10000 units, so that ten times 0.1 is one.
 
-A demand is a sorted tuple of pairs (`localray.protocol.Resources`), what a node has is a dict. Must not live here: where to place something.
+A demand is a sorted tuple of pairs (`localray.protocol.Resources`), what a node has is a dict. Must not live here:
+where to place something.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def amount(demand: Resources, name: str) -> int:
 def take_devices(free: MutableSequence[int], units: int) -> tuple[int, ...] | None:
     """Choose devices for a demand of so many units and mark them taken.
 
-    Whole devices are taken whole; a fraction goes to the fullest device that still has room, so that whole ones stay whole.
+    Whole devices are taken whole; a fraction goes to the fullest device that still has room, so that whole ones stay
+    whole.
 
     Args:
         free: for each device, its free units; changed.

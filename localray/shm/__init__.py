@@ -1,1 +1,2 @@
-"""The object store's memory: the allocator and the layout (pure), and the arena of shared memory that readers and writers map (IO)."""
+"""The object store's memory: the allocator and the layout (pure), and the arena of shared memory that readers and
+writers map (IO)."""

@@ -1,6 +1,7 @@
 """A first-fit allocator over a range of bytes, with coalescing. Pure: it hands out offsets and never sees a byte.
 
-Free gaps are kept sorted by offset, so that freed neighbours grow together and low, warm pages are used again first. Must not live here: memory.
+Free gaps are kept sorted by offset, so that freed neighbours grow together and low, warm pages are used again first.
+Must not live here: memory.
 """
 
 from __future__ import annotations

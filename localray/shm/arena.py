@@ -1,7 +1,9 @@
-"""One node's shared memory: a file without a name that every process of the node maps, and read-only views that tell when they die.
+"""One node's shared memory: a file without a name that every process of the node maps, and read-only views that tell
+when they die.
 
-The file is a `memfd` (or, where there are none, a temporary file that is unlinked at once) and reaches other processes as a file descriptor: there is
-nothing in a file system that a crash could leave behind, and it is not bound by the size of `/dev/shm`. Pages are taken when first written.
+The file is a `memfd` (or, where there are none, a temporary file that is unlinked at once) and reaches other processes
+as a file descriptor: there is nothing in a file system that a crash could leave behind, and it is not bound by the size
+of `/dev/shm`. Pages are taken when first written.
 Must not live here: who may use which range (`localray.shm.allocator`, run by the head), what the bytes mean.
 """
 
@@ -12,6 +14,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ def create_file(capacity_bytes: int) -> int:
         descriptor = os.memfd_create("localray-arena", os.MFD_CLOEXEC)
     else:
         descriptor, path = tempfile.mkstemp(prefix="localray-arena-")
-        os.unlink(path)
+        Path(path).unlink()
     os.ftruncate(descriptor, capacity_bytes)
     return descriptor
 
@@ -53,7 +56,8 @@ class Arena:
         Args:
             location: offset of the range.
             size_bytes: its length.
-            on_gone: called once when the view, and all that was made from it (arrays, slices), is gone. It runs wherever the last one dies,
+            on_gone: called once when the view, and all that was made from it (arrays, slices), is gone. It runs
+                wherever the last one dies,
                 the garbage collector included: it must not lock or block.
 
         Returns:

@@ -89,12 +89,6 @@ class Carrier:
         set_thread_client(self.client)
 
 
-class Limits(Protocol):
-    """Called before each event with the time it happens at; raises when enough is enough."""
-
-    def __call__(self, at_ns: int) -> None: ...
-
-
 class Carriers:
     """The baton, the pool of threads, and the loop that lets events happen.
 
@@ -118,7 +112,7 @@ class Carriers:
         self.failure: BaseException | None = None
         self.tick_at_ns: Callable[[], int | None] = _never
         self.tick: Callable[[], bool] = _nothing
-        self.limit: Limits | None = None
+        self.limit_ns: int | None = None
         self._empty_ticks = 0
         self._runnable: list[Blocked | Job] = []
         self._idle: list[Carrier] = []
@@ -181,11 +175,9 @@ class Carriers:
         at_ns = self.clock.now_ns + duration_ns
         next_at_ns = self.events.next_at_ns()
         tick_at_ns = self.tick_at_ns()
-        quiet = not self._runnable and (next_at_ns is None or next_at_ns > at_ns) and (tick_at_ns is None or tick_at_ns > at_ns)
+        quiet = not self._runnable and all(due is None or due > at_ns for due in (next_at_ns, tick_at_ns, self.limit_ns))
         if quiet and not self.current.stopped and self.failure is None:
             # Nothing happens meanwhile, so nobody needs to be asked.
-            if self.limit is not None:
-                self.limit(at_ns)
             self.clock.now_ns = at_ns
         else:
             self.block(lambda: what or f"sleeps {duration_ns / 1e9:g} s", duration_ns, _ignore)
@@ -273,7 +265,7 @@ class Carriers:
                         return chosen
             try:
                 self._advance()
-            except BaseException as error:  # noqa: BLE001 - the driver must learn of whatever broke the simulation
+            except BaseException as error:
                 if self.current is self.driver:
                     raise
                 self.fail(error)
@@ -283,9 +275,7 @@ class Carriers:
         at_ns = self.events.next_at_ns()
         tick_ns = self.tick_at_ns()
         if tick_ns is not None and (at_ns is None or tick_ns < at_ns):
-            if self.limit is not None:
-                self.limit(tick_ns)
-            self.clock.now_ns = max(self.clock.now_ns, tick_ns)
+            self._move_clock(max(self.clock.now_ns, tick_ns))
             if self.tick() or at_ns is not None:
                 self._empty_ticks = 0
             else:
@@ -298,20 +288,31 @@ class Carriers:
             self.fail(self._deadlock())
             return
         self._empty_ticks = 0
-        if self.limit is not None:
-            self.limit(at_ns)
-        self.clock.now_ns = at_ns
+        self._move_clock(at_ns)
         self.events.pop()()
 
-    def _deadlock(self) -> DeadlockError:
+    def _move_clock(self, at_ns: int) -> None:
+        if self.limit_ns is not None and at_ns > self.limit_ns:
+            raise SimulationLimitError(
+                f"The simulation was allowed {self.limit_ns / 1e9:g} s of virtual time, and somebody is still at it:\n"
+                + "\n".join(self.waiting())
+            )
+        self.clock.now_ns = at_ns
+
+    def waiting(self) -> list[str]:
+        """Who waits for what, a line each."""
         lines = []
         for carrier in (self.driver, *self._pool, *self._others):
             if carrier.blocked is not None and not carrier.stopped:
                 what = carrier.blocked.what()
                 if what:
                     lines.append(f"  {carrier.name} {what}")
+        return lines
+
+    def _deadlock(self) -> DeadlockError:
         return DeadlockError(
-            f"Deadlock at {self.clock.now_s:.6f} s of virtual time: nothing can happen any more, and somebody still waits:\n" + "\n".join(lines)
+            f"Deadlock at {self.clock.now_s:.6f} s of virtual time: nothing can happen any more, and somebody still waits:\n"
+            + "\n".join(self.waiting())
         )
 
     def _switch(self, carrier: Carrier, other: Carrier) -> None:
@@ -330,8 +331,12 @@ class Carriers:
         try:
             self.driver.gate.acquire()
         except BaseException:
-            self._driver_interrupted = True
-            self.driver.gate.acquire()
+            if self.current is self.driver:
+                # The baton came at the same moment; whether the lock was taken already cannot be known.
+                self.driver.gate.acquire(timeout=0.05)
+            else:
+                self._driver_interrupted = True
+                self.driver.gate.acquire()
             self.current = self.driver
             raise
 
@@ -433,7 +438,11 @@ class Carriers:
             f"localray: {carrier.name} catches every exception in a loop and could not be stopped; its thread is abandoned",
             file=sys.stderr,
         )
-        raise SystemExit
+        (self._pool if carrier in self._pool else self._others).remove(carrier)
+        del self.by_thread[threading.get_ident()]
+        self._leave()
+        while True:
+            carrier.gate.acquire()
 
     def close(self) -> None:
         """End every thread; the caller is the driver and holds the baton."""
@@ -468,4 +477,4 @@ def _ignore(blocked: Blocked) -> None:
     """Nobody wakes a sleeper but its timeout."""
 
 
-__all__ = ["Blocked", "Carrier", "Carriers", "Job", "Limits", "Owner", "SimulationLimitError"]
+__all__ = ["Blocked", "Carrier", "Carriers", "Job", "Owner"]

@@ -321,7 +321,7 @@ class Cluster:
 
     def _client_get(self, client: int, words: Words) -> None:
         """Blocking from a worker, as real ones do, unless ``unblocking`` is said."""
-        object_ids = self.names.object_ids(words.plain[:1] if "unblocking" in words.plain else words.plain)
+        object_ids = self.names.object_ids(word for word in words.plain if word != "unblocking")
         blocking = client in self.kernel.tables.workers and "unblocking" not in words.plain
         needed = words.number("needed", len(object_ids))
         self.step(GetObjects(self.next_request(client), object_ids, needed, blocking), client)

@@ -1,0 +1,47 @@
+"""The virtual store: the bytes of large objects, one piece of memory for each, and views that tell when they die.
+
+Must not live here: who may use which location (`localray.shm.allocator`), when bytes are given back (the kernel).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Callable
+
+
+class VirtualStore:
+    """What all virtual nodes keep their objects in. A view keeps its bytes alive even when the location is used again."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[int, bytearray] = {}
+        self._owners: dict[int, weakref.ref[ctypes.Array[ctypes.c_ubyte]]] = {}
+
+    def writable(self, location: int, size_bytes: int) -> memoryview:
+        """A reserved range, to write into."""
+        memory = self._bytes.get(location)
+        if memory is None or len(memory) != size_bytes:
+            memory = self._bytes[location] = bytearray(size_bytes)
+        return memoryview(memory)
+
+    def readable(self, location: int, size_bytes: int, on_gone: Callable[[], None]) -> memoryview:
+        """A read-only view; see `localray.shm.arena.Arena.readable`, whose contract this has."""
+        owner = (ctypes.c_ubyte * size_bytes).from_buffer(self._bytes[location])
+        key = id(owner)
+        owners = self._owners
+
+        def gone(_: object) -> None:
+            owners.pop(key, None)
+            on_gone()
+
+        owners[key] = weakref.ref(owner, gone)
+        return memoryview(owner).cast("B").toreadonly()
+
+    def release(self, location: int) -> None:
+        """Forget what is at this location."""
+        self._bytes.pop(location, None)
+
+    @property
+    def used_locations(self) -> int:
+        """How many objects are in it."""
+        return len(self._bytes)

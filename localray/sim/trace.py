@@ -1,0 +1,195 @@
+"""The trace: every event that reaches the kernel and every effect it answers with, when and about what; and its running digest.
+
+Two runs with equal digests made the same decisions at the same moments. Payload bytes are left out: what user code pickles may differ from run to run (sets under another
+hash seed, addresses in texts) without anything having been decided differently. Must not live here: what is done with messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Final, TypeAlias
+
+from localray.kernel import Event
+from localray.kernel.effects import (
+    AllocateBuffer,
+    BufferAllocated,
+    DriverConnected,
+    DriverDisconnected,
+    Effect,
+    KillWorker,
+    NodeAdded,
+    ReleaseBuffer,
+    Send,
+    StartWorker,
+    Stop,
+    Tick,
+    WorkerDied,
+    WorkerStarted,
+)
+from localray.protocol import (
+    AbandonBuffer,
+    ActorExiting,
+    AddReferences,
+    Ask,
+    CancelRunning,
+    CancelTask,
+    CreateActor,
+    DefineFunction,
+    DefineTemplate,
+    DropReferences,
+    Exit,
+    FindActor,
+    FreeObjects,
+    GetObjects,
+    KillActor,
+    Notice,
+    ObjectReady,
+    PutObject,
+    RecallTasks,
+    RegisterDriver,
+    Registered,
+    Reply,
+    ReserveBuffer,
+    RunTask,
+    SetUpJob,
+    ShutDown,
+    SubmitCall,
+    SubmitTask,
+    TaskDone,
+    TasksReturned,
+    UnpinObjects,
+    WithdrawGet,
+)
+
+Traced: TypeAlias = "Event | Effect"
+Facts: TypeAlias = "Callable[[tuple[object, ...]], object]"
+
+
+def _all(message: tuple[object, ...]) -> object:
+    return tuple(message)
+
+
+def _nothing(message: tuple[object, ...]) -> object:
+    return None
+
+
+def _task_done(message: tuple[object, ...]) -> object:
+    task_id, outcomes, duration_s, retryable = message
+    # An inline value's size may depend on what its pickle looks like; its place is -1.
+    places = tuple((outcome[0], outcome[2], outcome[4]) for outcome in outcomes)  # type: ignore[attr-defined]
+    return task_id, places, duration_s, retryable
+
+
+def _run_task(message: tuple[object, ...]) -> object:
+    task_id, template, _, values, dependencies, actor_id, _, attempt, units = message
+    return task_id, template, tuple((value[0], value[2]) for value in values), dependencies, actor_id, attempt, units  # type: ignore[attr-defined]
+
+
+_FACTS: Final[dict[type, Facts]] = {
+    # From clients.
+    RegisterDriver: _nothing,
+    DefineFunction: itemgetter(0, 1, 3),
+    DefineTemplate: _all,
+    SubmitTask: itemgetter(0, 1, 3, 4),
+    CreateActor: itemgetter(0, 1, 3, 4, 5, 6, 8, 9, 10, 12),
+    SubmitCall: itemgetter(0, 1, 3, 4, 5),
+    PutObject: itemgetter(0, 1, 3, 5),
+    ReserveBuffer: itemgetter(0),
+    AbandonBuffer: _all,
+    GetObjects: _all,
+    WithdrawGet: _all,
+    AddReferences: _all,
+    DropReferences: _all,
+    UnpinObjects: _all,
+    FreeObjects: _all,
+    TaskDone: _task_done,
+    TasksReturned: _all,
+    ActorExiting: itemgetter(0),
+    KillActor: _all,
+    CancelTask: _all,
+    FindActor: _all,
+    Ask: _all,
+    ShutDown: _nothing,
+    # To clients.
+    Registered: itemgetter(0, 1, 2),
+    SetUpJob: itemgetter(0),
+    RunTask: _run_task,
+    RecallTasks: _all,
+    CancelRunning: _all,
+    ObjectReady: itemgetter(0, 1, 3),
+    Reply: itemgetter(0),
+    Notice: _nothing,
+    Exit: _all,
+    # Of the environment.
+    NodeAdded: _all,
+    DriverConnected: _all,
+    DriverDisconnected: _all,
+    WorkerStarted: _all,
+    WorkerDied: _all,
+    BufferAllocated: itemgetter(0, 1, 2, 3),
+    Tick: _nothing,
+    StartWorker: _all,
+    KillWorker: _all,
+    AllocateBuffer: itemgetter(0, 1, 2),
+    ReleaseBuffer: itemgetter(0, 1),
+    Stop: _nothing,
+}
+"""What of each kind of message belongs to the trace: ids, numbers and places, never what the user's values look like."""
+
+
+class Trace:
+    """The trace of one simulation.
+
+    Args:
+        keep: keep every line; else only the digest is kept.
+    """
+
+    def __init__(self, *, keep: bool = False) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._kept: list[tuple[int, str, int, object]] | None = [] if keep else None
+        self.steps = 0
+
+    def event(self, now_ns: int, event: Event, sender: int) -> None:
+        """The kernel is about to take an event in."""
+        self.steps += 1
+        self._note(now_ns, type(event), sender, event)
+
+    def effect(self, now_ns: int, effect: Effect) -> None:
+        """The kernel has asked for this."""
+        if type(effect) is Send:
+            message = effect.message
+            self._note(now_ns, type(message), -1 - effect.client, message)
+        else:
+            self._note(now_ns, type(effect), 0, effect)
+
+    def _note(self, now_ns: int, kind: type, party: int, message: tuple[object, ...]) -> None:
+        entry = (now_ns, kind.__name__, party, _FACTS[kind](message))
+        # Version 2 of marshal writes no back-references, which would depend on which objects happen to be shared.
+        self._digest.update(marshal.dumps(entry, 2))
+        if self._kept is not None:
+            self._kept.append(entry)
+
+    def digest(self) -> str:
+        """The digest of all so far, in hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def lines(self) -> list[str]:
+        """What was kept, a line each, e.g. ``0.000120 < 3 TaskDone (...)``: ``<`` is to the kernel, ``>`` from it."""
+        return [_line(*entry) for entry in self._kept or ()]
+
+
+def _line(now_ns: int, kind: str, party: int, facts: object) -> str:
+    direction, number = ("<", party) if party >= 0 else (">", -1 - party)
+    return f"{now_ns / 1e9:.9f} {direction} {number} {kind} {_plain(facts)}"
+
+
+def _plain(facts: object) -> str:
+    """Ids in hexadecimal digits: shorter than as bytes, and what the user sees elsewhere."""
+    if isinstance(facts, bytes):
+        return facts.hex()
+    if isinstance(facts, tuple):
+        return "(" + " ".join(_plain(fact) for fact in facts) + ")"
+    return repr(facts)

@@ -1,7 +1,7 @@
 """Handwritten digits and a small neural network that reads them, in plain numpy.
 
 Everything here is pure and serial: no task, no actor. All parameters of the network live in one flat vector, because
-`parameter_server.py` cuts it into slices; what is done element by element, like `momentum_step`, can be done slice by
+`parameter_server.py` cuts it into slices; what is done element by element, like `Descent.step`, can be done slice by
 slice with the same result to the last bit.
 """
 
@@ -116,10 +116,26 @@ class Network:
         return weights_1, bias_1, weights_2, bias_2
 
 
-def momentum_step(values: Array, velocity: Array, gradients: Sequence[Array], rate: float) -> tuple[Array, Array]:
-    """Return (values, velocity) after one step of descent with momentum, along the mean of some gradients."""
-    velocity = 0.9 * velocity - rate * (np.sum(gradients, axis=0) / len(gradients))
-    return values + velocity, velocity
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """How parameters are moved along gradients: by gradient descent with momentum."""
+
+    rate: float = 0.1
+    momentum: float = 0.9
+
+    def step(self, values: Array, velocity: Array, gradients: Sequence[Array]) -> tuple[Array, Array]:
+        """Return (values, velocity) after one step along the mean of some gradients."""
+        velocity = self.momentum * velocity - self.rate * (np.sum(gradients, axis=0) / len(gradients))
+        return values + velocity, velocity
+
+    def one_gradient_at_a_time(self, workers: int) -> Descent:
+        """Return the descent that gets equally far in equally many gradients if each of them is a step of its own.
+
+        Gradients that were computed before other steps act like momentum themselves (Mitliagkas and others, 2016), so
+        less of it is added; the rate makes up for that, and for steps being more by the number of workers.
+        """
+        momentum = 0.5
+        return Descent(self.rate / workers * (1.0 - momentum) / (1.0 - self.momentum), momentum)
 
 
 def picture(image: Array) -> list[str]:

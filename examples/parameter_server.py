@@ -23,16 +23,18 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
-from digits import Array, Digits, Labels, Network, load_digits, momentum_step, picture
+from digits import Array, Descent, Digits, Labels, Network, load_digits, picture
 from progress import progress
 from report import open_page, section, side_by_side, sparkline, verdict
 
 import localray as ray
 
 WANTED_ACCURACY = 0.9
+QUICK_STEPS = 150
 CURVE_POINTS = 40
 MISTAKES_SHOWN = 5
 SEED = 7
@@ -45,7 +47,7 @@ class Schedule:
     steps: int
     workers: int
     batch: int = 32
-    rate: float = 0.1
+    descent: Descent = field(default_factory=Descent)
 
     def initial(self) -> Array:
         """Return the parameters to start from."""
@@ -61,7 +63,7 @@ class Schedule:
     @property
     def evaluation_steps(self) -> range:
         """The steps after which the accuracy is looked at."""
-        return range(0, self.steps, max(1, self.steps // CURVE_POINTS))
+        return range(0, self.steps, -(-self.steps // CURVE_POINTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ class ParameterShard:
         """Return the slice as it is now."""
         return self._values
 
-    def apply(self, rate: float, *gradients: Array) -> None:
+    def apply(self, descent: Descent, *gradients: Array) -> None:
         """Take one step along the mean of some gradients."""
-        self._values, self._velocity = momentum_step(self._values, self._velocity, gradients, rate)
+        self._values, self._velocity = descent.step(self._values, self._velocity, gradients)
 
 
 @ray.remote
@@ -109,8 +111,11 @@ class GradientWorker:
         return np.split(gradient, np.cumsum([len(part) for part in slices])[:-1])
 
 
+Slices: TypeAlias = "list[ray.ObjectRef[Array]]"
+
+
 class Cluster:
-    """The actors of one training run, and the three things that can be asked of them."""
+    """The actors of one training run, and the three things that can be asked of them; none of them waits."""
 
     def __init__(self, schedule: Schedule, digits: Digits, shards: int, straggler_s: float) -> None:
         slices = np.array_split(schedule.initial(), shards)
@@ -122,19 +127,23 @@ class Cluster:
             for index in range(schedule.workers)
         ]
 
-    def parameters(self) -> Array:
-        """Return all parameters, once everything asked for so far is done."""
-        return np.concatenate(ray.get([shard.pull.remote() for shard in self.shards]))
+    def pull(self) -> Slices:
+        """Return references to the parameters as they will be when everything asked for so far is done."""
+        return [shard.pull.remote() for shard in self.shards]
 
-    def gradient(self, worker: int, step: int) -> list[ray.ObjectRef[Array]]:
-        """Ask a worker for a gradient at the parameters as they will be by then; return one reference per shard."""
-        slices = [shard.pull.remote() for shard in self.shards]
-        return self.workers[worker].gradient.options(num_returns=len(slices)).remote(step, *slices)
+    def gradient(self, worker: int, step: int, parameters: Slices) -> Slices:
+        """Ask a worker for a gradient at some parameters."""
+        return self.workers[worker].gradient.options(num_returns=len(self.shards)).remote(step, *parameters)
 
-    def apply(self, rate: float, *gradients: list[ray.ObjectRef[Array]]) -> None:
+    def apply(self, descent: Descent, *gradients: Slices) -> None:
         """Ask every shard for a step along the mean of its slices of some gradients."""
         for shard, *slices in zip(self.shards, *gradients, strict=True):
-            shard.apply.remote(rate, *slices)
+            shard.apply.remote(descent, *slices)
+
+
+def fetch(parameters: Slices) -> Array:
+    """Wait for some parameters and return them in one piece."""
+    return np.concatenate(ray.get(parameters))
 
 
 def train_serially(schedule: Schedule, digits: Digits, accuracy: Callable[[Array], float]) -> Training:
@@ -147,7 +156,7 @@ def train_serially(schedule: Schedule, digits: Digits, accuracy: Callable[[Array
         if step in schedule.evaluation_steps:
             curve.append(accuracy(parameters))
         gradients = [schedule.gradient(digits, worker, step, parameters) for worker in range(schedule.workers)]
-        parameters, velocity = momentum_step(parameters, velocity, gradients, schedule.rate)
+        parameters, velocity = schedule.descent.step(parameters, velocity, gradients)
     curve.append(accuracy(parameters))
     return Training(parameters, curve, time.perf_counter() - started, Counter(), Counter())
 
@@ -159,22 +168,21 @@ def train_synchronously(schedule: Schedule, cluster: Cluster, accuracy: Callable
     with progress("synchronous ", schedule.steps, " steps") as bar:
         for step in range(schedule.steps):
             if step in schedule.evaluation_steps:
-                curve.append(accuracy(cluster.parameters()))
+                curve.append(accuracy(fetch(cluster.pull())))
                 bar.advance_to(step, note=f"accuracy {curve[-1]:.1%}")
-            gradients = [cluster.gradient(worker, step) for worker in range(schedule.workers)]
-            cluster.apply(schedule.rate, *gradients)
-        parameters = cluster.parameters()
-    curve.append(accuracy(parameters))
+            parameters = cluster.pull()
+            gradients = [cluster.gradient(worker, step, parameters) for worker in range(schedule.workers)]
+            cluster.apply(schedule.descent, *gradients)
+        outcome = fetch(cluster.pull())
+    curve.append(accuracy(outcome))
     by_worker = Counter(dict.fromkeys(range(schedule.workers), schedule.steps))
-    return Training(parameters, curve, time.perf_counter() - started, by_worker, Counter())
+    return Training(outcome, curve, time.perf_counter() - started, by_worker, Counter())
 
 
 def train_asynchronously(schedule: Schedule, cluster: Cluster, accuracy: Callable[[Array], float]) -> Training:
-    """Apply as many gradients as the schedule has, but each as soon as it is there, whatever the others are doing.
-
-    One gradient of many at a time is a smaller step than the mean of all of them, so the rate is divided.
-    """
+    """Apply as many gradients as the schedule has, but each as soon as it is there, whatever the others are doing."""
     started = time.perf_counter()
+    descent = schedule.descent.one_gradient_at_a_time(schedule.workers)
     updates = schedule.steps * schedule.workers
     evaluate_at = {step * schedule.workers for step in schedule.evaluation_steps}
     curve = []
@@ -182,23 +190,23 @@ def train_asynchronously(schedule: Schedule, cluster: Cluster, accuracy: Callabl
     staleness: Counter[int] = Counter()
     running = {}
     for worker in range(schedule.workers):
-        gradient = cluster.gradient(worker, step=0)
+        gradient = cluster.gradient(worker, 0, cluster.pull())
         running[gradient[0]] = (worker, gradient, 0)
     with progress("asynchronous", updates, " gradients") as bar:
         for update in range(updates):
             if update in evaluate_at:
-                curve.append(accuracy(cluster.parameters()))
+                curve.append(accuracy(fetch(cluster.pull())))
                 bar.advance_to(update, note=f"accuracy {curve[-1]:.1%}")
             [first], _ = ray.wait(list(running))
             worker, gradient, born = running.pop(first)
-            cluster.apply(schedule.rate / schedule.workers, gradient)
+            cluster.apply(descent, gradient)
             by_worker[worker] += 1
             staleness[update - born] += 1
-            gradient = cluster.gradient(worker, step=by_worker[worker])
+            gradient = cluster.gradient(worker, by_worker[worker], cluster.pull())
             running[gradient[0]] = (worker, gradient, update + 1)
-        parameters = cluster.parameters()
-    curve.append(accuracy(parameters))
-    return Training(parameters, curve, time.perf_counter() - started, by_worker, staleness)
+        outcome = fetch(cluster.pull())
+    curve.append(accuracy(outcome))
+    return Training(outcome, curve, time.perf_counter() - started, by_worker, staleness)
 
 
 def print_trainings(schedule: Schedule, trainings: dict[str, Training]) -> None:
@@ -234,7 +242,7 @@ def print_mistakes(digits: Digits, read: Labels) -> None:
 def arguments() -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description="Train a network that reads digits, with a sharded parameter server.")
-    parser.add_argument("--quick", action="store_true", help="100 steps")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_STEPS} steps")
     parser.add_argument("--steps", type=int, default=400, help="updates of the synchronous mode (default: 400)")
     parser.add_argument("--workers", type=int, default=4, help="actors that compute gradients (default: 4)")
     parser.add_argument("--shards", type=int, default=3, help="actors that hold parameters, at least 2 (default: 3)")
@@ -249,7 +257,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Train three times, print and compare; return the exit code."""
     options = arguments()
-    schedule = Schedule(steps=100 if options.quick else options.steps, workers=options.workers)
+    schedule = Schedule(steps=QUICK_STEPS if options.quick else options.steps, workers=options.workers)
     to_learn, to_test = load_digits(SEED)
     open_page(
         "A parameter server that learns to read",

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from localray import ids
 from localray.client.arguments import Arguments
@@ -43,6 +42,9 @@ from localray.protocol import (
     Value,
     WithdrawGet,
 )
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 INLINE_LIMIT_BYTES = 100 * 1024
 """Values up to this size travel inside messages; larger ones go to the store (Ray's limit)."""
@@ -310,6 +312,9 @@ class Client:
 
     def future(self, object_id: bytes) -> Future[object]:
         """A future of an object's value or error. It keeps the object alive until it is done."""
+        # Imported here: most processes never need a future, and it costs a worker's start 10 ms.
+        from concurrent.futures import Future
+
         future: Future[object] = Future()
         future.set_running_or_notify_cancel()
         keep = self.references.adopt(object_id)

@@ -7,8 +7,8 @@ too. Runs only after a failure.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
+from types import FunctionType
 
 _DEPTH = 4
 
@@ -75,7 +75,10 @@ def locate(value: object, name: str) -> tuple[str, object]:
 
 def _parts(value: object) -> Iterator[tuple[str, object]]:
     """What a value is made of, with how to write each part."""
-    if inspect.isfunction(value):
+    if isinstance(value, FunctionType):
+        # Imported here: only a failure needs it.
+        import inspect
+
         closure = inspect.getclosurevars(value)
         for name, part in (*closure.nonlocals.items(), *closure.globals.items()):
             yield f" captures {name!r}", part

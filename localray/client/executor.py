@@ -3,22 +3,23 @@
 
 The same code executes in a worker process and on a simulation's carrier threads. Calls of a serial actor and plain
 tasks run one after the other on the thread that calls `run_next`; threaded and asyncio actors run theirs through
-`localray.client.concurrent_actor`. Must not live here: reading the channel, processes, retry decisions.
+`localray.client.threaded_actor` and `localray.client.asyncio_actor`. Must not live here: reading the channel,
+processes, retry decisions.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from localray.client.arguments import unpack_arguments
 from localray.client.client import Client
-from localray.client.concurrent_actor import AsyncioActor, ThreadedActor
+from localray.client.threaded_actor import ThreadedActor
 from localray.client.context import TaskContext, current_task
 from localray.client.serialization import deserialize, serialize
 from localray.client.values import load
@@ -42,6 +43,9 @@ from localray.protocol import (
     TaskKind,
     TasksReturned,
 )
+
+if TYPE_CHECKING:
+    from localray.client.asyncio_actor import AsyncioActor
 
 _PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent)
 _OWN_ADDRESS = "127.0.0.1"
@@ -165,6 +169,8 @@ class Executor:
         template = self._templates[message.template]
         if template.kind == TaskKind.ACTOR_CREATION and template.call_mode == CallMode.ASYNCIO:
             # Its constructor already runs on the loop, as in Ray: it may create tasks there.
+            from localray.client.asyncio_actor import AsyncioActor
+
             self.asyncio_actor = AsyncioActor(self, message, template.max_concurrency)
             return
         started_s = self.begin(message)
@@ -316,7 +322,7 @@ class Executor:
         self._send(message, (outcome,) * template.num_returns, started_s, retryable=retryable)
 
     def _pack_error(self, message: RunTask, template: DefineTemplate, error: BaseException) -> tuple[int, bytes]:
-        if isinstance(error, (KeyboardInterrupt, CancelledError)) or message.task_id in self.cancelled:
+        if is_cancellation(error) or message.task_id in self.cancelled:
             self.cancelled.discard(message.task_id)
             return Status.CANCELLED.value, f"Task {template.name} was cancelled.".encode()
         name = template.name
@@ -367,6 +373,13 @@ class Executor:
         else:
             self.client.channel.flush()
             self._exit_process(f"sys.exit({error.code!r}) in a task")
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether an exception is how a task or a coroutine ends that was cancelled."""
+    # Looked up, not imported: where nobody has imported asyncio, nobody can have raised its exception.
+    asyncio = sys.modules.get("asyncio")
+    return isinstance(error, KeyboardInterrupt) or (asyncio is not None and isinstance(error, asyncio.CancelledError))
 
 
 def _true() -> bool:

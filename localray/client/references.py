@@ -12,12 +12,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from localray.client.channel import Channel, Waiter
 from localray.object_ref import ObjectRef
 from localray.protocol import AddReferences, DropReferences, UnpinObjects, Value
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Entry:

@@ -133,6 +133,18 @@ def pump(tables: Tables, actor: ActorRecord, caller: int) -> None:
             start_call(tables, actor, task)
     if not queue:
         actor.queues.pop(caller, None)
+    end_if_unneeded(tables, actor)
+
+
+def withdraw_call(tables: Tables, actor: ActorRecord, task: TaskRecord, status: Status, payload: bytes) -> None:
+    """A call that has not been sent is not to run: those behind it may have waited only for it."""
+    queue = actor.queues[task.submitter]
+    queue.remove(task)
+    if not queue:
+        del actor.queues[task.submitter]
+    tasks.fail(tables, task, status, payload, "ray.cancel")
+    pump(tables, actor, task.submitter)
+    end_if_unneeded(tables, actor)
 
 
 def start_call(tables: Tables, actor: ActorRecord, task: TaskRecord) -> None:
@@ -155,8 +167,7 @@ def created(tables: Tables, actor: ActorRecord, outcome: Outcome) -> None:
         move(tables.log, actor.actor_id, actor, ActorState.ALIVE, "constructed")
         for caller in list(actor.queues):
             pump(tables, actor, caller)
-        if not actor.in_scope:
-            end_if_drained(tables, actor)
+        end_if_unneeded(tables, actor)
         return
     status = Status.ACTOR_CREATION_FAILED if outcome[0] == Status.TASK_ERROR else Status(outcome[0])
     end(tables, actor, status, outcome[1], "its constructor failed")
@@ -165,34 +176,25 @@ def created(tables: Tables, actor: ActorRecord, outcome: Outcome) -> None:
 def call_ended(tables: Tables, actor: ActorRecord, task: TaskRecord) -> None:
     """A call has been answered."""
     actor.sent.pop(task.task_id, None)
-    if not actor.in_scope:
-        end_if_drained(tables, actor)
+    end_if_unneeded(tables, actor)
 
 
 def out_of_scope(tables: Tables, actor: ActorRecord) -> None:
     """No handle is left: what was submitted still runs, then the actor ends."""
     actor.in_scope = False
     tables.log.note(actor.actor_id, actor.state, "the last handle is gone")
-    if actor.state is ActorState.ALIVE:
-        end_if_drained(tables, actor)
-    elif actor.state is ActorState.PENDING and not actor.queues:
-        give_up_creation(tables, actor)
+    end_if_unneeded(tables, actor)
 
 
-def give_up_creation(tables: Tables, actor: ActorRecord) -> None:
-    """Nobody can ever call it and its constructor has not been sent: it need not be made."""
-    end(
-        tables,
-        actor,
-        Status.ACTOR_DIED,
-        b"All handles to the actor went out of scope before it was created.",
-        "no handle",
-    )
-
-
-def end_if_drained(tables: Tables, actor: ActorRecord) -> None:
-    """End an actor that has no handle once it has no call either."""
-    if actor.state is ActorState.ALIVE and not actor.sent and not actor.queues:
+def end_if_unneeded(tables: Tables, actor: ActorRecord) -> None:
+    """End an actor that has no handle once it has no call either; one whose constructor has not been sent need not be
+    made at all."""
+    if actor.in_scope or actor.sent or actor.queues:
+        return
+    if actor.state is ActorState.PENDING:
+        text = "All handles to the actor went out of scope before it was created."
+        end(tables, actor, Status.ACTOR_DIED, text.encode(), "no handle")
+    elif actor.state is ActorState.ALIVE:
         worker = actor.worker
         text = "The actor is dead because all references to the actor were removed."
         mark_dead(tables, actor, Status.ACTOR_DIED, text.encode(), "out of scope")

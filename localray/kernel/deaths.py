@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from localray.kernel import actors, objects, scheduling, tasks, workers
 from localray.kernel.effects import Stop
-from localray.kernel.records import ActorState, ClientKind, TaskRecord, WorkerRecord, WorkerState
+from localray.kernel.records import ActorState, ClientKind, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import Status
+from localray.protocol import Status, TaskKind
 
 START_FAILURES_TOLERATED = 3
 
@@ -20,6 +20,7 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
     is retried or fails."""
     node = worker.node
     move(tables.log, worker.number, worker, WorkerState.DEAD, cause)
+    worker.stopping = True
     unborn = worker.number in tables.unborn
     if unborn:
         del tables.unborn[worker.number]
@@ -56,18 +57,19 @@ def not_started(tables: Tables, task: TaskRecord, cause: str) -> None:
         task.worker = None
         tasks.fail(tables, task, Status.WORKER_CRASHED, text.encode(), "workers do not start")
     else:
-        scheduling.requeue(tables, task, "its worker died before it started")
+        scheduling.take_back(tables, task, "its worker died before it started")
 
 
 def crashed(tables: Tables, task: TaskRecord, cause: str) -> None:
     """The worker died while it had this task: run it again if its options allow, else it fails."""
-    if tasks.may_retry(task):
+    if tasks.may_retry(tables, task):
         tasks.use_retry(task)
         scheduling.requeue(tables, task, f"its worker died: {cause}")
         return
     task.worker = None
-    if task.cancelled:
-        tasks.fail(tables, task, Status.CANCELLED, f"Task {task.template.name} was cancelled.".encode(), "cancelled")
+    refusal = tasks.refusal(tables, task)
+    if refusal is not None:
+        tasks.fail(tables, task, *refusal, "nobody wants it any more")
         return
     text = (
         f"The worker died unexpectedly while executing task {task.template.name}: {cause}. "
@@ -78,19 +80,33 @@ def crashed(tables: Tables, task: TaskRecord, cause: str) -> None:
 
 def driver_left(tables: Tables, number: int) -> None:
     """A driver ended or vanished: its workers, and all it held, go. With the last driver the session ends."""
-    client = tables.clients.pop(number, None)
+    client = tables.clients.get(number)
     if client is None or client.kind is not ClientKind.DRIVER:
         return
+    del tables.clients[number]
+    # Job 0 is that of workers nobody has used yet, and of a driver that never said who it is.
     for worker in list(tables.workers.values()):
-        if worker.job == client.job and worker.state is not WorkerState.DEAD and not worker.stopping:
+        if client.job and worker.job == client.job and worker.state is not WorkerState.DEAD and not worker.stopping:
             workers.kill(tables, worker, "its driver left")
     for actor in list(tables.actors.values()):
         if actor.job == client.job and actor.state is not ActorState.DEAD:
             actors.end(
                 tables, actor, Status.ACTOR_DIED, b"The driver that created the actor has ended.", "its driver left"
             )
-    objects.drop_client(tables, client)
     tables.jobs.pop(client.job, None)
+    for task in list(tables.tasks.values()):
+        if task.template.job == client.job and task.template.kind is TaskKind.TASK and task.worker is None:
+            give_up(tables, task)
+    objects.drop_client(tables, client)
     if not tables.jobs:
         tables.stopped = True
         tables.effects.append(Stop("the last driver left"))
+
+
+def give_up(tables: Tables, task: TaskRecord) -> None:
+    """A task that waits or is queued, and whose driver has left, will not run."""
+    refusal = tasks.refusal(tables, task)
+    if refusal is not None:
+        if task.state is TaskState.QUEUED:
+            scheduling.withdraw(tables, task)
+        tasks.fail(tables, task, *refusal, "its driver left")

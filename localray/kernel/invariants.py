@@ -19,6 +19,7 @@ def check(tables: Tables) -> None:
     check_references(tables)
     check_pins(tables)
     check_tasks(tables)
+    check_waits(tables)
     check_queues(tables)
     check_resources(tables)
     check_workers(tables)
@@ -40,7 +41,7 @@ def check_references(tables: Tables) -> None:
         expected.update(task.dependencies)
         expected.update(task.borrowed)
     for record in tables.objects.values():
-        if record.state is ObjectState.READY:
+        if record.state in (ObjectState.READY, ObjectState.RELEASED):
             expected.update(record.contained)
     for function in tables.functions.values():
         expected.update(function.contained)
@@ -80,6 +81,22 @@ def check_tasks(tables: Tables) -> None:
             raise tables.broken("waits although its arguments are there", task_id)
 
 
+def check_waits(tables: Tables) -> None:
+    """A request that somebody waits for is unsatisfied, and remembered by what it waits for; no other is remembered."""
+    watched: Counter[tuple[int, int]] = Counter()
+    for record in tables.objects.values():
+        for client, waits in (record.watchers or {}).items():
+            if record.state is not ObjectState.PENDING:
+                raise tables.broken("a finished object is watched", record.object_id)
+            watched.update((client, wait.request) for wait in waits)
+    for client in tables.clients.values():
+        for request, wait in client.waits.items():
+            if not 0 < wait.missing <= watched.pop((client.number, request), 0):
+                raise tables.broken(f"request {request} waits for what will not come", client.number)
+    if watched:
+        raise tables.broken("a request that is over is remembered", next(iter(watched))[0])
+
+
 def check_queues(tables: Tables) -> None:
     """Queue lengths are right, and a class with queued tasks is on the list of those to try again."""
     for group in tables.classes.values():
@@ -113,13 +130,21 @@ def check_workers(tables: Tables) -> None:
             raise tables.broken("an idle worker has tasks", number)
         if worker.state is WorkerState.LEASED and not worker.assigned:
             raise tables.broken("a lease with nothing to do was kept", number)
-        if worker.stalled < 0 or (worker.lent and not worker.stalled):
+        waits = sum(1 for wait in tables.clients[number].waits.values() if wait.stalled_worker is worker)
+        if worker.stalled != waits:
+            raise tables.broken(f"stalled by {worker.stalled} requests, has {waits}", number)
+        if worker.lent and not worker.stalled:
             raise tables.broken("resources are lent although nothing is stalled", number)
 
 
 def check_actors(tables: Tables) -> None:
     """A living actor has a worker; a dead one has no calls; a name leads to a living actor."""
     for actor_id, actor in tables.actors.items():
+        if not all(actor.queues.values()):
+            raise tables.broken("an empty queue of calls was kept", actor_id)
+        idle = actor.state is ActorState.ALIVE and not actor.sent and not actor.queues
+        if idle and not actor.in_scope:
+            raise tables.broken("an actor that nobody can call and that has nothing to do lives on", actor_id)
         if actor.state is ActorState.DEAD and (actor.sent or actor.queues):
             raise tables.broken("a dead actor has unanswered calls", actor_id)
         if actor.state is ActorState.ALIVE and actor.worker is None:

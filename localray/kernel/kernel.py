@@ -39,6 +39,7 @@ from localray.kernel.records import (
     WaitRecord,
 )
 from localray.kernel.tables import RandomSource, Tables
+from localray.kernel.transitions import move
 from localray.protocol import (
     AbandonBuffer,
     ActorExiting,
@@ -159,6 +160,10 @@ def _arguments_ready(tables: Tables, task: TaskRecord) -> None:
     if kind is TaskKind.ACTOR_CALL:
         actors.argument_ready(tables, task)
         return
+    refusal = tasks.refusal(tables, task)
+    if refusal is not None:
+        _fail_unrun(tables, task, *refusal)
+        return
     if task.dependencies:
         failure = tasks.failed_dependency(tables, task)
         if failure is not None:
@@ -168,7 +173,7 @@ def _arguments_ready(tables: Tables, task: TaskRecord) -> None:
 
 
 def _fail_unrun(tables: Tables, task: TaskRecord, status: Status, payload: bytes) -> None:
-    """A task or constructor that will never start because of a failed argument."""
+    """A task or constructor that will never start because of a failed argument, or because its driver has left."""
     if task.actor is None:
         tasks.fail(tables, task, status, payload, "an argument failed")
     else:
@@ -306,20 +311,21 @@ def _abandon_buffer(tables: Tables, client: ClientRecord, message: AbandonBuffer
 
 
 def _get_objects(tables: Tables, client: ClientRecord, message: GetObjects) -> None:
-    wait = WaitRecord(client.number, message.request, message.needed)
+    wait = WaitRecord(client.number, message.request, message.object_ids, message.needed)
+    objects.watch(tables, client, wait)
+    if wait.missing <= 0:
+        return
     client.waits[message.request] = wait
-    objects.watch(tables, client, wait, message.object_ids)
     worker = client.worker
-    if wait.missing > 0 and message.blocking and worker is not None and (worker.assigned or worker.actor is not None):
+    if message.blocking and worker is not None and (worker.assigned or worker.actor is not None):
         wait.stalled_worker = worker
         scheduling.stall(tables, worker)
 
 
 def _withdraw_get(tables: Tables, client: ClientRecord, message: WithdrawGet) -> None:
-    wait = client.waits.pop(message.request, None)
-    if wait is not None and wait.stalled_worker is not None:
-        tables.resuming.append(wait.stalled_worker)
-        wait.stalled_worker = None
+    wait = client.waits.get(message.request)
+    if wait is not None:
+        objects.end_wait(tables, wait)
 
 
 def _add_references(tables: Tables, client: ClientRecord, message: AddReferences) -> None:
@@ -352,7 +358,7 @@ def _task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
         return
     worker.ended_count += 1
     worker.assigned.pop(task_id, None)
-    if retryable and tasks.may_retry(task):
+    if retryable and tasks.may_retry(tables, task):
         tasks.discard_outcomes(tables, outcomes)
         _retry(tables, task)
     else:
@@ -373,9 +379,8 @@ def _retry(tables: Tables, task: TaskRecord) -> None:
     room."""
     tasks.use_retry(task)
     if task.actor is not None and task.actor.creation is not task and task.worker is not None:
-        worker, task.worker = task.worker, None
-        task.state = TaskState.QUEUED
-        scheduling.send_task(tables, worker, task)
+        move(tables.log, task.task_id, task, TaskState.QUEUED, "its error is to be retried")
+        scheduling.send_task(tables, task.worker, task)
     else:
         scheduling.requeue(tables, task, "its error is to be retried")
 
@@ -426,15 +431,13 @@ def _cancel_task(tables: Tables, client: ClientRecord, message: CancelTask) -> N
         return
     if task.actor is not None and task.actor.creation is task:
         return
-    if task.actor is not None:
-        queue = task.actor.queues.get(task.submitter)
-        if queue is not None and task in queue:
-            queue.remove(task)
-        task.cancelled = True
-    elif task.state is TaskState.QUEUED:
-        scheduling.withdraw(tables, task)
     task.cancelled = True
     text = f"Task {task.template.name} was cancelled before it started."
+    if task.actor is not None:
+        actors.withdraw_call(tables, task.actor, task, Status.CANCELLED, text.encode())
+        return
+    if task.state is TaskState.QUEUED:
+        scheduling.withdraw(tables, task)
     tasks.fail(tables, task, Status.CANCELLED, text.encode(), "ray.cancel")
 
 

@@ -62,11 +62,12 @@ def fail(tables: Tables, record: ObjectRecord, status: Status, payload: bytes) -
 def announce(tables: Tables, record: ObjectRecord) -> None:
     """Tell the watchers and wake the tasks of an object that has just become ready."""
     if record.watchers is not None:
-        for client, waits in record.watchers.items():
-            send_object(tables, client, record)
-            for wait in waits:
-                count_down(tables, wait)
-        record.watchers = None
+        watchers, record.watchers = record.watchers, None
+        for client, waits in watchers.items():
+            if client in tables.clients:
+                send_object(tables, client, record)
+                for wait in waits:
+                    count_down(tables, wait)
     if record.waiting_tasks is not None:
         for task in record.waiting_tasks:
             task.missing -= 1
@@ -79,11 +80,26 @@ def count_down(tables: Tables, wait: WaitRecord) -> None:
     """One object fewer to wait for; at none the stalled worker goes on (see `scheduling.resume`)."""
     wait.missing -= 1
     if wait.missing == 0:
-        client = tables.clients.get(wait.client)
-        if client is not None:
-            client.waits.pop(wait.request, None)
-        if wait.stalled_worker is not None:
-            tables.resuming.append(wait.stalled_worker)
+        end_wait(tables, wait)
+
+
+def end_wait(tables: Tables, wait: WaitRecord) -> None:
+    """A request is satisfied or withdrawn: nothing remembers it any more, and the worker it stalled goes on.
+
+    Its client is still told of the objects it asked for, as they come: it asks once for each, however often it waits.
+    """
+    client = tables.clients.get(wait.client)
+    if client is not None:
+        client.waits.pop(wait.request, None)
+    for object_id in wait.object_ids:
+        record = tables.objects.get(object_id)
+        if record is not None and record.watchers is not None:
+            waits = record.watchers.get(wait.client)
+            if waits is not None and wait in waits:
+                waits.remove(wait)
+    if wait.stalled_worker is not None:
+        tables.resuming.append(wait.stalled_worker)
+        wait.stalled_worker = None
 
 
 def send_object(tables: Tables, client: int, record: ObjectRecord) -> None:
@@ -126,13 +142,14 @@ def unpin(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> 
         record.pins -= 1
         if record.pins == 0 and record.state is ObjectState.RELEASED:
             forget(tables, record, "last view gone")
+            release(tables, record.contained)
 
 
-def watch(tables: Tables, client: ClientRecord, wait: WaitRecord, object_ids: Iterable[bytes]) -> None:
-    """Send what is ready of these, and remember to send the rest; `wait.missing` has been set to how many are
-    needed."""
+def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
+    """Send what is ready of what the request is for, and remember to send the rest; `wait.missing` has been set to how
+    many are needed."""
     number = client.number
-    for object_id in object_ids:
+    for object_id in wait.object_ids:
         record = tables.objects.get(object_id)
         if record is None:
             text = f"Object {object_id.hex()} is not known to this session: it was freed, or made in an earlier one."
@@ -141,10 +158,12 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord, object_ids: It
         elif record.state is not ObjectState.PENDING:
             send_object(tables, number, record)
             count_down(tables, wait)
-        elif record.watchers is None:
-            record.watchers = {number: [wait]}
         else:
-            record.watchers.setdefault(number, []).append(wait)
+            if record.watchers is None:
+                record.watchers = {}
+            waits = record.watchers.setdefault(number, [])
+            if wait.missing > 0:
+                waits.append(wait)
 
 
 def need(tables: Tables, task: TaskRecord) -> None:
@@ -154,7 +173,7 @@ def need(tables: Tables, task: TaskRecord) -> None:
         record = objects.get(object_id)
         if record is None:
             record = lost(tables, object_id)
-        record.references += 1
+        refer(tables, record)
         if record.state is ObjectState.PENDING:
             task.missing += 1
             if record.waiting_tasks is None:
@@ -178,9 +197,14 @@ def acquire(tables: Tables, object_ids: Iterable[bytes]) -> None:
         record = tables.objects.get(object_id)
         if record is None:
             record = lost(tables, object_id)
-        record.references += 1
-        if record.state is ObjectState.RELEASED:
-            move(tables.log, object_id, record, ObjectState.READY, "referred to again")
+        refer(tables, record)
+
+
+def refer(tables: Tables, record: ObjectRecord) -> None:
+    """One more reference; to an object that was only looked at any more it is the first again."""
+    record.references += 1
+    if record.state is ObjectState.RELEASED:
+        move(tables.log, record.object_id, record, ObjectState.READY, "referred to again")
 
 
 def release(tables: Tables, object_ids: Iterable[bytes]) -> None:
@@ -189,27 +213,26 @@ def release(tables: Tables, object_ids: Iterable[bytes]) -> None:
     for object_id in object_ids:
         record = tables.objects[object_id]
         record.references -= 1
-        if record.references == 0:
-            if record.contained:
-                pending = [*(pending or ()), *record.contained]
-            unreferenced(tables, record)
+        if record.references == 0 and unreferenced(tables, record) and record.contained:
+            pending = [*(pending or ()), *record.contained]
     while pending:
         record = tables.objects[pending.pop()]
         record.references -= 1
-        if record.references == 0:
+        if record.references == 0 and unreferenced(tables, record):
             pending.extend(record.contained)
-            unreferenced(tables, record)
 
 
-def unreferenced(tables: Tables, record: ObjectRecord) -> None:
-    """The last reference is gone."""
+def unreferenced(tables: Tables, record: ObjectRecord) -> bool:
+    """The last reference is gone; returns whether the object is too. One that is still looked at keeps what it
+    contains, because it may be referred to again."""
     if record.actor is not None:
         tables.unreferenced_actors.append(record.actor)
         record.actor = None
     if record.pins:
         move(tables.log, record.object_id, record, ObjectState.RELEASED, "no references, still viewed")
-    else:
-        forget(tables, record, "no references")
+        return False
+    forget(tables, record, "no references")
+    return True
 
 
 def forget(tables: Tables, record: ObjectRecord, reason: str) -> None:
@@ -261,7 +284,9 @@ def drop_references(tables: Tables, holder: ClientRecord, object_ids: Iterable[b
 
 def drop_client(tables: Tables, client: ClientRecord) -> None:
     """Let go of all that a vanished client held: references, pins, half-written buffers, requests."""
-    client.waits.clear()
+    for wait in list(client.waits.values()):
+        wait.stalled_worker = None
+        end_wait(tables, wait)
     pins = [object_id for object_id, count in client.pins.items() for _ in range(count)]
     unpin(tables, client, pins)
     drop_references(tables, client, sorted(client.held))

@@ -94,6 +94,7 @@ class WaitRecord:
 
     client: int
     request: int
+    object_ids: tuple[bytes, ...]
     missing: int
     stalled_worker: WorkerRecord | None = None
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import objects, workers
+from localray.kernel import objects, tasks, workers
 from localray.kernel.records import SchedulingClass, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import Notice, RecallTasks, RunTask, TaskKind
+from localray.protocol import INLINE, Notice, RecallTasks, RunTask, TaskKind
 from localray.sched import placement
 from localray.sched.resources import (
     GPU,
@@ -25,6 +25,7 @@ from localray.sched.resources import (
     fits,
     give_back,
     missing,
+    overdrawn,
     return_devices,
     take,
     take_devices,
@@ -72,6 +73,16 @@ def requeue(tables: Tables, task: TaskRecord, reason: str) -> None:
     group.queued += 1
     if group not in tables.starved:
         tables.hungry[group] = None
+
+
+def take_back(tables: Tables, task: TaskRecord, reason: str) -> None:
+    """A task that was sent and has not started is queued again, unless it is not wanted any more."""
+    refusal = tasks.refusal(tables, task)
+    if refusal is None:
+        requeue(tables, task, reason)
+    else:
+        task.worker = None
+        tasks.fail(tables, task, *refusal, "nobody wants it any more")
 
 
 def withdraw(tables: Tables, task: TaskRecord) -> None:
@@ -204,7 +215,9 @@ def task_ended(tables: Tables, worker: WorkerRecord, duration_s: float) -> None:
     left = len(worker.assigned)
     if left <= 1:
         tables.backlogged.pop(worker, None)
-    if group.queued and not worker.stalled and not worker.stopping and not worker.recalled:
+    may_have_more = not (worker.stalled or worker.stopping or worker.recalled)
+    # A lease on an overdrawn node ends with its task: else what a nested wait borrowed would never be paid back.
+    if group.queued and may_have_more and not overdrawn(worker.node.available, worker.resources):
         limit = ahead_limit(group)
         if left <= limit // 2 and not others_starve(tables, group):
             fill(tables, worker, group, limit)
@@ -246,8 +259,18 @@ def end_lease(tables: Tables, worker: WorkerRecord) -> None:
         del group.leased[worker.number]
         worker.leased_to = None
     worker.recalled = False
+    if worker.stalled:
+        forget_stalls(tables, worker)
     release_resources(tables, worker)
     workers.return_to_pool(tables, worker)
+
+
+def forget_stalls(tables: Tables, worker: WorkerRecord) -> None:
+    """A thread that a task left behind still waits: it stalls none of the tasks to come."""
+    for wait in tables.clients[worker.number].waits.values():
+        if wait.stalled_worker is worker:
+            wait.stalled_worker = None
+            worker.stalled -= 1
 
 
 def release_resources(tables: Tables, worker: WorkerRecord) -> None:
@@ -304,7 +327,10 @@ def tasks_returned(tables: Tables, worker: WorkerRecord, task_ids: tuple[bytes, 
     for task_id in reversed(task_ids):
         task = worker.assigned.pop(task_id, None)
         if task is not None:
-            requeue(tables, task, "recalled")
+            # It was given back unopened: nobody will look at its arguments there.
+            in_store = [each for each in task.dependencies if tables.objects[each].location != INLINE]
+            objects.unpin(tables, tables.clients[worker.number], in_store)
+            take_back(tables, task, "recalled")
     tables.backlogged.pop(worker, None)
     if not worker.assigned and worker.leased_to is not None:
         end_lease(tables, worker)

@@ -129,9 +129,18 @@ def discard_outcomes(tables: Tables, outcomes: Sequence[Outcome]) -> None:
             objects.release_bytes(tables, outcome[2], outcome[3])
 
 
-def may_retry(task: TaskRecord) -> bool:
-    """Whether the task has a retry left; -1 is without end."""
-    return task.retries_left != 0 and not task.cancelled
+def refusal(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
+    """Why a task that is not running must not be run, if so: nobody wants it any more. It is to fail with this."""
+    if task.cancelled:
+        return Status.CANCELLED, f"Task {task.template.name} was cancelled.".encode()
+    if task.template.job not in tables.jobs:
+        return Status.WORKER_CRASHED, f"The driver that submitted task {task.template.name} has ended.".encode()
+    return None
+
+
+def may_retry(tables: Tables, task: TaskRecord) -> bool:
+    """Whether the task has a retry left, -1 is without end, and is still wanted."""
+    return task.retries_left != 0 and refusal(tables, task) is None
 
 
 def use_retry(task: TaskRecord) -> None:

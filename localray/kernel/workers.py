@@ -97,10 +97,10 @@ def become_actor(tables: Tables, worker: WorkerRecord, creation: TaskRecord) -> 
 
 def return_to_pool(tables: Tables, worker: WorkerRecord) -> None:
     """A worker without a lease is idle: offered to whoever waits, or reaped when nobody wants it for long."""
-    if worker.stopping:
-        return
     node = worker.node
     move(tables.log, worker.number, worker, WorkerState.IDLE, "lease ended")
+    if worker.stopping:
+        return
     worker.idle_since_s = tables.now_s
     node.idle.append(worker)
     if tables.reap_at_s is None and len(node.idle) > kept_idle(node):

@@ -9,7 +9,6 @@ two dies, the other cleans up. Must not live here: decisions.
 from __future__ import annotations
 
 import errno
-import json
 import mmap
 import os
 import select
@@ -19,7 +18,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypedDict
 
 from localray.kernel import ENVIRONMENT, Event, Kernel
 from localray.kernel.effects import (
@@ -41,26 +39,11 @@ from localray.kernel.effects import (
 from localray.protocol import CancelRunning, Exit, Message, RecallTasks
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit
 from localray.runtime.frames import FrameReader, frame
-from localray.runtime.worker_progress import create_page, read_progress
+from localray.runtime.options import HeadOptions
+from localray.runtime.worker_progress import read_progress
 from localray.shm.allocator import Allocator
 
 _URGENT = (RecallTasks, CancelRunning, Exit)
-
-
-class HeadOptions(TypedDict):
-    """What a driver tells the head it starts."""
-
-    driver_descriptor: int
-    driver_process: int
-    arena_descriptor: int
-    resources: dict[str, int]
-    labels: dict[str, str]
-    store_capacity_bytes: int
-    prestart: int
-    preload: list[str]
-    seed: int
-    node_id: str
-    import_path: list[str]
 
 
 @dataclass(slots=True, eq=False)
@@ -310,20 +293,17 @@ class Head:
         self._stopping = True
 
 
-def main(options: HeadOptions) -> None:
-    """Be the head of a session until its last driver leaves."""
-    from localray.runtime.warm import start_fork_server
+def run(options: HeadOptions, driver: socket.socket, control: socket.socket, progress: mmap.mmap) -> None:
+    """Be the head of a session until its last driver leaves.
 
+    Args:
+        options: from the driver that started this process.
+        driver: the stream to that driver.
+        control: the stream to the fork server.
+        progress: the page where workers count the tasks they start.
+    """
     capacity_bytes = options["store_capacity_bytes"]
-    progress = create_page()
-    stream = socket.socket(fileno=options["driver_descriptor"])
-    arena_descriptor = options["arena_descriptor"]
-    control = start_fork_server(
-        arena_descriptor, capacity_bytes, progress, stream, options["preload"], options["import_path"]
-    )
-    os.close(arena_descriptor)
-    kernel = Kernel(Random(options["seed"]))
-    head = Head(kernel, control, Allocator(capacity_bytes), progress)
+    head = Head(Kernel(Random(options["seed"])), control, Allocator(capacity_bytes), progress)
     head.step(
         NodeAdded(
             bytes.fromhex(options["node_id"]),
@@ -333,15 +313,10 @@ def main(options: HeadOptions) -> None:
             options["prestart"],
         )
     )
-    head.add_driver(stream, options["driver_process"])
+    head.add_driver(driver, options["driver_process"])
     head.run()
     # The fork server sees the control socket close, kills what is left and ends; then so do we.
     control.shutdown(socket.SHUT_WR)
     control.setblocking(True)
     while control.recv(4096):
         pass
-
-
-def run_from_command_line() -> None:
-    """Entry point of the head's interpreter: the options are the last argument, as JSON."""
-    main(json.loads(sys.argv[-1]))

@@ -97,7 +97,7 @@ class ProcessSession:
         }
         root = str(Path(__file__).resolve().parent.parent.parent)
         # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
-        code = f"import sys; sys.path.insert(0, {root!r}); from localray.runtime import head; head.run_from_command_line()"
+        code = f"import sys; sys.path.insert(0, {root!r}); import localray.runtime.boot as boot; boot.main()"
         return subprocess.Popen(
             [sys.executable, "-c", code, json.dumps(described)],
             stdin=subprocess.DEVNULL,

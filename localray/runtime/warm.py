@@ -1,5 +1,5 @@
-"""Starting the fork server: forked off the head before that has connections, then warmed up with what every worker
-needs."""
+"""The fork server's warm-up: what every worker needs is imported here once, then workers are forked until the head is
+gone."""
 
 from __future__ import annotations
 
@@ -12,45 +12,18 @@ import sys
 
 from localray.runtime.environment import THREADS_ARE_OURS
 from localray.runtime.forkserver import ForkServer
+from localray.runtime.options import HeadOptions
 
 
-def start_fork_server(
-    arena_descriptor: int,
-    capacity_bytes: int,
-    progress: mmap.mmap,
-    driver: socket.socket,
-    preload: list[str],
-    import_path: list[str],
-) -> socket.socket:
-    """Fork the fork server.
+def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> None:
+    """Be the fork server.
 
     Args:
-        arena_descriptor, capacity_bytes: the node's shared memory; the fork server keeps its own copy of the
-            descriptor.
-        progress: the page where workers count what they start.
-        driver: the driver's stream, which the fork server must not hold open.
-        preload: modules that the driver has imported and that are worth importing once for all workers.
-        import_path: where the driver finds modules.
-
-    Returns:
-        The head's end of the control stream.
+        control: the stream to the head.
+        options: of the session; says where the driver finds modules, and which are worth importing once for all.
+        progress: the page where workers count the tasks they start.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    if os.fork() == 0:
-        try:
-            ours.close()
-            driver.close()
-            sys.path[:] = import_path
-            _serve(theirs, arena_descriptor, capacity_bytes, progress, preload)
-        finally:
-            os._exit(0)
-    theirs.close()
-    return ours
-
-
-def _serve(
-    control: socket.socket, arena_descriptor: int, capacity_bytes: int, progress: mmap.mmap, preload: list[str]
-) -> None:
+    sys.path[:] = options["import_path"]
     # One thread each is what Ray gives its tasks, and what keeps this process forkable: BLAS starts its threads on
     # import.
     if "OMP_NUM_THREADS" not in os.environ:
@@ -59,12 +32,12 @@ def _serve(
     from localray.runtime import worker
     from localray.shm.arena import Arena
 
-    for module in preload:
+    for module in options["preload"]:
         try:
             importlib.import_module(module)
         except ImportError as error:
             print(f"localray: could not preload {module}: {error}", file=sys.stderr)
-    arena = Arena(arena_descriptor, capacity_bytes)
+    arena = Arena(options["arena_descriptor"], options["store_capacity_bytes"])
     gc.collect()
     # What is here stays: shared pages of the workers are not to be touched by their collectors.
     gc.freeze()

@@ -52,6 +52,11 @@ def give_back(available: MutableMapping[str, int], demand: Resources) -> None:
         available[name] = available.get(name, 0) + units
 
 
+def overdrawn(available: Mapping[str, int], demand: Resources) -> bool:
+    """Whether more than there is has been taken of anything in the demand."""
+    return any(available.get(name, 0) < 0 for name, _ in demand)
+
+
 def of_kind(demand: Resources, name: str) -> Resources:
     """The part of a demand that is of one resource."""
     return tuple(pair for pair in demand if pair[0] == name)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,8 @@ def create_file(capacity_bytes: int) -> int:
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("localray-arena", os.MFD_CLOEXEC)
     else:
+        import tempfile
+
         descriptor, path = tempfile.mkstemp(prefix="localray-arena-")
         Path(path).unlink()
     os.ftruncate(descriptor, capacity_bytes)

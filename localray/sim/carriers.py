@@ -65,7 +65,7 @@ class Job:
 class Carrier:
     """One thread. The driver's is the program's own; a program's `threading.Thread` brings its own too; the others belong to the pool."""
 
-    __slots__ = ("blocked", "client", "gate", "interruptible", "job", "name", "owner", "reads", "stopped", "stops", "thread")
+    __slots__ = ("abandoned", "blocked", "client", "gate", "job", "name", "owner", "reads", "stopped", "stops", "thread")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -77,6 +77,7 @@ class Carrier:
         self.client: Client | None = None
         self.blocked: Blocked | None = None
         self.stopped = False
+        self.abandoned = False
         self.stops = 0
         self.reads = 0
 
@@ -402,17 +403,25 @@ class Carriers:
         self._others.append(carrier)
         return carrier
 
+    def start_adopted(self, carrier: Carrier) -> None:
+        """Its thread exists and sleeps at its gate: it may run as soon as its turn comes."""
+        carrier.blocked = Blocked(carrier, lambda: "has not begun")
+        self.wake(carrier.blocked)
+
     def run_adopted(self, carrier: Carrier, function: Action) -> None:
         """On the program's own thread: wait for the baton, run, hand the baton on."""
         carrier.gate.acquire()
         self.by_thread[threading.get_ident()] = carrier
+        carrier.blocked = None
         self.in_user_code = True
         set_thread_client(carrier.client)
         try:
             if not carrier.stopped:
                 function()
-        except CarrierStopped:
+        except (CarrierStopped, SystemExit):
             carrier.stopped = False
+        except BaseException:  # noqa: BLE001 - shown as `threading` shows it, but while this thread still has the baton
+            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), carrier.thread)))
         finally:
             self.in_user_code = False
             self._others.remove(carrier)
@@ -438,6 +447,7 @@ class Carriers:
             f"localray: {carrier.name} catches every exception in a loop and could not be stopped; its thread is abandoned",
             file=sys.stderr,
         )
+        carrier.abandoned = True
         (self._pool if carrier in self._pool else self._others).remove(carrier)
         del self.by_thread[threading.get_ident()]
         self._leave()
@@ -449,7 +459,8 @@ class Carriers:
         self.closing = True
         self._runnable.clear()
         self.events.clear()
-        for carrier in [*self._others, *self._pool]:
+        carriers = [*self._others, *self._pool]
+        for carrier in carriers:
             carrier.stopped = True
             if carrier.blocked is not None:
                 carrier.blocked.chosen = True
@@ -457,9 +468,9 @@ class Carriers:
             carrier.gate.release()
             self.driver.gate.acquire()
         self.current = self.driver
-        for carrier in [*self._others, *self._pool]:
-            if carrier.thread is not None:
-                self.bypass = True
+        self.bypass = True
+        for carrier in carriers:
+            if carrier.thread is not None and not carrier.abandoned:
                 carrier.thread.join()
         self.bypass = False
         set_thread_client(None)

@@ -154,7 +154,7 @@ class VirtualChannel:
         """An event loop that lives in virtual time."""
         from localray.sim.loops import VirtualEventLoop
 
-        loop = VirtualEventLoop(self._carriers)
+        loop = VirtualEventLoop(self._carriers, "")
         self._loops.append(loop)
         return loop
 

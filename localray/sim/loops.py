@@ -21,8 +21,9 @@ _TURN_NS = 2_000
 class VirtualSelector:
     """What `BaseEventLoop` sleeps in: there are no files, only time and being woken."""
 
-    def __init__(self, carriers: Carriers) -> None:
+    def __init__(self, carriers: Carriers, what: str) -> None:
         self._carriers = carriers
+        self._what = what
         self._blocked: Blocked | None = None
         self._woken = False
 
@@ -33,7 +34,7 @@ class VirtualSelector:
             self._woken = False
             carriers.sleep(_TURN_NS)
             return []
-        carriers.block(lambda: "runs an event loop that waits", None if timeout_s is None else to_ns(timeout_s), self._register)
+        carriers.block(lambda: self._what, None if timeout_s is None else to_ns(timeout_s), self._register)
         self._blocked = None
         self._woken = False
         return []
@@ -49,12 +50,17 @@ class VirtualSelector:
 
 
 class VirtualEventLoop(base_events.BaseEventLoop):
-    """The loop of a virtual driver or asyncio actor. Reading and writing files and sockets raises `NotImplementedError`."""
+    """The loop of a virtual driver or asyncio actor. Reading and writing files and sockets raises `NotImplementedError`.
 
-    def __init__(self, carriers: Carriers) -> None:
+    Args:
+        carriers: whose clock it lives by.
+        what: what to tell of it in a deadlock's report; empty where it waits by its nature.
+    """
+
+    def __init__(self, carriers: Carriers, what: str) -> None:
         super().__init__()
         self._carriers = carriers
-        self._selector = VirtualSelector(carriers)
+        self._selector = VirtualSelector(carriers, what)
 
     def time(self) -> float:
         """The virtual monotonic clock."""

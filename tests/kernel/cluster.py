@@ -157,10 +157,14 @@ class Cluster:
         node_id = b"node%d" % number
         self.step(NodeAdded(node_id, words.resources("0"), (), store_bytes, words.number("prestart", 0)))
 
-    def _do_driver(self, words: Words) -> None:
+    def _do_connect(self, words: Words) -> None:
         number = self.kernel.new_client_number()
         self.names.add_client(words.plain[1], number)
         self.step(DriverConnected(number))
+
+    def _do_driver(self, words: Words) -> None:
+        self._do_connect(words)
+        number = self.number_of(words.plain[1])
         self.step(RegisterDriver(1, words.keys.get("namespace", ""), (), "/"), number)
 
     def _do_tick(self, words: Words) -> None:
@@ -192,7 +196,7 @@ class Cluster:
     def _do_sizes(self, words: Words) -> list[str]:
         pairs = table_sizes(self.kernel.tables)
         assert isinstance(pairs, tuple)
-        return [", ".join(f"{pair[0]} {pair[1]}" for pair in pairs if isinstance(pair, tuple) and pair[1])]
+        return [", ".join(f"{pair[0]} {pair[1]}" for pair in pairs if isinstance(pair, tuple) and pair[1]) or "nothing"]
 
     def _do_free(self, words: Words) -> list[str]:
         pairs = sum_resources(self.kernel.tables, available=True)
@@ -300,7 +304,7 @@ class Cluster:
         self.step(TasksReturned(tuple(self.names.tasks[name] for name in words.plain)), client)
 
     def _client_kill(self, client: int, words: Words) -> None:
-        self.step(KillActor(self.names.actors[words.plain[0]], True), client)
+        self.step(KillActor(self.names.actors.get(words.plain[0], b"?" * 16), True), client)
 
     def _client_exits(self, client: int, words: Words) -> None:
         self.step(ActorExiting(self.names.actors[words.plain[0]], "The actor exited by its own `exit_actor()`."), client)

@@ -1,0 +1,235 @@
+"""The virtual cluster: steps the kernel for what arrives, and carries its effects out on virtual workers. The counterpart of `localray.runtime.head`.
+
+Must not live here: decisions; threads and clocks (`localray.sim.carriers`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from random import Random
+
+from localray.kernel import ENVIRONMENT, Event, Kernel
+from localray.kernel.effects import (
+    AllocateBuffer,
+    BufferAllocated,
+    DriverConnected,
+    Effect,
+    KillWorker,
+    NodeAdded,
+    ReleaseBuffer,
+    Send,
+    StartWorker,
+    Stop,
+    Tick,
+    WorkerDied,
+    WorkerStarted,
+)
+from localray.kernel.invariants import check
+from localray.protocol import ClientMessage, KernelMessage, RegisterDriver, Registered
+from localray.shm.allocator import Allocator
+from localray.sim.carriers import Carriers, Owner
+from localray.sim.channel import VirtualChannel
+from localray.sim.clock import NANOSECONDS, to_ns
+from localray.sim.errors import SimulationLimitError
+from localray.sim.links import Link, Timing
+from localray.sim.store import VirtualStore
+from localray.sim.trace import Trace
+from localray.sim.worker import VirtualWorker
+
+_CHECK_AGAIN_AFTER = 40
+"""Thinned checks: after a check of n objects the next comes n / this many steps later, so that checking stays a constant factor."""
+_LEAST_TICK_NS = 1_000
+
+
+class Checks(enum.Enum):
+    """How often the kernel's invariants are checked."""
+
+    NEVER = "never"
+    THINNED = "thinned"
+    ALWAYS = "always"
+
+
+class Host:
+    """The driver of the kernel over virtual workers.
+
+    Args:
+        kernel: which decides.
+        carriers: threads, clock and events.
+        random: the schedule's stream.
+        store_bytes: capacity of the store.
+        checks: how often the kernel's invariants are checked.
+        trace: gets every event and effect.
+        notify: shows a text to the user.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        carriers: Carriers,
+        random: Random,
+        store_bytes: int,
+        checks: Checks,
+        trace: Trace,
+        notify: Callable[[str], None],
+    ) -> None:
+        self.kernel = kernel
+        self.trace = trace
+        self.store = VirtualStore()
+        self.workers: dict[int, VirtualWorker] = {}
+        self.step_limit: int | None = None
+        self.stopped: Callable[[], None] | None = None
+        self._carriers = carriers
+        self._clock = carriers.clock
+        self._timing = Timing(random)
+        self._allocator = Allocator(store_bytes)
+        self._checks = checks
+        self._until_check = 0
+        self._notify = notify
+        self._inward: dict[int, Link[KernelMessage]] = {}
+        self._outward: dict[int, Link[ClientMessage]] = {}
+        self._node_ids: list[bytes] = []
+        self._tick_at_ns: int | None = None
+        self._tick_known = False
+        self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
+            StartWorker: self._start_worker,  # type: ignore[dict-item]
+            KillWorker: self._kill_worker,  # type: ignore[dict-item]
+            AllocateBuffer: self._allocate,  # type: ignore[dict-item]
+            ReleaseBuffer: self._release,  # type: ignore[dict-item]
+            Stop: self._stop,  # type: ignore[dict-item]
+        }
+        carriers.tick_at_ns = self._next_tick_ns
+        carriers.tick = lambda: self.step(Tick(), ENVIRONMENT)
+
+    # ---------------------------------------------------------------- setting up
+
+    def add_node(self, event: NodeAdded) -> None:
+        """A node joins."""
+        self._node_ids.append(event.node_id)
+        self.step(event, ENVIRONMENT)
+
+    def connect_driver(self, owner: Owner, hello: RegisterDriver) -> tuple[Registered, VirtualChannel]:
+        """A driver joins at once; returns what the kernel says, and the driver's channel, which still needs its client."""
+        number = self.kernel.new_client_number()
+        arrived: list[KernelMessage] = []
+        self._inward[number] = Link(self._clock, self._carriers.events, self._timing, arrived.extend)
+        self.step(DriverConnected(number), ENVIRONMENT)
+        self.step(hello, number)
+        while not arrived:
+            self._carriers.sleep(_LEAST_TICK_NS)
+        answer = arrived[0]
+        if not isinstance(answer, Registered):
+            raise TypeError(f"the kernel answered a driver with {type(answer).__name__}")
+        return answer, self._open_channel(number, owner)
+
+    def _open_channel(self, number: int, owner: Owner) -> VirtualChannel:
+        events = self._carriers.events
+        outward: Link[ClientMessage] = Link(self._clock, events, self._timing, lambda messages: self._take_in(number, messages))
+        channel = VirtualChannel(self._carriers, self._timing, owner, outward, self.describe)
+        self._outward[number] = outward
+        inward = Link(self._clock, events, self._timing, channel.deliver)
+        known = self._inward.get(number)
+        if known is not None:
+            inward.not_before(known.last_arrival_ns)
+        self._inward[number] = inward
+        return channel
+
+    # ---------------------------------------------------------------- stepping
+
+    def _take_in(self, number: int, messages: list[ClientMessage]) -> None:
+        for message in messages:
+            self.step(message, number)
+
+    def step(self, event: Event, sender: int) -> bool:
+        """Step the kernel and carry out what it says; returns whether it said anything."""
+        now_ns = self._clock.now_ns
+        trace = self.trace
+        trace.event(now_ns, event, sender)
+        if self.step_limit is not None and trace.steps > self.step_limit:
+            waiting = "\n".join(self._carriers.waiting())
+            raise SimulationLimitError(f"The simulation was allowed {self.step_limit} steps, and is not done:\n{waiting}")
+        effects = self.kernel.step(now_ns / NANOSECONDS, event, sender)
+        self._tick_known = False
+        if self._checks is not Checks.NEVER:
+            self._check()
+        inward = self._inward
+        for effect in effects:
+            trace.effect(now_ns, effect)
+            if type(effect) is Send:
+                link = inward.get(effect.client)
+                if link is not None:
+                    link.send(effect.message)
+            else:
+                self._carry_out[type(effect)](effect)
+        return bool(effects)
+
+    def _check(self) -> None:
+        self._until_check -= 1
+        if self._until_check > 0 and self._checks is Checks.THINNED:
+            return
+        tables = self.kernel.tables
+        check(tables)
+        self._until_check = (len(tables.objects) + len(tables.tasks)) // _CHECK_AGAIN_AFTER
+
+    def _next_tick_ns(self) -> int | None:
+        if not self._tick_known:
+            self._tick_known = True
+            deadline_s = self.kernel.deadline_s
+            # Always later than now: a deadline that rounds to this very moment would be ticked for ever.
+            self._tick_at_ns = None if deadline_s is None else max(to_ns(deadline_s), self._clock.now_ns) + _LEAST_TICK_NS
+        return self._tick_at_ns
+
+    def describe(self, object_id: bytes) -> str:
+        """An object somebody waits for: its id and what the kernel knows of its story."""
+        story = self.kernel.tables.log.story(object_id)
+        task = self.kernel.tables.tasks.get(object_id[:24])
+        name = f" of {task.template.name}, whose task is {task.state.name}" if task is not None else ""
+        return f"object {object_id.hex()}{name}" + "".join(f"\n      {line}" for line in story)
+
+    # ---------------------------------------------------------------- effects
+
+    def _start_worker(self, effect: StartWorker) -> None:
+        number = effect.worker
+        worker = VirtualWorker(number, self._carriers, self._timing, self._worker_ended)
+        self.workers[number] = worker
+        at_ns = self._clock.now_ns + self._timing.start_up_ns()
+        channel = self._open_channel(number, worker)
+        worker.come_up(channel, self.store, self._node_ids[effect.node], self._notify)
+        self._inward[number].not_before(at_ns)
+        self._carriers.events.add(at_ns, lambda: self._worker_up(worker))
+
+    def _worker_up(self, worker: VirtualWorker) -> None:
+        if worker.alive:
+            self.step(WorkerStarted(worker.number), ENVIRONMENT)
+
+    def _kill_worker(self, effect: KillWorker) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is not None:
+            worker.end("killed by signal 9 (SIGKILL)")
+
+    def _worker_ended(self, worker: VirtualWorker, cause: str) -> None:
+        """What it had sent arrives; then the kernel learns of its end."""
+        del self.workers[worker.number]
+        self._inward.pop(worker.number).cut = True
+        outward = self._outward.pop(worker.number)
+        at_ns = max(self._clock.now_ns + self._timing.death_ns(), outward.last_arrival_ns + 1)
+        died = WorkerDied(worker.number, cause, worker.started)
+        self._carriers.events.add(at_ns, lambda: self._report_death(died))
+
+    def _report_death(self, died: WorkerDied) -> None:
+        self.step(died, ENVIRONMENT)
+
+    def _allocate(self, effect: AllocateBuffer) -> None:
+        location = self._allocator.allocate(effect.size_bytes)
+        self.step(
+            BufferAllocated(effect.client, effect.request, effect.node, -1 if location is None else location, effect.size_bytes),
+            ENVIRONMENT,
+        )
+
+    def _release(self, effect: ReleaseBuffer) -> None:
+        self._allocator.free(effect.location, effect.size_bytes)
+        self.store.release(effect.location)
+
+    def _stop(self, effect: Stop) -> None:
+        if self.stopped is not None:
+            self.stopped()

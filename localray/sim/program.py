@@ -1,0 +1,122 @@
+"""Running a whole program under a seed: start a simulation, call it, shut down, report.
+
+Must not live here: how a simulation works, searching among seeds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+
+from localray.client.current import current_client, set_process_client
+from localray.options import RESOURCE_UNIT, to_units
+from localray.sim.host import Checks
+from localray.sim.session import SimulatedSession
+
+_STORE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of one run.
+
+    ``digest`` is of everything the kernel was told and answered; ``steps`` counts what it was told; ``error`` is what the program raised, if
+    anything; ``trace`` is empty unless it was asked for.
+    """
+
+    seed: int
+    digest: str
+    steps: int
+    virtual_time_s: float
+    error: Exception | None
+    notices: tuple[str, ...] = ()
+    trace: tuple[str, ...] = field(default=(), repr=False)
+
+
+def run(
+    program: Callable[[ModuleType], object],
+    *,
+    seed: int,
+    num_cpus: float = 2,
+    num_gpus: float = 0,
+    resources: Mapping[str, float] | None = None,
+    object_store_memory: int = _STORE_BYTES,
+    namespace: str = "",
+    nodes: int = 1,
+    check_invariants: bool = True,
+    keep_trace: bool = False,
+    time_limit_s: float | None = None,
+    step_limit: int | None = None,
+) -> Report:
+    """Run a program on a simulated cluster.
+
+    Args:
+        program: called with the module `localray`, in a session; whatever it raises is reported.
+        seed: decides everything that is left open: latencies, start-up times, the order of simultaneous events, `random`.
+        num_cpus, num_gpus, resources: of each node.
+        object_store_memory: in bytes.
+        namespace: of the program's actors; empty for one of its own.
+        nodes: how many nodes there are.
+        check_invariants: check the kernel's invariants after every step.
+        keep_trace: report the trace, for finding where two runs part.
+        time_limit_s: of virtual time.
+        step_limit: of the kernel.
+
+    Returns:
+        The report. The same program under the same seed gives the same one, in any process.
+
+    Raises:
+        RuntimeError: there is a session already.
+
+    Example:
+        >>> from localray import sim
+        >>> def program(ray):
+        ...     assert ray.get(ray.remote(lambda: 1).remote()) == 1
+        >>> sim.run(program, seed=7).error is None
+        True
+    """
+    if current_client() is not None:
+        raise RuntimeError("There is a session already. Call ray.shutdown() before running a simulation.")
+    units = {"CPU": to_units(num_cpus), "GPU": to_units(num_gpus)}
+    units.update({name: to_units(amount) for name, amount in (resources or {}).items()})
+    units.update({"node:__internal_head__": RESOURCE_UNIT, "node:127.0.0.1": RESOURCE_UNIT})
+    notices: list[str] = []
+    session = SimulatedSession(
+        {name: amount for name, amount in units.items() if amount},
+        {},
+        object_store_memory,
+        namespace,
+        seed,
+        notices.append,
+        nodes=nodes,
+        checks=Checks.ALWAYS if check_invariants else Checks.NEVER,
+        keep_trace=keep_trace,
+        time_limit_s=time_limit_s,
+        step_limit=step_limit,
+    )
+    error: Exception | None = None
+    set_process_client(session.client)
+    try:
+        program(importlib.import_module("localray"))
+    except Exception as raised:  # noqa: BLE001 - whatever the program raised is what there is to report
+        error = raised
+    finally:
+        set_process_client(None)
+        ending = sys.exc_info()[1]
+        try:
+            session.shutdown()
+        except Exception as raised:
+            if error is None and ending is None:
+                error = raised
+    return Report(
+        seed,
+        session.trace.digest(),
+        session.trace.steps,
+        session.virtual_time_s,
+        error,
+        tuple(notices),
+        tuple(session.trace.lines()),
+    )

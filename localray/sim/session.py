@@ -1,0 +1,161 @@
+"""A simulated session: what `ray.init(engine="sim")` starts. Puts the parts together, and takes them apart again without a trace.
+
+Must not live here: the parts.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from random import Random
+
+from localray.client.client import Client
+from localray.exceptions import RaySystemError
+from localray.kernel import Kernel
+from localray.kernel.effects import NodeAdded
+from localray.protocol import RegisterDriver, ShutDown
+from localray.sim.carriers import Blocked, Carriers
+from localray.sim.clock import VirtualClock, to_ns
+from localray.sim.errors import DeadlockError
+from localray.sim.events import EventQueue, Streams
+from localray.sim.host import Checks, Host
+from localray.sim.patches import Patches
+from localray.sim.trace import Trace
+
+_CPU_UNITS = 10_000
+_MOST_PRESTARTED = 8
+
+
+class VirtualDriver:
+    """The program's own side: the owner of the driver's carrier and of the threads that the program starts."""
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.client: Client = None  # type: ignore[assignment]
+
+
+class SimulatedSession:
+    """A running simulation, seen from its driver.
+
+    Args:
+        resources: of each node, in 1/10000 units.
+        labels: of each node.
+        store_bytes: capacity of the object store.
+        namespace: of the driver's actors; empty for a new one.
+        seed: decides everything that is left open.
+        notify: shows a text to the user.
+        nodes: how many nodes there are.
+        checks: how often the kernel's invariants are checked.
+        keep_trace: keep every line of the trace.
+        time_limit_s: of virtual time, after which `SimulationLimitError` is raised; None for none.
+        step_limit: of the kernel, likewise.
+    """
+
+    def __init__(
+        self,
+        resources: Mapping[str, int],
+        labels: Mapping[str, str],
+        store_bytes: int,
+        namespace: str,
+        seed: int,
+        notify: Callable[[str], None],
+        *,
+        nodes: int = 1,
+        checks: Checks = Checks.THINNED,
+        keep_trace: bool = False,
+        time_limit_s: float | None = None,
+        step_limit: int | None = None,
+    ) -> None:
+        self.seed = seed
+        self.trace = Trace(keep=keep_trace)
+        streams = Streams(seed)
+        clock = VirtualClock()
+        self.carriers = Carriers(clock, EventQueue(streams.schedule), streams.schedule)
+        self.carriers.limit_ns = None if time_limit_s is None else to_ns(time_limit_s)
+        self.host = Host(Kernel(seed), self.carriers, streams.schedule, store_bytes, checks, self.trace, notify)
+        self.host.step_limit = step_limit
+        self._thread = threading.get_ident()
+        self._over = False
+        self._driver = VirtualDriver()
+        node_random = Random(f"nodes {seed}")
+        for number in range(nodes):
+            self.host.add_node(_node(number, node_random, resources, labels, store_bytes))
+        hello = RegisterDriver(os.getpid(), namespace, tuple(sys.path), os.getcwd())
+        registered, channel = self.host.connect_driver(self._driver, hello)
+        self.client = Client(
+            channel,
+            self.host.store,
+            registered.client,
+            registered.job,
+            registered.node_id,
+            registered.namespace,
+            notify,
+        )
+        channel.client = self.client
+        self._driver.client = self.client
+        self.carriers.driver.serve(self._driver)
+        self._collecting = gc.isenabled()
+        # References that die in cycles must die at moments that the run decides, not whenever the collector's counters say.
+        gc.disable()
+        self._frozen = gc.get_freeze_count() == 0
+        if self._frozen:
+            # What existed before is nothing to the run, and need not be looked at when it is collected.
+            gc.freeze()
+        self._patches = Patches(self.carriers, streams.user)
+        self._patches.install()
+
+    @property
+    def virtual_time_s(self) -> float:
+        """How long the simulation has run, on its own clock."""
+        return self.carriers.clock.now_s
+
+    def shutdown(self) -> None:
+        """End the session: its threads are gone when this returns, and everything it replaced is back.
+
+        Raises:
+            RaySystemError: called on another thread than the one that started it.
+        """
+        if self._over:
+            return
+        if threading.get_ident() != self._thread:
+            raise RaySystemError("A simulated session must be shut down by the thread that started it.")
+        self._over = True
+        try:
+            if self.carriers.failure is None:
+                self._leave()
+        finally:
+            self._driver.alive = False
+            self.client.close()
+            self.carriers.close()
+            self._patches.remove()
+            self._collect()
+
+    def _collect(self) -> None:
+        """What the run left in cycles goes now, and the collector is as it was."""
+        gc.collect()
+        if self._frozen:
+            gc.unfreeze()
+        if self._collecting:
+            gc.enable()
+
+    def _leave(self) -> None:
+        """Tell the kernel, and let the world go on until it says stop."""
+        self.client.channel.send(ShutDown())
+
+        def register(blocked: Blocked) -> None:
+            self.host.stopped = lambda: self.carriers.wake(blocked)
+
+        try:
+            self.carriers.block(lambda: "shuts down", None, register)
+        except DeadlockError as error:
+            raise RaySystemError("The kernel did not end the session.") from error
+
+
+def _node(number: int, random: Random, resources: Mapping[str, int], labels: Mapping[str, str], store_bytes: int) -> NodeAdded:
+    prestart = max(1, min(resources.get("CPU", 0) // _CPU_UNITS, _MOST_PRESTARTED))
+    return NodeAdded(
+        random.randbytes(28), tuple(sorted(resources.items())), tuple(sorted(labels.items())), store_bytes, prestart
+    )

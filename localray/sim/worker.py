@@ -1,0 +1,116 @@
+"""A virtual worker: a client and an executor, whose tasks run on carriers one after the other. It does what the executor says and decides nothing.
+
+Between two tasks it holds no thread: the next one starts by an event, on whichever carrier is free. Must not live here: applying the kernel's effects (`localray.sim.host`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from localray.client.client import Client
+from localray.client.executor import Executor
+from localray.protocol import RunTask, SetUpJob
+from localray.sim.carriers import Carrier, Carriers
+from localray.sim.channel import VirtualChannel
+from localray.sim.clock import NANOSECONDS
+from localray.sim.errors import CarrierStopped
+from localray.sim.links import Timing
+from localray.sim.store import VirtualStore
+from localray.sim.threads import Process
+
+
+class VirtualWorker(Process):
+    """One worker.
+
+    Args:
+        number: its client number.
+        carriers: that its tasks run on.
+        timing: of the simulation.
+        died: called once when it ends, with the cause.
+    """
+
+    def __init__(self, number: int, carriers: Carriers, timing: Timing, died: Callable[[VirtualWorker, str], None]) -> None:
+        self.number = number
+        self.alive = True
+        self.started = 0
+        self._carriers = carriers
+        self._timing = timing
+        self._died = died
+        self._busy = False
+        self._runner: Carrier | None = None
+
+    def come_up(self, channel: VirtualChannel, store: VirtualStore, node_id: bytes, notify: Callable[[str], None]) -> None:
+        """Its process is there: it has a client from now on."""
+        self.channel = channel
+        self.client = Client(channel, store, self.number, 0, node_id, "", notify)
+        self.client.stalls = True
+        channel.client = self.client
+        self._executor = Executor(self.client, _set_up_job, self._count_start, self._exit)
+        self._executor.accept = self._accept
+        self._executor.interrupt = self._interrupt
+
+    # ---------------------------------------------------------------- tasks
+
+    def _accept(self, message: RunTask) -> None:
+        self._executor.queue.append(message)
+        self._start_next()
+
+    def _start_next(self) -> None:
+        """Let the next task start after a little while, unless one runs."""
+        if not self._busy and self.alive and self._executor.queue:
+            self._busy = True
+            cost_ns = self._timing.task_cost_ns()
+            self.channel.task_cost_s = cost_ns / NANOSECONDS
+            self._carriers.events.add(self._carriers.clock.now_ns + cost_ns, self._begin)
+
+    def _begin(self) -> None:
+        if self.alive:
+            self._carriers.start(self._turn, self)
+
+    def _turn(self) -> None:
+        """On a carrier: run the task at the head of the queue."""
+        self._runner = self._carriers.current
+        executor = self._executor
+        try:
+            executor.run_next()
+            if executor.asyncio_actor is not None:
+                executor.asyncio_actor.run()
+        finally:
+            self._runner = None
+            self._busy = False
+        self._start_next()
+
+    def _count_start(self) -> None:
+        self.started += 1
+
+    def _interrupt(self, task_id: bytes) -> None:
+        """Cancel what runs, where it blocks; as SIGINT does it in a process, only in the user's code."""
+        executor, runner = self._executor, self._runner
+        if runner is not None and runner.blocked is not None and executor.running == task_id and executor.interruptible:
+            self._carriers.fail_wait(runner.blocked, KeyboardInterrupt())
+
+    # ---------------------------------------------------------------- endings
+
+    def _exit(self, reason: str) -> None:
+        """End in an orderly way; on one of its own carriers this does not return."""
+        self.end("exited: " + reason)
+        carrier = self._carriers.mine()
+        if carrier is not None and carrier.owner is self and self._carriers.in_user_code:
+            raise CarrierStopped(reason)
+
+    def crash(self, cause: str) -> None:
+        """Its process ends at once, by its own code."""
+        self._exit(cause)
+
+    def end(self, cause: str) -> None:
+        """It is gone: nothing leaves it any more, its carriers unwind."""
+        if not self.alive:
+            return
+        self.alive = False
+        self.client.close()
+        self._carriers.stop(self)
+        self._died(self, cause)
+
+
+def _set_up_job(job: SetUpJob) -> None:
+    """Import paths and working directory are the driver's: it is the same process."""

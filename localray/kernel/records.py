@@ -17,7 +17,14 @@ from enum import Enum
 from localray.protocol import INLINE, CallMode, Resources, Status, TaskKind
 
 
-class ObjectState(Enum):
+class State(Enum):
+    """A state of some kind of thing. ``successors`` is filled in from the one table in `localray.kernel.transitions`; it is
+    kept on the member because looking an enum member up in a dict costs a call of its Python-level hash."""
+
+    successors: tuple[State, ...]
+
+
+class ObjectState(State):
     """PENDING until its creator delivers it; READY holds a value or an error; RELEASED has no references but is pinned
     by a view."""
 
@@ -27,7 +34,7 @@ class ObjectState(Enum):
     GONE = "gone"
 
 
-class TaskState(Enum):
+class TaskState(State):
     """WAITING for arguments, QUEUED for a worker, SENT to one (running or next in its line), then ended one way or the
     other."""
 
@@ -38,7 +45,7 @@ class TaskState(Enum):
     FAILED = "failed"
 
 
-class ActorState(Enum):
+class ActorState(State):
     """PENDING until its constructor is sent to a worker, STARTING while it runs, ALIVE, DEAD."""
 
     PENDING = "pending"
@@ -47,7 +54,7 @@ class ActorState(Enum):
     DEAD = "dead"
 
 
-class WorkerState(Enum):
+class WorkerState(State):
     """STARTING until its process says hello; IDLE in the pool; LEASED to a scheduling class; ACTOR for life; DEAD."""
 
     STARTING = "starting"

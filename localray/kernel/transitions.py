@@ -18,14 +18,13 @@ An illegal transition raises `InternalError` with the story of the thing and cha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import Final, Protocol, TypeVar
 
 from localray.exceptions import InternalError
-from localray.kernel.records import ActorState, ObjectState, TaskState, WorkerState
+from localray.kernel.records import ActorState, ObjectState, State, TaskState, WorkerState
 from localray.kernel.story import TransitionLog
 
-TABLE: Final[Mapping[Enum, tuple[Enum, ...]]] = {
+TABLE: Final[Mapping[State, tuple[State, ...]]] = {
     TaskState.WAITING: (TaskState.QUEUED, TaskState.FAILED),
     TaskState.QUEUED: (TaskState.SENT, TaskState.FAILED),
     TaskState.SENT: (TaskState.QUEUED, TaskState.FINISHED, TaskState.FAILED),
@@ -46,18 +45,19 @@ TABLE: Final[Mapping[Enum, tuple[Enum, ...]]] = {
     ActorState.DEAD: (),
 }
 
-_LEGAL: Final[frozenset[tuple[Enum, Enum]]] = frozenset((old, new) for old, news in TABLE.items() for new in news)
+for _state, _successors in TABLE.items():
+    _state.successors = _successors
 
-State = TypeVar("State", bound=Enum)
+SomeState = TypeVar("SomeState", bound=State)
 
 
-class HasState(Protocol[State]):
+class HasState(Protocol[SomeState]):
     """Any record that is in one state of its kind."""
 
-    state: State
+    state: SomeState
 
 
-def move(log: TransitionLog, identity: bytes | int, record: HasState[State], new: State, reason: str) -> None:
+def move(log: TransitionLog, identity: bytes | int, record: HasState[SomeState], new: SomeState, reason: str) -> None:
     """Put a record into a new state and note when and why.
 
     Args:
@@ -71,7 +71,7 @@ def move(log: TransitionLog, identity: bytes | int, record: HasState[State], new
         InternalError: the table does not allow it; nothing was changed.
     """
     old = record.state
-    if (old, new) not in _LEGAL:
+    if new not in old.successors:
         raise InternalError(
             f"{type(record).__name__} cannot go from {old.name} to {new.name} ({reason})", story=log.story(identity)
         )

@@ -75,7 +75,7 @@ class SimulatedSession:
         clock = VirtualClock()
         self.carriers = Carriers(clock, EventQueue(streams.schedule), streams.schedule)
         self.carriers.limit_ns = None if time_limit_s is None else to_ns(time_limit_s)
-        self.host = Host(Kernel(seed), self.carriers, streams.schedule, store_bytes, checks, self.trace, notify)
+        self.host = Host(Kernel(Random(f"kernel {seed}")), self.carriers, streams.schedule, store_bytes, checks, self.trace, notify)
         self.host.step_limit = step_limit
         self._thread = threading.get_ident()
         self._over = False

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from localray.client.client import Client
 from localray.client.executor import Executor
-from localray.protocol import RunTask, SetUpJob
+from localray.protocol import DefineTemplate, RunTask, SetUpJob
 from localray.sim.carriers import Carrier, Carriers
 from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS
@@ -80,7 +80,7 @@ class VirtualWorker(Process):
             self._busy = False
         self._start_next()
 
-    def _count_start(self) -> None:
+    def _count_start(self, message: RunTask, template: DefineTemplate) -> None:
         self.started += 1
 
     def _interrupt(self, task_id: bytes) -> None:

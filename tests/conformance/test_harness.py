@@ -39,7 +39,10 @@ def test_a_child_process_is_found() -> None:
 def test_an_orphan_is_found_by_its_mark() -> None:
     mark_environment()
     before = take_snapshot()
-    start = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]).pid)"
+    start = (
+        "import subprocess, sys; "
+        f"print(subprocess.Popen([sys.executable, '-c', {SLEEPER!r}], stdout=subprocess.DEVNULL).pid)"
+    )
     parent = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, start_new_session=True)
     output, _ = parent.communicate(timeout=60)
     orphan = psutil.Process(int(output))

@@ -277,7 +277,9 @@ class Client:
                 waiter.ready = True
         number = next(self._request_numbers)
         if asked:
-            self.channel.queue(GetObjects(number, tuple(asked), max(1, waiter.missing), self.stalls))
+            # A driver does not ask again for what it has asked for before: the kernel must not wait for that on this request.
+            needed = min(len(asked), max(1, waiter.missing))
+            self.channel.queue(GetObjects(number, tuple(asked), needed, self.stalls))
         try:
             self.channel.wait(waiter, timeout_s)
         finally:

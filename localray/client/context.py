@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from localray.protocol import Resources
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskContext:
     """One execution.
 

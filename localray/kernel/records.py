@@ -18,8 +18,8 @@ from localray.protocol import INLINE, CallMode, Resources, Status, TaskKind
 
 
 class State(Enum):
-    """A state of some kind of thing. ``successors`` is filled in from the one table in `localray.kernel.transitions`; it is
-    kept on the member because looking an enum member up in a dict costs a call of its Python-level hash."""
+    """A state of some kind of thing. ``successors`` is filled in from the one table in `localray.kernel.transitions`;
+    it is kept on the member because looking an enum member up in a dict costs a call of its Python-level hash."""
 
     successors: tuple[State, ...]
 

@@ -235,7 +235,7 @@ def ahead_limit(group: SchedulingClass) -> int:
 
 def others_starve(tables: Tables, group: SchedulingClass) -> bool:
     """Whether another class waits for what this one holds."""
-    return any(other is not group for other in tables.starved)
+    return any(other is not group and other.queued for other in tables.starved)
 
 
 def fill(tables: Tables, worker: WorkerRecord, group: SchedulingClass, limit: int) -> None:
@@ -284,7 +284,7 @@ def release_resources(tables: Tables, worker: WorkerRecord) -> None:
     worker.resources = ()
     worker.units = ()
     capacity_freed(tables)
-    if tables.backlogged and not tables.hungry:
+    if tables.backlogged and not any(group.queued for group in tables.hungry):
         check_backlogs(tables)
 
 

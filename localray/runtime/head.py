@@ -43,7 +43,7 @@ from localray.runtime.options import HeadOptions
 from localray.runtime.worker_progress import read_progress
 from localray.shm.allocator import Allocator
 
-_URGENT = (RecallTasks, CancelRunning, Exit)
+_URGENT = frozenset((RecallTasks, CancelRunning, Exit))
 
 
 @dataclass(slots=True, eq=False)
@@ -200,23 +200,33 @@ class Head:
         urgent = False
         if connection.outbox:
             if connection.nudge >= 0:
-                urgent = any(isinstance(message, _URGENT) for message in connection.outbox)
-            connection.unsent += frame(connection.outbox)
+                urgent = not _URGENT.isdisjoint(map(type, connection.outbox))
+            data = frame(connection.outbox)
             connection.outbox.clear()
-        if connection.unsent:
-            self._send(connection)
+            self._send(connection, data)
+        elif connection.unsent:
+            self._send(connection, b"")
         if urgent:
             try:
                 os.write(connection.nudge, b"n")
             except (BlockingIOError, BrokenPipeError):
                 return  # It is nudged already, or dead, of which the fork server will tell.
 
-    def _send(self, connection: Connection) -> None:
+    def _send(self, connection: Connection, data: bytes) -> None:
+        """Send these bytes behind what is unsent; what the stream does not take now stays unsent."""
+        unsent = connection.unsent
         try:
-            sent = connection.stream.send(connection.unsent)
-            del connection.unsent[:sent]
+            if unsent:
+                unsent += data
+                del unsent[: connection.stream.send(unsent)]
+            else:
+                sent = connection.stream.send(data)
+                if sent < len(data):
+                    unsent += memoryview(data)[sent:]
         except BlockingIOError:
-            pass  # Full: the rest goes when the selector says that there is room.
+            # Full: the rest goes when the selector says that there is room.
+            if not unsent:
+                unsent += data
         except OSError:
             # The process is gone; its death is reported by the fork server or the end of its stream.
             connection.unsent.clear()

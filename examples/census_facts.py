@@ -83,7 +83,7 @@ class Census:
 
     files: int = 0
     size_bytes: int = 0
-    unparsable: dict[str, str] = field(default_factory=dict)
+    unparsable: set[str] = field(default_factory=set)
     lines: Counter[LineKind] = field(default_factory=Counter)
     syntax: Counter[str] = field(default_factory=Counter)
     names: Counter[str] = field(default_factory=Counter)
@@ -100,8 +100,8 @@ class Census:
         self.syntax.update(other.syntax)
         self.names.update(other.names)
         self.longest = nlargest(LONGEST_KEPT, self.longest + other.longest)
-        self.eager.update(other.eager)
-        self.deferred.update(other.deferred)
+        _unite(self.eager, other.eager)
+        _unite(self.deferred, other.deferred)
 
 
 def is_test(module: str) -> bool:
@@ -127,15 +127,20 @@ def census_of_file(source: SourceFile, modules: frozenset[str]) -> Census:
     try:
         text = decode_source(Path(source.path).read_bytes())
         tree = _parse(text)
-    except UNPARSABLE as error:
-        reason = type(error).__name__
-        return Census(files=1, size_bytes=source.size_bytes, unparsable={source.module: reason})
+    except UNPARSABLE:
+        return Census(files=1, size_bytes=source.size_bytes, unparsable={source.module})
     census = Census(files=1, size_bytes=source.size_bytes)
     survey = _Survey(source, modules)
     survey.walk(tree)
     survey.write_to(census)
     census.lines = _count_lines(text, survey.docstring_lines, survey.string_lines)
     return census
+
+
+def _unite(graph: dict[str, set[str]], other: Graph) -> None:
+    # Not dict.update: should two files go by one name, the order in which they come must make no difference.
+    for module, targets in other.items():
+        graph[module] = graph.get(module, set()) | targets
 
 
 def _parse(text: str) -> ast.Module:

@@ -62,7 +62,7 @@ def print_speed(runs: Sequence[LeafRun], cpus: int, parallel_s: float, serial_s:
     seconds = [run.seconds for run in runs]
     busy = sum(seconds) / (cpus * parallel_s)
     print(f"  {len(runs)} leaves of {min(sizes_kb):.0f} to {max(sizes_kb):.0f} kB kept {cpus} CPUs {busy:.0%} busy,")
-    print(f"  each for {min(seconds):.2f} to {max(seconds):.2f} s, the one in the middle for {median(seconds):.2f} s")
+    print(f"  each for {min(seconds):.2f} to {max(seconds):.2f} s with a median of {median(seconds):.2f} s")
     slowest_s = max(parallel_s, serial_s or 0.0)
     for label, taken_s in (("tree of tasks", parallel_s), ("plain loop", serial_s)):
         if taken_s is not None:

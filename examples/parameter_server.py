@@ -115,7 +115,7 @@ Slices: TypeAlias = "list[ray.ObjectRef[Array]]"
 
 
 class Cluster:
-    """The actors of one training run, and the three things that can be asked of them; none of them waits."""
+    """The actors of one training run. What is asked of them later is only asked: no method waits for an answer."""
 
     def __init__(self, schedule: Schedule, digits: Digits, shards: int, straggler_s: float) -> None:
         slices = np.array_split(schedule.initial(), shards)
@@ -126,6 +126,8 @@ class Cluster:
             GradientWorker.remote(index, digits_ref, schedule, straggler_s if index == last else 0.0)
             for index in range(schedule.workers)
         ]
+        # Training is timed, the start of processes is not part of it.
+        ray.get([actor.__ray_ready__.remote() for actor in (*self.shards, *self.workers)])
 
     def pull(self) -> Slices:
         """Return references to the parameters as they will be when everything asked for so far is done."""

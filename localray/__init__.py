@@ -27,6 +27,7 @@ _PLACES = {
         "nodes",
         "get_gpu_ids",
     ),
+    "localray.timeline": ("timeline",),
     "localray.actor": ("method", "kill", "get_actor", "ActorClass", "ActorHandle"),
     "localray.object_ref": ("ObjectRef", "ObjectID"),
     "localray.runtime_context": ("get_runtime_context",),

@@ -56,6 +56,7 @@ class Query(IntEnum):
     STORY = 4
     TABLE_SIZES = 5
     PENDING_CALLS = 6
+    TASK_EVENTS = 7
 
 
 class CallMode(IntEnum):

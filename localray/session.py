@@ -9,6 +9,7 @@ import atexit
 import os
 import sys
 import threading
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -178,6 +179,9 @@ def init(
                 f"{object_store_memory} bytes, but the minimum allowed is {75 * 1024 * 1024} bytes."
             )
         store_bytes = default_store_bytes() if object_store_memory is None else object_store_memory
+        if namespace is None and engine != "sim":
+            # As in Ray: nobody else's names are visible by accident. A simulation makes its own from the seed.
+            namespace = str(uuid.uuid4())
         started = _start(engine, node_resources, dict(labels or {}), store_bytes, namespace or "", seed)
         _session.engine = started
         set_process_client(started.client)

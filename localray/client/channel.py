@@ -35,8 +35,18 @@ class Waiter:
     def fire(self) -> None:
         """Ready, whatever else is missing."""
         self.ready = True
-        if self.wake is not None and self.wake.locked():
-            self.wake.release()
+        self.wake_up()
+
+    def wake_up(self) -> bool:
+        """Wake the thread that sleeps on this, if one does and nobody else has woken it."""
+        wake = self.wake
+        if wake is None or not wake.locked():
+            return False
+        try:
+            wake.release()
+        except RuntimeError:
+            return False  # Somebody else was faster between the test and here.
+        return True
 
 
 class Channel(Protocol):

@@ -284,7 +284,9 @@ class Client:
             self.channel.wait(waiter, timeout_s)
         finally:
             if asked and waiter.missing > 0:
-                self.channel.send(WithdrawGet(number))
+                # Queued, not sent: nothing may be raised here in place of what ended the wait.
+                self.channel.queue(WithdrawGet(number))
+                self.channel.soon()
             if waiter.missing > 0 or not fail_fast:
                 self._unlink(waiter, references)
 
@@ -424,11 +426,23 @@ class Client:
                 callback()
             self.channel.keep_reading(-len(callbacks))
 
+    def fail_callbacks(self) -> None:
+        """The channel has ended: futures still outstanding get the error that a `get` would raise now."""
+        with self.references.lock:
+            entries = [entry for entry in self.references.entries.values() if entry.callbacks is not None]
+            callbacks = [callback for entry in entries for callback in entry.callbacks or ()]
+            for entry in entries:
+                entry.callbacks = None
+        self.channel.keep_reading(-len(callbacks))
+        for callback in callbacks:
+            callback()
+
     def before_flush(self) -> None:
         """Called by the channel before it sends: conclude what the garbage collector noted."""
         self.references.conclude()
 
     def close(self) -> None:
         """The session is over for this client."""
-        self.references.close()
         self.channel.close()
+        self.fail_callbacks()
+        self.references.close()

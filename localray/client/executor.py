@@ -137,15 +137,14 @@ class Executor:
         other."""
         wanted = set(message.task_ids)
         returned: list[bytes] = []
-        for _ in range(len(self.queue)):
-            try:
-                task = self.queue.popleft()
-            except IndexError:
-                break  # The executing thread took the last one meanwhile.
+        for task in list(self.queue):
             if task.task_id in wanted:
+                try:
+                    # In one step, and in place: the executing thread takes tasks meanwhile, and relies on their order.
+                    self.queue.remove(task)
+                except ValueError:
+                    continue  # It has just started.
                 returned.append(task.task_id)
-            else:
-                self.queue.append(task)
         self.client.channel.send(TasksReturned(tuple(returned)))
         self.client.channel.flush()
 

@@ -278,6 +278,7 @@ def _define_template(tables: Tables, client: ClientRecord, message: DefineTempla
         message.max_concurrency,
         message.max_calls,
         client.job,
+        f"submitted: {message.name}",
     )
 
 

@@ -108,7 +108,8 @@ class WaitRecord:
 
 @dataclass(slots=True, eq=False)
 class Template:
-    """What many tasks share, as their submitter defined it; see `localray.protocol.DefineTemplate`."""
+    """What many tasks share, as their submitter defined it; see `localray.protocol.DefineTemplate`. ``label`` says in
+    the log what was submitted; like a worker's it is made once, because the log is written for every task."""
 
     number: int
     kind: TaskKind
@@ -124,6 +125,7 @@ class Template:
     max_concurrency: int
     max_calls: int
     job: int
+    label: str
     scheduling_class: SchedulingClass | None = None
 
 
@@ -199,6 +201,7 @@ class WorkerRecord:
 
     number: int
     node: NodeRecord
+    label: str
     state: WorkerState = WorkerState.STARTING
     job: int = 0
     leased_to: SchedulingClass | None = None

@@ -175,7 +175,7 @@ def warn_if_infeasible(tables: Tables, group: SchedulingClass) -> None:
 
 def send_task(tables: Tables, worker: WorkerRecord, task: TaskRecord) -> None:
     """Send a task to a worker that will run it after what it already has."""
-    move(tables.log, task.task_id, task, TaskState.SENT, "to a worker")
+    move(tables.log, task.task_id, task, TaskState.SENT, worker.label)
     task.worker = worker
     number = worker.number
     if not worker.assigned:

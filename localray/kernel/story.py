@@ -39,6 +39,10 @@ class TransitionLog:
             describe(*entry) for entry in self._entries if isinstance(entry[1], bytes) and entry[1][:24] == task_id
         )
 
+    def entries(self) -> list[tuple[float, bytes | int, Enum, str]]:
+        """The whole log, oldest first."""
+        return list(self._entries)
+
     def lines(self) -> list[str]:
         """The whole log, a line an entry; what traces are made of."""
         return [describe(*entry) for entry in self._entries]

@@ -59,7 +59,7 @@ def create(
         objects.need(tables, task)
     if borrowed:
         objects.acquire(tables, borrowed)
-    tables.log.note(task_id, TaskState.WAITING, "submitted")
+    tables.log.note(task_id, TaskState.WAITING, template.label)
     if task.missing == 0:
         tables.woken.append(task)
     return task

@@ -3,7 +3,7 @@ table."""
 
 from __future__ import annotations
 
-from localray.kernel.records import ClientRecord, ObjectState, WorkerState
+from localray.kernel.records import ClientRecord, ObjectState, TaskState, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Ask, Query, ReplyValue
 
@@ -23,6 +23,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return tables.log.story(bytes.fromhex(message.argument))
     if query is Query.PENDING_CALLS:
         return pending_calls(tables, client, bytes.fromhex(message.argument))
+    if query is Query.TASK_EVENTS:
+        return task_events(tables)
     return table_sizes(tables)
 
 
@@ -57,6 +59,15 @@ def pending_calls(tables: Tables, client: ClientRecord, actor_id: bytes) -> int:
         return 0
     sent = sum(1 for task in actor.sent.values() if task.submitter == client.number)
     return sent + len(actor.queues.get(client.number, ()))
+
+
+def task_events(tables: Tables) -> ReplyValue:
+    """The log's entries on tasks, as far back as it goes: ``(time in seconds, task id, state, reason)``."""
+    return tuple(
+        (now_s, identity, state.name, reason)
+        for now_s, identity, state, reason in tables.log.entries()
+        if isinstance(state, TaskState) and isinstance(identity, bytes)
+    )
 
 
 def table_sizes(tables: Tables) -> ReplyValue:

@@ -28,7 +28,7 @@ IDLE_KEPT_S = 1.0
 def start(tables: Tables, node: NodeRecord) -> WorkerRecord:
     """Ask for a new worker process. It can be sent to at once: what is sent waits in its channel."""
     number = tables.new_client_number()
-    worker = WorkerRecord(number, node)
+    worker = WorkerRecord(number, node, f"to worker {number}")
     tables.workers[number] = worker
     node.workers[number] = worker
     node.starting += 1

@@ -13,18 +13,19 @@ from __future__ import annotations
 import os
 import select
 import socket
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from localray.client.channel import Waiter
 from localray.client.current import set_thread_client
 from localray.exceptions import RaySystemError
 from localray.protocol import ClientMessage, Message
-from localray.runtime.frames import FrameReader, frame
-from localray.runtime.interrupts import guard
+from localray.runtime.frames import BrokenFrame, FrameReader, frame
+from localray.runtime.interrupts import guard, interruptible
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 GATHER_S = 0.001
 """No message waits longer than about this for others."""
 BATCH_MESSAGES = 32
+LONGEST_WAIT_S = 1_000_000.0
+"""What a longer timeout, or an infinite one, means: poll can't count further than 24 days."""
 
 
 class SocketChannel:
@@ -43,19 +46,23 @@ class SocketChannel:
         stream: connected to the head; the channel owns it from now on.
         nudge: a descriptor that becomes readable when the head wants the stream read although nobody waits; None for a
             driver.
-        on_lost: called once, on the thread that notices, when the head is gone; what it raises reaches the one who
-            waits.
+        on_lost: called on each thread that needs the head once it is gone: raises what that thread is to be told, or
+            ends the process.
     """
 
-    def __init__(self, stream: socket.socket, nudge: int | None, on_lost: Callable[[], None]) -> None:
+    def __init__(self, stream: socket.socket, nudge: int | None, on_lost: Callable[[], NoReturn]) -> None:
         self._stream = stream
         self._nudge = nudge
         self._on_lost = on_lost
         self._client: Client | None = None
         self._outbox: list[Message] = []
-        self._send_lock = threading.Lock()
+        # Both locks are re-entrant: a finalizer or signal handler of the user's may call us on a thread that has them.
+        self._send_lock = threading.RLock()
+        self._sending = False
         self._reader = FrameReader()
-        self._read_lock = threading.Lock()
+        self._arrived: deque[Message] = deque()
+        self._read_lock = threading.RLock()
+        self._leads = 0
         self._followers: deque[Waiter] = deque()
         self._poll = select.poll()
         self._poll.register(stream, select.POLLIN)
@@ -64,6 +71,7 @@ class SocketChannel:
         self._interested_lock = threading.Lock()
         self._read_by_loop = False
         self._closed = False
+        self._released = False
         self.lost = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -78,6 +86,8 @@ class SocketChannel:
 
     def send(self, message: ClientMessage) -> None:
         """Queue a message; see `localray.client.channel.Channel`."""
+        if self.lost:
+            self._on_lost()
         outbox = self._outbox
         outbox.append(message)
         if len(outbox) >= BATCH_MESSAGES:
@@ -94,19 +104,28 @@ class SocketChannel:
         client = self._client
         if client is not None:
             client.before_flush()
-        if not self._outbox or self.lost:
+        messages = self._outbox
+        if not messages:
+            return
+        if self.lost:
+            messages.clear()
             return
         with guard, self._send_lock:
-            messages = self._outbox
-            count = len(messages)
-            batch = messages[:count]
-            # By count: another thread may have appended since, and its message must stay.
-            del messages[:count]
-            if batch:
-                try:
+            if self._sending:
+                # A finalizer in the middle of our own flush, which will take what it queued.
+                return
+            self._sending = True
+            try:
+                while messages:
+                    count = len(messages)
+                    batch = messages[:count]
+                    # By count: another thread may have appended since, and its message must stay.
+                    del messages[:count]
                     self._stream.sendall(frame(batch))
-                except OSError:
-                    self._lose()
+            except OSError:
+                self._lose()
+            finally:
+                self._sending = False
 
     def soon(self) -> None:
         """See that `flush` is called soon. An `os.write` takes no Python lock, so the garbage collector may call this
@@ -125,16 +144,21 @@ class SocketChannel:
 
     def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
         """Block until the waiter is ready; see `localray.client.channel.Channel`."""
+        guard.keep_installed()
         self.flush()
-        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        deadline_s = None if timeout_s is None else time.monotonic() + min(timeout_s, LONGEST_WAIT_S)
         while not waiter.ready:
+            if self.lost:
+                self._on_lost()
             if self._closed:
                 raise RaySystemError("The session has been shut down.")
             if self._read_lock.acquire(blocking=False):
+                self._leads += 1
                 try:
                     if not self._lead(waiter, deadline_s):
                         return waiter.ready
                 finally:
+                    self._leads -= 1
                     self._read_lock.release()
                     self._hand_lead_on()
             elif not self._follow(waiter, deadline_s):
@@ -142,16 +166,23 @@ class SocketChannel:
         return True
 
     def _lead(self, waiter: Waiter, deadline_s: float | None) -> bool:
-        """Read for everybody until the waiter is ready; False when the time is over first."""
-        while not waiter.ready:
-            wait_ms: float | None = None
+        """Read for everybody until the waiter is ready or the channel ends; False when the time is over first."""
+        if self._arrived:
+            with guard:
+                self._handle_arrived()
+        poll = self._poll
+        if self._leads > 1:
+            # This thread was interrupted while it waited as leader: a poll object can't be used twice at once.
+            poll = select.poll()
+            poll.register(self._stream, select.POLLIN)
+        while not (waiter.ready or self.lost or self._closed):
+            wait_ms: int | None = None
             if deadline_s is not None:
                 # Rounded up: poll counts in milliseconds, and an early return would only spin.
-                wait_ms = max(0.0, (deadline_s - time.monotonic()) * 1000)
-                wait_ms = int(wait_ms) + (wait_ms > int(wait_ms))
-            if self._poll.poll(wait_ms):
+                wait_ms = max(0, -int(-(deadline_s - time.monotonic()) * 1000 // 1))
+            if _wait_for_bytes(poll, wait_ms):
                 self._receive()
-            elif wait_ms is not None and (deadline_s is None or time.monotonic() >= deadline_s):
+            elif deadline_s is not None and time.monotonic() >= deadline_s:
                 return False
         return True
 
@@ -163,10 +194,10 @@ class SocketChannel:
         self._followers.append(waiter)
         try:
             # The leader may have stopped before it could see us: then nobody would ever wake us.
-            if waiter.ready or not self._read_lock.locked():
+            if waiter.ready or not self._leads or self.lost or self._closed:
                 return True
             timeout_s = -1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
-            return wake.acquire(timeout=timeout_s) or waiter.ready
+            return _wait_for_wake(wake, timeout_s) or waiter.ready
         finally:
             waiter.wake = None
             if waiter in self._followers:
@@ -175,12 +206,7 @@ class SocketChannel:
     def _hand_lead_on(self) -> None:
         """The lead is free: wake a follower, else the steward if futures are outstanding."""
         for waiter in list(self._followers):
-            wake = waiter.wake
-            if wake is not None and wake.locked():
-                try:
-                    wake.release()
-                except RuntimeError:
-                    continue  # It was released for its own sake between the test and here.
+            if waiter.wake_up():
                 return
         if self._interested > 0 and not self._read_by_loop:
             self._wake()
@@ -192,24 +218,32 @@ class SocketChannel:
                 messages = self._reader.receive(self._stream)
             except (BlockingIOError, InterruptedError):
                 return
-            except OSError:
+            except (OSError, BrokenFrame):
                 messages = None
             if messages is None:
                 self._lose()
                 return
-            client = self._client
-            if client is not None:
-                for message in messages:
-                    client.handle(message)  # type: ignore[arg-type]
+            self._arrived += messages
+            self._handle_arrived()
+
+    def _handle_arrived(self) -> None:
+        """Handle what has been read, in order. Each message is taken off first: an exception, which only callbacks and
+        signal handlers of the user's can raise here, leaves the rest for whoever leads next."""
+        client = self._client
+        arrived = self._arrived
+        while arrived and client is not None:
+            client.handle(arrived.popleft())  # type: ignore[arg-type]
 
     def receive_available(self) -> None:
         """Handle what has arrived, without waiting; for event loops that watch the stream. Nothing if somebody else
         leads."""
         if self._read_lock.acquire(blocking=False):
+            self._leads += 1
             try:
-                while self._poll.poll(0) and not self.lost:
+                while self._poll.poll(0) and not self.lost and not self._closed:
                     self._receive()
             finally:
+                self._leads -= 1
                 self._read_lock.release()
                 self._hand_lead_on()
 
@@ -228,6 +262,7 @@ class SocketChannel:
 
     def _run_steward(self) -> None:
         set_thread_client(self._client)
+        stream = self._stream.fileno()
         # Descriptors may be closed and their numbers reused while this thread winds up, so it has its own list.
         quiet = select.poll()
         quiet.register(self._wake_read, select.POLLIN)
@@ -235,30 +270,49 @@ class SocketChannel:
             quiet.register(self._nudge, select.POLLIN)
         reading = select.poll()
         reading.register(self._wake_read, select.POLLIN)
-        reading.register(self._stream, select.POLLIN)
+        reading.register(stream, select.POLLIN)
         if self._nudge is not None:
             reading.register(self._nudge, select.POLLIN)
         while not self._closed:
-            leads = self._interested > 0 and not self._read_by_loop and self._read_lock.acquire(blocking=False)
             try:
-                ready = dict((reading if leads else quiet).poll())
-                if leads and self._stream.fileno() in ready:
-                    self._receive()
-            except RaySystemError:
-                return
-            finally:
-                if leads:
-                    self._read_lock.release()
-                    self._hand_lead_on()
-            if self._nudge is not None and self._nudge in ready:
-                self._take_nudge()
-            if self._wake_read in ready:
-                os.read(self._wake_read, 4096)
-                if self._armed and not self._closed:
-                    time.sleep(GATHER_S)
-                    self._armed = False
-                    self.flush()
+                self._serve_once(quiet, reading, stream)
+            except Exception:  # noqa: BLE001 - a callback of the user's may raise anything; whoever waits next must be served
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), self._steward)))
+                if not _is_open(self._wake_read):
+                    self._lose()
+                    return
         os.close(self._wake_read)
+
+    def _serve_once(self, quiet: select.poll, reading: select.poll, stream: int) -> None:
+        """Wait for something to do and do it."""
+        if self.lost and self._interested > 0 and self._client is not None:
+            self._client.fail_callbacks()
+        leads = (
+            self._interested > 0
+            and not self._read_by_loop
+            and not self.lost
+            and self._read_lock.acquire(blocking=False)
+        )
+        try:
+            self._leads += leads
+            if leads and self._arrived:
+                self._handle_arrived()
+            ready = dict((reading if leads else quiet).poll())
+            if stream in ready and not self._closed:
+                self._receive()
+        finally:
+            if leads:
+                self._leads -= 1
+                self._read_lock.release()
+                self._hand_lead_on()
+        if self._nudge is not None and self._nudge in ready:
+            self._take_nudge()
+        if self._wake_read in ready:
+            os.read(self._wake_read, 4096)
+            if self._armed and not self._closed:
+                time.sleep(GATHER_S)
+                self._armed = False
+                self.flush()
 
     def _take_nudge(self) -> None:
         """The head wants its messages read now, or is gone: its end of the pipe closes with it."""
@@ -269,10 +323,16 @@ class SocketChannel:
     # ---------------------------------------------------------------- ends
 
     def _lose(self) -> None:
+        """The head is gone: whoever waits finds out now, whoever comes later at once."""
         if self.lost or self._closed:
             return
         self.lost = True
-        self._on_lost()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        for waiter in list(self._followers):
+            waiter.wake_up()
+        self._wake()
 
     def now_s(self) -> float:
         """The monotonic clock."""
@@ -291,17 +351,48 @@ class SocketChannel:
         self._read_by_loop = True
         return loop
 
+    def abandon(self) -> None:
+        """In a forked child: the channel is its parent's. Its descriptors are closed here, and nothing reads or sends."""
+        self.lost = True
+        self._outbox.clear()
+        for descriptor in (self._stream.detach(), self._wake_read, self._wake_write, self._nudge):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._wake_read = self._wake_write = -1
+
+    def begin_closing(self) -> None:
+        """From now on nobody waits here any more; those who do are woken at the latest when the head closes the stream."""
+        self._closed = True
+        self._wake_all()
+
     def close(self) -> None:
         """End the channel: close the stream and wake everybody."""
-        if self._closed:
+        if self._released:
             return
-        self._closed = True
-        self._stream.close()
-        for waiter in list(self._followers):
-            waiter.fire()
-        self._wake()
+        self._released = True
+        self.begin_closing()
         if self._steward.is_alive() and self._steward is not threading.current_thread():
             self._steward.join(1.0)
         elif not self._steward.ident:
             os.close(self._wake_read)
+        self._stream.close()
         os.close(self._wake_write)
+        self._wake_write = -1
+
+
+@interruptible
+def _wait_for_bytes(poll: select.poll, wait_ms: int | None) -> list[tuple[int, int]]:
+    return poll.poll(wait_ms)
+
+
+@interruptible
+def _wait_for_wake(wake: threading.Lock, timeout_s: float) -> bool:
+    return wake.acquire(timeout=timeout_s)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True

@@ -10,6 +10,7 @@ Must not live here: when to fork or kill (the kernel).
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -19,6 +20,7 @@ import struct
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from pathlib import Path
 
 RECORD = struct.Struct("<IIi")
 
@@ -83,13 +85,15 @@ class ForkServer:
         if command == Command.FORK:
             self._fork(number, descriptors[0], descriptors[1])
         elif number in self._children:
-            os.kill(self._children[number], signal.SIGKILL)
+            kill_group(self._children[number])
         return True
 
     def _fork(self, number: int, stream: int, nudge: int) -> None:
         process = os.fork()
         if process == 0:
             self._become_worker(number, stream, nudge)
+        # Here and in the child, whoever comes first: neither may go on before the group exists.
+        os.setpgid(process, process)
         os.close(stream)
         os.close(nudge)
         self._children[number] = process
@@ -100,6 +104,8 @@ class ForkServer:
         """In the child: shed what is the fork server's, then work."""
         status = 1
         try:
+            # A group of its own: what the user's code starts in this worker goes when the worker does.
+            os.setpgid(0, 0)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in self._own_descriptors:
@@ -115,9 +121,12 @@ class ForkServer:
     def _reap(self) -> None:
         """Report every child that has ended."""
         while self._processes:
-            process, status = os.waitpid(-1, os.WNOHANG)
-            if process == 0:
+            # Looked at before it is reaped: until then its number, and so its group's, cannot be anybody else's.
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
                 return
+            kill_group(ended.si_pid)
+            process, status = os.waitpid(ended.si_pid, 0)
             number = self._processes.pop(process, None)
             if number is not None:
                 del self._children[number]
@@ -132,10 +141,31 @@ class ForkServer:
 
     def _kill_all(self) -> None:
         for process in self._processes:
-            os.kill(process, signal.SIGKILL)
+            kill_group(process)
         while self._processes:
             process, _ = os.waitpid(-1, 0)
             self._processes.pop(process, None)
+        kill_strays()
+
+
+def kill_group(leader: int) -> None:
+    """Kill a worker, alive or not yet reaped, and what it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def kill_strays() -> None:
+    """Kill what is left of this session besides the caller and the head: processes that workers started in groups of their own.
+
+    A process that made a session of its own (a daemon) has asked to stay, and does.
+    """
+    session = os.getsid(0)
+    processes = Path("/proc")
+    for entry in processes.iterdir() if processes.is_dir() else ():
+        if entry.name.isdigit() and int(entry.name) not in (session, os.getpid()):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getsid(int(entry.name)) == session:
+                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 def describe_exit(status: int) -> str:

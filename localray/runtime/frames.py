@@ -1,5 +1,7 @@
-"""Frames on a stream: four bytes of length, then a batch of messages (`localray.protocol.encode`). Both ends send all
-they have in one frame."""
+"""Frames on a stream: a header, then a batch of messages (`localray.protocol.encode`). Both ends send all they have in
+one frame. The header is the length and, as a check, its complement: bytes that somebody else has written to the stream
+are noticed at once, and not taken for the length of a frame that never comes.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,22 @@ import struct
 
 from localray.protocol import Message, decode, encode
 
-_LENGTH = struct.Struct("<I")
+_HEADER = struct.Struct("<QQ")
+_ALL_BITS = (1 << 64) - 1
 
 BUFFER_BYTES = 256 * 1024
 """How much is read at once: a few thousand small messages."""
 
 
+class BrokenFrame(Exception):
+    """What came over a stream is not what the other end's `frame` makes."""
+
+
 def frame(messages: list[Message]) -> bytes:
     """Messages as one frame."""
     body = encode(messages)
-    return _LENGTH.pack(len(body)) + body
+    length = len(body)
+    return _HEADER.pack(length, _ALL_BITS - length) + body
 
 
 class FrameReader:
@@ -43,6 +51,7 @@ class FrameReader:
         Raises:
             BlockingIOError: there was nothing after all (a non-blocking stream).
             OSError: the stream broke.
+            BrokenFrame: it carries something else than frames.
         """
         count = stream.recv_into(self._view[self._filled :])
         if count == 0:
@@ -51,13 +60,19 @@ class FrameReader:
         buffer, view = self._buffer, self._view
         messages: list[Message] = []
         start = 0
-        while end - start >= 4:
-            stop = start + 4 + _LENGTH.unpack_from(buffer, start)[0]
+        while end - start >= _HEADER.size:
+            length, check = _HEADER.unpack_from(buffer, start)
+            if length + check != _ALL_BITS:
+                raise BrokenFrame(f"{length} and {check} are no header")
+            stop = start + _HEADER.size + length
             if stop > end:
                 if stop - start > len(buffer):
                     self._grow(stop - start)
                 break
-            messages += decode(view[start + 4 : stop])
+            try:
+                messages += decode(view[start + _HEADER.size : stop])
+            except (ValueError, EOFError, TypeError, IndexError) as error:
+                raise BrokenFrame(f"a frame of {length} bytes holds no messages: {error}") from error
             start = stop
         left = end - start
         if start and left:

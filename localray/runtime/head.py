@@ -37,8 +37,8 @@ from localray.kernel.effects import (
     WorkerStarted,
 )
 from localray.protocol import CancelRunning, Exit, Message, RecallTasks
-from localray.runtime.forkserver import RECORD, Command, Report, describe_exit
-from localray.runtime.frames import FrameReader, frame
+from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
+from localray.runtime.frames import BrokenFrame, FrameReader, frame
 from localray.runtime.options import HeadOptions
 from localray.runtime.worker_progress import read_progress
 from localray.shm.allocator import Allocator
@@ -82,6 +82,8 @@ class Head:
         self._reports = bytearray()
         self._stopping = False
         self._driver_watch: dict[int, int] = {}
+        self._processes: dict[int, int] = {}
+        self._broken_streams: dict[int, str] = {}
         control.setblocking(False)
         self._epoll.register(control, select.EPOLLIN)
         self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
@@ -177,13 +179,18 @@ class Head:
             return False
         except OSError:
             messages = None
-        if messages is None:
-            driver = connection.nudge < 0
-            self._disconnect(connection)
-            if driver:
-                self.step(DriverDisconnected(connection.number))
-            return False
+        except BrokenFrame as error:
+            self._broken_streams[connection.number] = f"something else than messages was written to its stream ({error})"
+            messages = None
         number = connection.number
+        if messages is None:
+            self._disconnect(connection)
+            if connection.nudge < 0:
+                self.step(DriverDisconnected(number))
+            elif number in self._processes:
+                # A worker without its stream can't be talked to, whatever it still does.
+                self._command(Command.KILL, number, ())
+            return False
         for message in messages:
             self.step(message, number)  # type: ignore[arg-type]
         return True
@@ -249,27 +256,40 @@ class Head:
     # ---------------------------------------------------------------- fork server
 
     def _read_reports(self) -> None:
-        data = self._control.recv(4096)
+        try:
+            data = self._control.recv(4096)
+        except OSError:
+            data = b""
         if not data:
-            # Without it no worker can be watched or replaced; ending the session is the only honest answer.
-            print("localray: the fork server died; the session ends", file=sys.stderr)
-            self._stopping = True
+            self._fork_server_died()
             return
         self._reports += data
         whole = len(self._reports) // RECORD.size * RECORD.size
         for report, number, value in RECORD.iter_unpack(bytes(self._reports[:whole])):
             if report == Report.BORN:
+                self._processes[number] = value
                 self.step(WorkerStarted(number))
             else:
+                del self._processes[number]
                 self._worker_exited(number, value)
         del self._reports[:whole]
+
+    def _fork_server_died(self) -> None:
+        """Without it no worker can be watched or replaced; ending the session is the only honest answer."""
+        if not self._stopping:
+            print("localray: the fork server died; the session ends", file=sys.stderr)
+        self._stopping = True
+        for process in self._processes.values():
+            kill_group(process)
+        kill_strays()
 
     def _worker_exited(self, number: int, status: int) -> None:
         connection = self._connections.pop(number, None)
         if connection is not None:
             self._drain(connection)
             self._disconnect(connection)
-        self.step(WorkerDied(number, describe_exit(status), read_progress(number, self._progress)))
+        cause = self._broken_streams.pop(number, None) or describe_exit(status)
+        self.step(WorkerDied(number, cause, read_progress(number, self._progress)))
 
     # ---------------------------------------------------------------- effects
 
@@ -278,16 +298,21 @@ class Head:
         nudge_read, nudge_write = os.pipe()
         os.set_blocking(nudge_write, False)
         self._connect(effect.worker, ours, nudge_write)
-        self._control.setblocking(True)
-        socket.send_fds(self._control, [RECORD.pack(Command.FORK, effect.worker, 0)], [theirs.fileno(), nudge_read])
-        self._control.setblocking(False)
+        self._command(Command.FORK, effect.worker, (theirs.fileno(), nudge_read))
         theirs.close()
         os.close(nudge_read)
 
     def _kill_worker(self, effect: KillWorker) -> None:
-        self._control.setblocking(True)
-        self._control.sendall(RECORD.pack(Command.KILL, effect.worker, 0))
-        self._control.setblocking(False)
+        self._command(Command.KILL, effect.worker, ())
+
+    def _command(self, command: Command, number: int, descriptors: tuple[int, ...]) -> None:
+        """Tell the fork server something; it takes commands at once, so this may block."""
+        try:
+            self._control.setblocking(True)
+            socket.send_fds(self._control, [RECORD.pack(command, number, 0)], descriptors)
+            self._control.setblocking(False)
+        except OSError:
+            self._fork_server_died()
 
     def _allocate(self, effect: AllocateBuffer) -> None:
         location = self._allocator.allocate(effect.size_bytes)
@@ -326,7 +351,10 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     head.add_driver(driver, options["driver_process"])
     head.run()
     # The fork server sees the control socket close, kills what is left and ends; then so do we.
-    control.shutdown(socket.SHUT_WR)
-    control.setblocking(True)
-    while control.recv(4096):
-        pass
+    try:
+        control.shutdown(socket.SHUT_WR)
+        control.setblocking(True)
+        while control.recv(4096):
+            continue
+    except OSError:
+        return  # It is dead already, and its workers with it.

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from localray.client.client import Client
 from localray.exceptions import RaySystemError
@@ -134,7 +135,7 @@ class ProcessSession:
             raise RaySystemError(f"The head process answered with {type(answer).__name__}.")
         return answer
 
-    def _lost(self) -> None:
+    def _lost(self) -> NoReturn:
         """The head is gone although nobody ended the session."""
         raise RaySystemError(
             "The head process of this session died unexpectedly; all of its tasks, actors and objects are lost. "
@@ -143,24 +144,30 @@ class ProcessSession:
 
     def shutdown(self) -> None:
         """End the session: every process is gone when this returns."""
-        guard.uninstall()
         if os.getpid() != self._process_id:
             # A forked child of the driver: the session is its parent's.
             return
+        with guard:
+            self._end_head()
+            self.client.close()
+            self._arena.close()
+            os.close(self._arena_descriptor)
+            guard.uninstall()
+
+    def _end_head(self) -> None:
+        """Ask the head to end, and wait until it has."""
         try:
             self._channel.send(ShutDown())
             self._channel.flush()
         except RaySystemError:
             # It is dead already; what is left is to reap it.
             self._head.poll()
+        self._channel.begin_closing()
         try:
             self._head.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._head.kill()
             self._head.wait()
-        self.client.close()
-        self._arena.close()
-        os.close(self._arena_descriptor)
 
 
 def _import_path() -> list[str]:

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from types import FrameType
+from typing import NoReturn
 
 from localray.client.channel import Waiter
 from localray.client.client import Client
@@ -21,6 +21,7 @@ from localray.client.executor import Executor
 from localray.protocol import DefineTemplate, RunTask, SetUpJob, TaskKind
 from localray.runtime.channel import SocketChannel
 from localray.runtime.environment import TaskEnvironment
+from localray.runtime.interrupts import guard
 from localray.runtime.output import prefix_output
 from localray.runtime.worker_progress import slot_of, write_progress
 from localray.shm.arena import Arena
@@ -56,7 +57,8 @@ class Worker:
 
     def serve(self) -> None:
         """Run tasks until the process is told to end; never returns."""
-        signal.signal(signal.SIGINT, self._on_interrupt)
+        guard.install(self._raise_if_cancelled)
+        os.register_at_fork(after_in_child=self._leave_to_parent)
         set_process_client(self.client)
         self._channel.start(self.client)
         executor, queue, work, channel = self._executor, self._executor.queue, self._work, self._channel
@@ -96,22 +98,31 @@ class Worker:
         if self._executor.running == task_id:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    def _on_interrupt(self, number: int, stack: FrameType | None) -> None:
+    def _raise_if_cancelled(self) -> None:
         """SIGINT is how a task is cancelled; it must only ever hit the user's code."""
         if self._executor.interruptible and self._executor.running in self._executor.cancelled:
             raise KeyboardInterrupt
 
     def _exit(self, reason: str) -> None:
         """End in an orderly way: exit handlers run, output is flushed."""
-        self._channel.flush()
-        # Not sys.exit: this may be any thread, and the fork server's own frames are below us.
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        try:
+            self._channel.flush()
+            # Not sys.exit: this may be any thread, and the fork server's own frames are below us.
+            atexit._run_exitfuncs()
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+        finally:
+            # Whatever the user's exit handlers or streams raised.
+            os._exit(0)
+
+    def _leave_to_parent(self) -> None:
+        """In a process that the user's code forked: the session is its parent's. When that code returns here, it ends."""
+        set_process_client(None)
+        self._channel.abandon()
 
 
-def _exit_now() -> None:
+def _exit_now() -> NoReturn:
     """The head is gone: nothing is left to do, and nobody to tell."""
     os._exit(1)
 

@@ -1,13 +1,15 @@
-"""The simulation: ordinary programs on a virtual cluster, under a virtual clock and a seed; the same seed gives the same run, always.
+"""The simulation: ordinary programs on a virtual cluster, under a virtual clock and a seed; the same seed gives the
+same run, always.
 
 * `program`: `run` a program and get a `Report`; `session`: what `ray.init(engine="sim")` starts
 * `clock`, `events`, `links`: virtual time, what is going to happen, messages on their way
-* `carriers`: threads of which one runs at a time; `threads`, `loops`, `patches`: what programs find in place of the real things
+* `carrier`, `agenda`, `carriers`: threads of which one runs at a time; `threads`, `loops`, `patches`: what programs
+  find in place of the real things
 * `host`, `worker`, `channel`, `store`: the virtual cluster around the kernel
 * `trace`: what happened, and its digest
 
-All decisions are the kernel's; nothing here decides anything but how long things take and what comes first of simultaneous things, by the seed.
-"""
+All decisions are the kernel's; nothing here decides anything but how long things take and what comes first of
+simultaneous things, by the seed."""
 
 from localray.sim.errors import DeadlockError, NotSimulatedError, SimulationLimitError
 from localray.sim.program import Report, run

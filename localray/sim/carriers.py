@@ -1,10 +1,12 @@
 """Carriers: threads that run user code one at a time, passing a baton; whoever blocks runs the event loop itself.
 
-The thread that holds the baton runs; all others sleep on a lock of their own. User code that blocks (`block`) lets events happen on its own stack until something can
-run: itself, and it just goes on; another blocked carrier, and the baton goes there; a new job, and the baton goes to a free carrier. A carrier whose job ends goes on with the
-events, and so runs the next job without any switch of threads. What runs next of several is drawn from the schedule's stream.
+The thread that holds the baton runs; all others sleep on a lock of their own. User code that blocks (`block`) lets
+events happen on its own stack until something can run: itself, and it just goes on; another blocked carrier, and the
+baton goes there; a new job, and the baton goes to a free carrier. A carrier whose job ends goes on with the events, and
+so runs the next job without any switch of threads. What runs next of several is drawn from the schedule's stream.
 
-Must not live here: what events and jobs do, whose they are (an `Owner` is all that is known of that), the kernel.
+Must not live here: what runs next (`localray.sim.agenda`), what events and jobs do, whose they are (an `Owner` is all
+that is known of that), the kernel.
 """
 
 from __future__ import annotations
@@ -14,84 +16,24 @@ import threading
 from collections.abc import Callable
 from contextvars import Context
 from random import Random
-from typing import Protocol
 
-from localray.client.client import Client
 from localray.client.current import set_thread_client
-from localray.sim.clock import VirtualClock
-from localray.sim.errors import CarrierStopped, DeadlockError, SimulationLimitError
+from localray.sim.agenda import Agenda
+from localray.sim.carrier import Blocked, Carrier, Job, Owner
+from localray.sim.clock import NANOSECONDS, VirtualClock
+from localray.sim.errors import CarrierStopped
 from localray.sim.events import Action, EventQueue
 
 _STOPS_TOLERATED = 1000
 """User code that catches even `BaseException` in a loop gets so many `CarrierStopped` before its thread is given up."""
 _SPIN_FREE_READS = 200
 _SPIN_READ_NS = 100_000
-"""A program that reads the clock over and over waits for time to pass: after so many reads in a row each one takes this long."""
-
-
-class Owner(Protocol):
-    """The virtual process that a job belongs to: the driver or a worker."""
-
-    @property
-    def alive(self) -> bool: ...
-
-    @property
-    def client(self) -> Client: ...
-
-
-class Blocked:
-    """One wait of one carrier. ``what`` tells in words what it is for; an idle one (an event loop with nothing to do) tells nothing."""
-
-    __slots__ = ("carrier", "chosen", "error", "ready", "what")
-
-    def __init__(self, carrier: Carrier, what: Callable[[], str]) -> None:
-        self.carrier = carrier
-        self.what = what
-        self.ready = False
-        self.chosen = False
-        self.error: BaseException | None = None
-
-
-class Job:
-    """A function to run on some carrier for an owner."""
-
-    __slots__ = ("function", "owner")
-
-    def __init__(self, function: Action, owner: Owner) -> None:
-        self.function = function
-        self.owner = owner
-
-
-class Carrier:
-    """One thread. The driver's is the program's own; a program's `threading.Thread` brings its own too; the others belong to the pool."""
-
-    __slots__ = ("abandoned", "blocked", "client", "gate", "job", "name", "owner", "reads", "stopped", "stops", "thread")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.gate = threading.Lock()
-        self.gate.acquire()
-        self.thread: threading.Thread | None = None
-        self.job: Job | None = None
-        self.owner: Owner | None = None
-        self.client: Client | None = None
-        self.blocked: Blocked | None = None
-        self.stopped = False
-        self.abandoned = False
-        self.stops = 0
-        self.reads = 0
-
-    def serve(self, owner: Owner | None) -> None:
-        """From now on this thread runs for that owner."""
-        self.owner = owner
-        self.client = None if owner is None else owner.client
-        self.stopped = False
-        self.stops = 0
-        set_thread_client(self.client)
+"""A program that reads the clock over and over waits for time to pass: after so many reads in a row each one takes this
+long."""
 
 
 class Carriers:
-    """The baton, the pool of threads, and the loop that lets events happen.
+    """The baton and the pool of threads.
 
     Args:
         clock: moved from here, and nowhere else.
@@ -102,24 +44,20 @@ class Carriers:
     def __init__(self, clock: VirtualClock, events: EventQueue, random: Random) -> None:
         self.clock = clock
         self.events = events
-        self._random = random
         self.driver = Carrier("driver")
         self.driver.thread = threading.current_thread()
+        self.agenda = Agenda(clock, events, random, self.driver, self._all)
         self.current = self.driver
         self.by_thread: dict[int, Carrier] = {threading.get_ident(): self.driver}
         self.in_user_code = True
         self.bypass = False
         self.closing = False
-        self.failure: BaseException | None = None
-        self.tick_at_ns: Callable[[], int | None] = _never
-        self.tick: Callable[[], bool] = _nothing
-        self.limit_ns: int | None = None
-        self._empty_ticks = 0
-        self._runnable: list[Blocked | Job] = []
         self._idle: list[Carrier] = []
         self._pool: list[Carrier] = []
         self._others: list[Carrier] = []
-        self._driver_interrupted = False
+
+    def _all(self) -> tuple[Carrier, ...]:
+        return (self.driver, *self._pool, *self._others)
 
     # ---------------------------------------------------------------- for user code
 
@@ -168,20 +106,17 @@ class Carriers:
             if carrier.stops > _STOPS_TOLERATED:
                 self._give_up(carrier)
             raise CarrierStopped(f"{carrier.name}: its virtual process is gone")
-        if self.failure is not None and carrier is self.driver:
-            raise self.failure
+        if self.agenda.failure is not None and carrier is self.driver:
+            raise self.agenda.failure
 
     def sleep(self, duration_ns: int, what: str = "") -> None:
         """Block for that long."""
         at_ns = self.clock.now_ns + duration_ns
-        next_at_ns = self.events.next_at_ns()
-        tick_at_ns = self.tick_at_ns()
-        quiet = not self._runnable and all(due is None or due > at_ns for due in (next_at_ns, tick_at_ns, self.limit_ns))
-        if quiet and not self.current.stopped and self.failure is None:
+        if not self.current.stopped and self.agenda.quiet_until(at_ns):
             # Nothing happens meanwhile, so nobody needs to be asked.
             self.clock.now_ns = at_ns
         else:
-            self.block(lambda: what or f"sleeps {duration_ns / 1e9:g} s", duration_ns, _ignore)
+            self.block(lambda: what or f"sleeps {duration_ns / NANOSECONDS:g} s", duration_ns, _ignore)
 
     def read_clock(self, carrier: Carrier) -> int:
         """What user code gets when it looks at the clock: time passes for those who do nothing but look."""
@@ -198,7 +133,7 @@ class Carriers:
         """The wait is over: its carrier may run."""
         if not blocked.ready and not blocked.chosen:
             blocked.ready = True
-            self._runnable.append(blocked)
+            self.agenda.add(blocked)
 
     def fail_wait(self, blocked: Blocked, error: BaseException) -> None:
         """End a wait with an exception."""
@@ -208,113 +143,33 @@ class Carriers:
     def _time_out(self, blocked: Blocked) -> None:
         # Like `wake`, but `ready` stays False: that is how the one who waits tells the two apart.
         if not blocked.ready and not blocked.chosen:
-            self._runnable.append(blocked)
+            self.agenda.add(blocked)
 
     def start(self, function: Action, owner: Owner) -> None:
         """Run a function on a carrier, as soon as its turn comes."""
-        self._runnable.append(Job(function, owner))
+        self.agenda.add(Job(function, owner))
 
     def stop(self, owner: Owner) -> None:
-        """The owner is gone: unwind all its carriers that are blocked; one that is running is unwound when it next blocks."""
+        """The owner is gone: unwind all its carriers that are blocked; one that is running is unwound when it next
+        blocks."""
         for carrier in (*self._pool, *self._others):
             if carrier.owner is owner:
                 carrier.stopped = True
                 if carrier.blocked is not None:
                     self.wake(carrier.blocked)
 
-    def fail(self, error: BaseException) -> None:
-        """The simulation itself is broken, or deadlocked: the driver gets to know, nothing else happens."""
-        if self.failure is None:
-            self.failure = error
-        self._runnable.clear()
-        self.events.clear()
-        self.tick_at_ns = _never
-        if self.driver.blocked is not None:
-            self.driver.blocked.chosen = False
-            self._runnable.append(self.driver.blocked)
-
     # ---------------------------------------------------------------- loop
 
     def _run_until(self, carrier: Carrier, blocked: Blocked) -> None:
         """Let events happen until this wait is chosen to go on."""
         while not blocked.chosen:
-            chosen = self._next()
+            chosen = self.agenda.next(self.current)
             if isinstance(chosen, Job):
                 other = self._free_carrier()
                 other.job = chosen
                 self._switch(carrier, other)
             elif chosen.carrier is not carrier:
                 self._switch(carrier, chosen.carrier)
-
-    def _next(self) -> Blocked | Job:
-        """What runs next; lets events happen until there is something."""
-        while True:
-            runnable = self._runnable
-            if self._driver_interrupted and self.driver.blocked is not None:
-                self._driver_interrupted = False
-                self.driver.blocked.chosen = True
-                return self.driver.blocked
-            while runnable:
-                chosen = runnable.pop(self._random.randrange(len(runnable)) if len(runnable) > 1 else 0)
-                if isinstance(chosen, Job):
-                    if chosen.owner.alive:
-                        return chosen
-                else:
-                    chosen.chosen = True
-                    # One whose carrier has meanwhile blocked again, inside a callback, goes on when that is over.
-                    if chosen.carrier.blocked is chosen:
-                        return chosen
-            try:
-                self._advance()
-            except BaseException as error:
-                if self.current is self.driver:
-                    raise
-                self.fail(error)
-
-    def _advance(self) -> None:
-        """Let the next event happen."""
-        at_ns = self.events.next_at_ns()
-        tick_ns = self.tick_at_ns()
-        if tick_ns is not None and (at_ns is None or tick_ns < at_ns):
-            self._move_clock(max(self.clock.now_ns, tick_ns))
-            if self.tick() or at_ns is not None:
-                self._empty_ticks = 0
-            else:
-                # The kernel looks, ever less often, after what may be held up: when it has found nothing for so long, it never will.
-                self._empty_ticks += 1
-                if self._empty_ticks > 20:
-                    self.fail(self._deadlock())
-            return
-        if at_ns is None:
-            self.fail(self._deadlock())
-            return
-        self._empty_ticks = 0
-        self._move_clock(at_ns)
-        self.events.pop()()
-
-    def _move_clock(self, at_ns: int) -> None:
-        if self.limit_ns is not None and at_ns > self.limit_ns:
-            raise SimulationLimitError(
-                f"The simulation was allowed {self.limit_ns / 1e9:g} s of virtual time, and somebody is still at it:\n"
-                + "\n".join(self.waiting())
-            )
-        self.clock.now_ns = at_ns
-
-    def waiting(self) -> list[str]:
-        """Who waits for what, a line each."""
-        lines = []
-        for carrier in (self.driver, *self._pool, *self._others):
-            if carrier.blocked is not None and not carrier.stopped:
-                what = carrier.blocked.what()
-                if what:
-                    lines.append(f"  {carrier.name} {what}")
-        return lines
-
-    def _deadlock(self) -> DeadlockError:
-        return DeadlockError(
-            f"Deadlock at {self.clock.now_s:.6f} s of virtual time: nothing can happen any more, and somebody still waits:\n"
-            + "\n".join(self.waiting())
-        )
 
     def _switch(self, carrier: Carrier, other: Carrier) -> None:
         """Pass the baton and sleep until it comes back."""
@@ -328,7 +183,8 @@ class Carriers:
         self.in_user_code = False
 
     def _sleep_as_driver(self) -> None:
-        """The driver's thread is the main one, which signals interrupt: then it must get the baton back before the exception goes on."""
+        """The driver's thread is the main one, which signals interrupt: then it must get the baton back before the
+        exception goes on."""
         try:
             self.driver.gate.acquire()
         except BaseException:
@@ -336,7 +192,7 @@ class Carriers:
                 # The baton came at the same moment; whether the lock was taken already cannot be known.
                 self.driver.gate.acquire(timeout=0.05)
             else:
-                self._driver_interrupted = True
+                self.agenda.driver_interrupted = True
                 self.driver.gate.acquire()
             self.current = self.driver
             raise
@@ -348,7 +204,9 @@ class Carriers:
             return self._idle.pop()
         carrier = Carrier(f"carrier-{len(self._pool) + 1}")
         self._pool.append(carrier)
-        carrier.thread = threading.Thread(target=self._main, args=(carrier,), name=f"localray-{carrier.name}", daemon=True)
+        carrier.thread = threading.Thread(
+            target=self._main, args=(carrier,), name=f"localray-{carrier.name}", daemon=True
+        )
         self.start_thread(carrier.thread)
         return carrier
 
@@ -372,7 +230,7 @@ class Carriers:
                 job = None
                 if self.closing:
                     break
-            chosen = self._next()
+            chosen = self.agenda.next(self.current)
             if isinstance(chosen, Job):
                 carrier.job = chosen
             else:
@@ -390,7 +248,7 @@ class Carriers:
             # Its virtual process is gone; that is all there was to do.
             carrier.stopped = False
         except BaseException as error:  # noqa: BLE001 - what leaves a job is a bug of ours, and the driver is the one to tell
-            self.fail(error)
+            self.agenda.fail(error)
         finally:
             self.in_user_code = False
             carrier.serve(None)
@@ -434,7 +292,7 @@ class Carriers:
         if self.closing:
             self.driver.gate.release()
             return
-        chosen = self._next()
+        chosen = self.agenda.next(self.current)
         other = self._free_carrier() if isinstance(chosen, Job) else chosen.carrier
         if isinstance(chosen, Job):
             other.job = chosen
@@ -444,7 +302,8 @@ class Carriers:
     def _give_up(self, carrier: Carrier) -> None:
         """A thread that can't be unwound sleeps for ever; it is a daemon and ends with the process."""
         print(
-            f"localray: {carrier.name} catches every exception in a loop and could not be stopped; its thread is abandoned",
+            f"localray: {carrier.name} catches every exception in a loop and could not be stopped; "
+            "its thread is abandoned",
             file=sys.stderr,
         )
         carrier.abandoned = True
@@ -457,8 +316,7 @@ class Carriers:
     def close(self) -> None:
         """End every thread; the caller is the driver and holds the baton."""
         self.closing = True
-        self._runnable.clear()
-        self.events.clear()
+        self.agenda.clear()
         carriers = [*self._others, *self._pool]
         for carrier in carriers:
             carrier.stopped = True
@@ -476,16 +334,5 @@ class Carriers:
         set_thread_client(None)
 
 
-def _never() -> int | None:
-    return None
-
-
-def _nothing() -> bool:
-    return False
-
-
 def _ignore(blocked: Blocked) -> None:
     """Nobody wakes a sleeper but its timeout."""
-
-
-__all__ = ["Blocked", "Carrier", "Carriers", "Job", "Owner"]

@@ -1,4 +1,5 @@
-"""A client's channel in a simulation: messages are scheduled deliveries, waiting lets the world go on. Implements `localray.client.channel.Channel`."""
+"""A client's channel in a simulation: messages are scheduled deliveries, waiting lets the world go on. Implements
+`localray.client.channel.Channel`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from localray.client.channel import Waiter
 from localray.client.current import set_thread_client
 from localray.exceptions import RaySystemError
 from localray.protocol import ClientMessage, KernelMessage, TaskDone
-from localray.sim.carriers import Blocked, Carriers, Owner
+from localray.sim.carrier import Blocked, Owner
+from localray.sim.carriers import Carriers
 from localray.sim.clock import NANOSECONDS, to_ns
 from localray.sim.errors import NotSimulatedError
 from localray.sim.links import Link, Timing
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from localray.client.client import Client
 
 _POLL_NS = 5_000_000
-"""What a wait with a timeout of 0 takes: long enough for a question and its answer, so that polling finds what is there, and lets time pass."""
+"""What a wait with a timeout of 0 takes: long enough for a question and its answer, so that polling finds what is
+there, and lets time pass."""
 
 
 class Wakeable(Protocol):
@@ -109,8 +112,8 @@ class VirtualChannel:
         carriers = self._carriers
         if carriers.current is not carriers.mine():
             raise NotSimulatedError(
-                f"Thread {threading.current_thread().name!r} is no part of the simulation: it was started before ray.init(engine='sim'). "
-                "Start it afterwards, by threading.Thread."
+                f"Thread {threading.current_thread().name!r} is no part of the simulation: it was started before "
+                "ray.init(engine='sim'). Start it afterwards, by threading.Thread."
             )
         self.flush()
         if waiter.ready:

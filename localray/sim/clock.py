@@ -1,7 +1,8 @@
-"""The virtual clock: integer nanoseconds since the start of the simulation, so that no rounding depends on how long it has run.
+"""The virtual clock: integer nanoseconds since the start of the simulation, so that no rounding depends on how long it
+has run.
 
-Must not live here: who moves it (`localray.sim.carriers`), who reads it instead of the real ones (`localray.sim.patches`).
-"""
+Must not live here: who moves it (`localray.sim.carriers`), who reads it instead of the real ones
+(`localray.sim.patches`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a simulation raises of itself: a deadlock found, a limit reached, something that cannot be simulated; and the exception that ends a carrier."""
+"""What a simulation raises of itself: a deadlock found, a limit reached, something that cannot be simulated; and the
+exception that ends a carrier."""
 
 from __future__ import annotations
 
@@ -15,8 +16,10 @@ class SimulationLimitError(RayError):
 
 
 class NotSimulatedError(RayError):
-    """The program did something that this simulation can't do under a virtual clock. The text says what and what to do instead."""
+    """The program did something that this simulation can't do under a virtual clock. The text says what and what to do
+    instead."""
 
 
 class CarrierStopped(WorkerExit):
-    """Raised where a carrier blocks whose virtual process is gone, to unwind it. A BaseException: no handler of the user's should keep it."""
+    """Raised where a carrier blocks whose virtual process is gone, to unwind it. A BaseException: no handler of the
+    user's should keep it."""

@@ -1,8 +1,8 @@
 """What is going to happen: a heap of timed events, and the random streams that decide between equals.
 
-Events at the same moment happen in an order drawn from the schedule's stream: so seeds differ in the order of simultaneous things. There is one stream for each purpose, so that
-drawing more of one (a program that calls `random` more often, a new fault) does not shift the others. Must not live here: what events do.
-"""
+Events at the same moment happen in an order drawn from the schedule's stream: so seeds differ in the order of
+simultaneous things. There is one stream for each purpose, so that drawing more of one (a program that calls `random`
+more often, a new fault) does not shift the others. Must not live here: what events do."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Action: TypeAlias = Callable[[], None]
 class Streams:
     """Independent streams of random numbers, all from one seed.
 
-    ``schedule`` decides latencies, costs and ties; ``faults`` is for faults; ``user`` is what the program's own `random` is seeded from.
-    """
+    ``schedule`` decides latencies, costs and ties; ``faults`` is for faults; ``user`` is what the program's own
+    `random` is seeded from."""
 
     __slots__ = ("faults", "schedule", "user")
 

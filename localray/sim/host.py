@@ -1,4 +1,5 @@
-"""The virtual cluster: steps the kernel for what arrives, and carries its effects out on virtual workers. The counterpart of `localray.runtime.head`.
+"""The virtual cluster: steps the kernel for what arrives, and carries its effects out on virtual workers. The
+counterpart of `localray.runtime.head`.
 
 Must not live here: decisions; threads and clocks (`localray.sim.carriers`).
 """
@@ -28,7 +29,8 @@ from localray.kernel.effects import (
 from localray.kernel.invariants import check
 from localray.protocol import ClientMessage, KernelMessage, RegisterDriver, Registered
 from localray.shm.allocator import Allocator
-from localray.sim.carriers import Carriers, Owner
+from localray.sim.carrier import Blocked, Owner
+from localray.sim.carriers import Carriers
 from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS, to_ns
 from localray.sim.errors import SimulationLimitError
@@ -38,7 +40,8 @@ from localray.sim.trace import Trace
 from localray.sim.worker import VirtualWorker
 
 _CHECK_AGAIN_AFTER = 40
-"""Thinned checks: after a check of n objects the next comes n / this many steps later, so that checking stays a constant factor."""
+"""Thinned checks: after a check of n objects the next comes n / this many steps later, so that checking stays a
+constant factor."""
 _LEAST_TICK_NS = 1_000
 
 
@@ -98,8 +101,8 @@ class Host:
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
             Stop: self._stop,  # type: ignore[dict-item]
         }
-        carriers.tick_at_ns = self._next_tick_ns
-        carriers.tick = lambda: self.step(Tick(), ENVIRONMENT)
+        carriers.agenda.tick_at_ns = self._next_tick_ns
+        carriers.agenda.tick = lambda: self.step(Tick(), ENVIRONMENT)
 
     # ---------------------------------------------------------------- setting up
 
@@ -109,14 +112,21 @@ class Host:
         self.step(event, ENVIRONMENT)
 
     def connect_driver(self, owner: Owner, hello: RegisterDriver) -> tuple[Registered, VirtualChannel]:
-        """A driver joins at once; returns what the kernel says, and the driver's channel, which still needs its client."""
+        """A driver joins at once; returns what the kernel says, and the driver's channel, which still needs its
+        client."""
         number = self.kernel.new_client_number()
         arrived: list[KernelMessage] = []
-        self._inward[number] = Link(self._clock, self._carriers.events, self._timing, arrived.extend)
-        self.step(DriverConnected(number), ENVIRONMENT)
-        self.step(hello, number)
-        while not arrived:
-            self._carriers.sleep(_LEAST_TICK_NS)
+
+        def wait_for_answer(blocked: Blocked) -> None:
+            def take(messages: list[KernelMessage]) -> None:
+                arrived.extend(messages)
+                self._carriers.wake(blocked)
+
+            self._inward[number] = Link(self._clock, self._carriers.events, self._timing, take)
+            self.step(DriverConnected(number), ENVIRONMENT)
+            self.step(hello, number)
+
+        self._carriers.block(lambda: "registers with the kernel", None, wait_for_answer)
         answer = arrived[0]
         if not isinstance(answer, Registered):
             raise TypeError(f"the kernel answered a driver with {type(answer).__name__}")
@@ -124,7 +134,9 @@ class Host:
 
     def _open_channel(self, number: int, owner: Owner) -> VirtualChannel:
         events = self._carriers.events
-        outward: Link[ClientMessage] = Link(self._clock, events, self._timing, lambda messages: self._take_in(number, messages))
+        outward: Link[ClientMessage] = Link(
+            self._clock, events, self._timing, lambda messages: self._take_in(number, messages)
+        )
         channel = VirtualChannel(self._carriers, self._timing, owner, outward, self.describe)
         self._outward[number] = outward
         inward = Link(self._clock, events, self._timing, channel.deliver)
@@ -146,8 +158,10 @@ class Host:
         trace = self.trace
         trace.event(now_ns, event, sender)
         if self.step_limit is not None and trace.steps > self.step_limit:
-            waiting = "\n".join(self._carriers.waiting())
-            raise SimulationLimitError(f"The simulation was allowed {self.step_limit} steps, and is not done:\n{waiting}")
+            waiting = "\n".join(self._carriers.agenda.waiting())
+            raise SimulationLimitError(
+                f"The simulation was allowed {self.step_limit} steps, and is not done:\n{waiting}"
+            )
         effects = self.kernel.step(now_ns / NANOSECONDS, event, sender)
         self._tick_known = False
         if self._checks is not Checks.NEVER:
@@ -176,7 +190,9 @@ class Host:
             self._tick_known = True
             deadline_s = self.kernel.deadline_s
             # Always later than now: a deadline that rounds to this very moment would be ticked for ever.
-            self._tick_at_ns = None if deadline_s is None else max(to_ns(deadline_s), self._clock.now_ns) + _LEAST_TICK_NS
+            self._tick_at_ns = (
+                None if deadline_s is None else max(to_ns(deadline_s), self._clock.now_ns) + _LEAST_TICK_NS
+            )
         return self._tick_at_ns
 
     def describe(self, object_id: bytes) -> str:
@@ -222,7 +238,9 @@ class Host:
     def _allocate(self, effect: AllocateBuffer) -> None:
         location = self._allocator.allocate(effect.size_bytes)
         self.step(
-            BufferAllocated(effect.client, effect.request, effect.node, -1 if location is None else location, effect.size_bytes),
+            BufferAllocated(
+                effect.client, effect.request, effect.node, -1 if location is None else location, effect.size_bytes
+            ),
             ENVIRONMENT,
         )
 

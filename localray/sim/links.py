@@ -1,7 +1,7 @@
 """One direction of a client's channel: messages arrive in order, after a while, several together.
 
-A message joins the one before it, if that is still on its way, more often than not: as in real life, where a reader takes all that has arrived. Must not live here: what messages mean.
-"""
+A message joins the one before it, if that is still on its way, more often than not: as in real life, where a reader
+takes all that has arrived. Must not live here: what messages mean."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ class Link(Generic[M]):
 
     __slots__ = ("_clock", "_deliver", "_events", "_last_ns", "_open", "_timing", "cut")
 
-    def __init__(self, clock: VirtualClock, events: EventQueue, timing: Timing, deliver: Callable[[list[M]], None]) -> None:
+    def __init__(
+        self, clock: VirtualClock, events: EventQueue, timing: Timing, deliver: Callable[[list[M]], None]
+    ) -> None:
         self._clock = clock
         self._events = events
         self._timing = timing

@@ -10,7 +10,8 @@ from asyncio import base_events
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from localray.sim.carriers import Blocked, Carriers
+from localray.sim.carrier import Blocked
+from localray.sim.carriers import Carriers
 from localray.sim.clock import MONOTONIC_START_NS, NANOSECONDS, to_ns
 from localray.sim.errors import CarrierStopped
 
@@ -50,7 +51,8 @@ class VirtualSelector:
 
 
 class VirtualEventLoop(base_events.BaseEventLoop):
-    """The loop of a virtual driver or asyncio actor. Reading and writing files and sockets raises `NotImplementedError`.
+    """The loop of a virtual driver or asyncio actor. Reading and writing files and sockets raises
+    `NotImplementedError`.
 
     Args:
         carriers: whose clock it lives by.

@@ -1,8 +1,8 @@
 """What is virtual during a simulation, as data, and its putting in place and taking back.
 
-Every replacement is a function of this module or `localray.sim.threads` that asks whether the calling thread belongs to a simulation; for any other thread, and after the simulation, it is
-the real one. So code that got hold of one during a session keeps working. Must not live here: the replacements for threads and locks (`localray.sim.threads`).
-"""
+Every replacement is a function of this module or `localray.sim.threads` that asks whether the calling thread belongs to
+a simulation; for any other thread, and after the simulation, it is the real one. So code that got hold of one during a
+session keeps working. Must not live here: the replacements for threads and locks (`localray.sim.threads`)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from types import ModuleType
 from typing import Final, TypeAlias, cast
@@ -149,7 +150,8 @@ VIRTUAL: Final[tuple[tuple[str, _Function], ...]] = (
     ("asyncio.events.new_event_loop", _new_event_loop),
     *threads.VIRTUAL,
 )
-"""What is replaced, by its name. `random`'s own functions, and numpy's, are seeded; `uuid.uuid4` and `secrets` use `os.urandom`."""
+"""What is replaced, by its name. `random`'s own functions, and numpy's, are seeded; `uuid.uuid4` and `secrets` use
+`os.urandom`."""
 
 _ALIASES: Final[tuple[tuple[str, str], ...]] = (
     ("threading._time", "time.monotonic"),
@@ -246,7 +248,7 @@ class Patches:
             sys.modules["numpy.random"].set_state(self._numpy_state)
 
 
-_library_roots = tuple({os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))})
+_library_roots = (str(Path(os.__file__).parent), str(Path(__file__).resolve().parent.parent))
 _is_users: dict[str, bool] = {}
 
 

@@ -11,10 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from localray.client.current import current_client, set_process_client
-from localray.options import RESOURCE_UNIT, to_units
 from localray.sim.host import Checks
-from localray.sim.session import SimulatedSession
+from localray.sim.session import SessionOptions, starting
 
 _STORE_BYTES = 256 * 2**20
 
@@ -23,9 +21,8 @@ _STORE_BYTES = 256 * 2**20
 class Report:
     """What came of one run.
 
-    ``digest`` is of everything the kernel was told and answered; ``steps`` counts what it was told; ``error`` is what the program raised, if
-    anything; ``trace`` is empty unless it was asked for.
-    """
+    ``digest`` is of everything the kernel was told and answered; ``steps`` counts what it was told; ``error`` is what
+    the program raised, if anything; ``trace`` is empty unless it was asked for."""
 
     seed: int
     digest: str
@@ -44,7 +41,7 @@ def run(
     num_gpus: float = 0,
     resources: Mapping[str, float] | None = None,
     object_store_memory: int = _STORE_BYTES,
-    namespace: str = "",
+    namespace: str | None = None,
     nodes: int = 1,
     check_invariants: bool = True,
     keep_trace: bool = False,
@@ -55,10 +52,11 @@ def run(
 
     Args:
         program: called with the module `localray`, in a session; whatever it raises is reported.
-        seed: decides everything that is left open: latencies, start-up times, the order of simultaneous events, `random`.
+        seed: decides everything that is left open: latencies, start-up times, the order of simultaneous events,
+            `random`.
         num_cpus, num_gpus, resources: of each node.
         object_store_memory: in bytes.
-        namespace: of the program's actors; empty for one of its own.
+        namespace: of the program's actors; None for one of its own.
         nodes: how many nodes there are.
         check_invariants: check the kernel's invariants after every step.
         keep_trace: report the trace, for finding where two runs part.
@@ -78,39 +76,40 @@ def run(
         >>> sim.run(program, seed=7).error is None
         True
     """
-    if current_client() is not None:
-        raise RuntimeError("There is a session already. Call ray.shutdown() before running a simulation.")
-    units = {"CPU": to_units(num_cpus), "GPU": to_units(num_gpus)}
-    units.update({name: to_units(amount) for name, amount in (resources or {}).items()})
-    units.update({"node:__internal_head__": RESOURCE_UNIT, "node:127.0.0.1": RESOURCE_UNIT})
     notices: list[str] = []
-    session = SimulatedSession(
-        {name: amount for name, amount in units.items() if amount},
-        {},
-        object_store_memory,
-        namespace,
-        seed,
-        notices.append,
+    options = SessionOptions(
         nodes=nodes,
         checks=Checks.ALWAYS if check_invariants else Checks.NEVER,
         keep_trace=keep_trace,
         time_limit_s=time_limit_s,
         step_limit=step_limit,
+        notify=notices.append,
     )
+    ray = importlib.import_module("localray")
+    with starting(options) as started:
+        ray.init(
+            engine="sim",
+            seed=seed,
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            resources=resources,
+            object_store_memory=object_store_memory,
+            namespace=namespace,
+        )
+        session = started[0]
     error: Exception | None = None
-    set_process_client(session.client)
     try:
-        program(importlib.import_module("localray"))
+        program(ray)
     except Exception as raised:  # noqa: BLE001 - whatever the program raised is what there is to report
         error = raised
     finally:
-        set_process_client(None)
         ending = sys.exc_info()[1]
         try:
-            session.shutdown()
+            ray.shutdown()
         except Exception as raised:
-            if error is None and ending is None:
-                error = raised
+            if ending is not None:
+                raise
+            error = error or raised
     return Report(
         seed,
         session.trace.digest(),

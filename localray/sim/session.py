@@ -1,4 +1,5 @@
-"""A simulated session: what `ray.init(engine="sim")` starts. Puts the parts together, and takes them apart again without a trace.
+"""A simulated session: what `ray.init(engine="sim")` starts. Puts the parts together, and takes them apart again
+without a trace.
 
 Must not live here: the parts.
 """
@@ -9,7 +10,10 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from localray.client.client import Client
@@ -17,7 +21,8 @@ from localray.exceptions import RaySystemError
 from localray.kernel import Kernel
 from localray.kernel.effects import NodeAdded
 from localray.protocol import RegisterDriver, ShutDown
-from localray.sim.carriers import Blocked, Carriers
+from localray.sim.carrier import Blocked
+from localray.sim.carriers import Carriers
 from localray.sim.clock import VirtualClock, to_ns
 from localray.sim.errors import DeadlockError
 from localray.sim.events import EventQueue, Streams
@@ -27,6 +32,39 @@ from localray.sim.trace import Trace
 
 _CPU_UNITS = 10_000
 _MOST_PRESTARTED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What `ray.init` has no words for.
+
+    ``nodes`` is how many nodes there are; ``checks`` how often the kernel's invariants are checked; ``keep_trace``
+    keeps every line of the trace; after ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel,
+    `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives."""
+
+    nodes: int = 1
+    checks: Checks = Checks.THINNED
+    keep_trace: bool = False
+    time_limit_s: float | None = None
+    step_limit: int | None = None
+    notify: Callable[[str], None] | None = None
+
+
+_next_options: list[SessionOptions] = []
+_started: list[SimulatedSession] = []
+
+
+@contextmanager
+def starting(options: SessionOptions) -> Iterator[list[SimulatedSession]]:
+    """The next simulated session gets these options, and is found in the list when it has started: how a caller above
+    and one below `ray.init` meet."""
+    _next_options[:] = [options]
+    _started.clear()
+    try:
+        yield _started
+    finally:
+        _next_options.clear()
+        _started.clear()
 
 
 class VirtualDriver:
@@ -47,11 +85,6 @@ class SimulatedSession:
         namespace: of the driver's actors; empty for a new one.
         seed: decides everything that is left open.
         notify: shows a text to the user.
-        nodes: how many nodes there are.
-        checks: how often the kernel's invariants are checked.
-        keep_trace: keep every line of the trace.
-        time_limit_s: of virtual time, after which `SimulationLimitError` is raised; None for none.
-        step_limit: of the kernel, likewise.
     """
 
     def __init__(
@@ -62,28 +95,32 @@ class SimulatedSession:
         namespace: str,
         seed: int,
         notify: Callable[[str], None],
-        *,
-        nodes: int = 1,
-        checks: Checks = Checks.THINNED,
-        keep_trace: bool = False,
-        time_limit_s: float | None = None,
-        step_limit: int | None = None,
     ) -> None:
+        options = _next_options.pop() if _next_options else SessionOptions()
+        notify = options.notify or notify
         self.seed = seed
-        self.trace = Trace(keep=keep_trace)
+        self.trace = Trace(keep=options.keep_trace)
         streams = Streams(seed)
         clock = VirtualClock()
         self.carriers = Carriers(clock, EventQueue(streams.schedule), streams.schedule)
-        self.carriers.limit_ns = None if time_limit_s is None else to_ns(time_limit_s)
-        self.host = Host(Kernel(Random(f"kernel {seed}")), self.carriers, streams.schedule, store_bytes, checks, self.trace, notify)
-        self.host.step_limit = step_limit
+        self.carriers.agenda.limit_ns = None if options.time_limit_s is None else to_ns(options.time_limit_s)
+        self.host = Host(
+            Kernel(Random(f"kernel {seed}")),
+            self.carriers,
+            streams.schedule,
+            store_bytes,
+            options.checks,
+            self.trace,
+            notify,
+        )
+        self.host.step_limit = options.step_limit
         self._thread = threading.get_ident()
         self._over = False
         self._driver = VirtualDriver()
         node_random = Random(f"nodes {seed}")
-        for number in range(nodes):
+        for number in range(options.nodes):
             self.host.add_node(_node(number, node_random, resources, labels, store_bytes))
-        hello = RegisterDriver(os.getpid(), namespace, tuple(sys.path), os.getcwd())
+        hello = RegisterDriver(os.getpid(), namespace, tuple(sys.path), str(Path.cwd()))
         registered, channel = self.host.connect_driver(self._driver, hello)
         self.client = Client(
             channel,
@@ -98,7 +135,8 @@ class SimulatedSession:
         self._driver.client = self.client
         self.carriers.driver.serve(self._driver)
         self._collecting = gc.isenabled()
-        # References that die in cycles must die at moments that the run decides, not whenever the collector's counters say.
+        # References that die in cycles must die at moments that the run decides, not whenever the collector's counters
+        # say.
         gc.disable()
         self._frozen = gc.get_freeze_count() == 0
         if self._frozen:
@@ -106,6 +144,7 @@ class SimulatedSession:
             gc.freeze()
         self._patches = Patches(self.carriers, streams.user)
         self._patches.install()
+        _started.append(self)
 
     @property
     def virtual_time_s(self) -> float:
@@ -124,7 +163,7 @@ class SimulatedSession:
             raise RaySystemError("A simulated session must be shut down by the thread that started it.")
         self._over = True
         try:
-            if self.carriers.failure is None:
+            if self.carriers.agenda.failure is None:
                 self._leave()
         finally:
             self._driver.alive = False
@@ -154,7 +193,9 @@ class SimulatedSession:
             raise RaySystemError("The kernel did not end the session.") from error
 
 
-def _node(number: int, random: Random, resources: Mapping[str, int], labels: Mapping[str, str], store_bytes: int) -> NodeAdded:
+def _node(
+    number: int, random: Random, resources: Mapping[str, int], labels: Mapping[str, str], store_bytes: int
+) -> NodeAdded:
     prestart = max(1, min(resources.get("CPU", 0) // _CPU_UNITS, _MOST_PRESTARTED))
     return NodeAdded(
         random.randbytes(28), tuple(sorted(resources.items())), tuple(sorted(labels.items())), store_bytes, prestart

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 
 class VirtualStore:
-    """What all virtual nodes keep their objects in. A view keeps its bytes alive even when the location is used again."""
+    """What all virtual nodes keep their objects in. A view keeps its bytes alive even when the location is used
+    again."""
 
     def __init__(self) -> None:
         self._bytes: dict[int, bytearray] = {}

@@ -1,8 +1,8 @@
 """Threads and locks of the program in virtual time: replacements for what `threading` and `queue` offer.
 
-A thread that the program starts becomes a carrier; a lock or condition that a carrier waits for lets the world go on. Everything built of these (events, semaphores, queues,
-futures, thread pools) follows. Must not live here: the table of all replacements (`localray.sim.patches`).
-"""
+A thread that the program starts becomes a carrier; a lock or condition that a carrier waits for lets the world go on.
+Everything built of these (events, semaphores, queues, futures, thread pools) follows. Must not live here: the table of
+all replacements (`localray.sim.patches`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.sim.carriers import Blocked, Carrier, Carriers
+from localray.sim.carrier import Blocked, Carrier
+from localray.sim.carriers import Carriers
 from localray.sim.clock import to_ns
 
 _Function: TypeAlias = "Callable[..., object]"
@@ -206,7 +207,9 @@ def _condition_wait(self: threading.Condition, timeout: float | None = None) -> 
         notified.blocked = blocked
 
     try:
-        woken = carriers.block(lambda: "waits for a condition", None if timeout is None else to_ns(max(0.0, timeout)), register)
+        woken = carriers.block(
+            lambda: "waits for a condition", None if timeout is None else to_ns(max(0.0, timeout)), register
+        )
         return woken
     finally:
         condition._acquire_restore(state)
@@ -264,7 +267,9 @@ def _thread_join(self: threading.Thread, timeout: float | None = None) -> None:
     known = _threads.get(self)
     if known is not None:
         carriers.block(
-            lambda: f"joins thread {self.name!r}", None if timeout is None else to_ns(max(0.0, timeout)), known[1].append
+            lambda: f"joins thread {self.name!r}",
+            None if timeout is None else to_ns(max(0.0, timeout)),
+            known[1].append,
         )
         if self in _threads:
             return

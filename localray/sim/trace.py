@@ -1,8 +1,9 @@
-"""The trace: every event that reaches the kernel and every effect it answers with, when and about what; and its running digest.
+"""The trace: every event that reaches the kernel and every effect it answers with, when and about what; and its running
+digest.
 
-Two runs with equal digests made the same decisions at the same moments. Payload bytes are left out: what user code pickles may differ from run to run (sets under another
-hash seed, addresses in texts) without anything having been decided differently. Must not live here: what is done with messages.
-"""
+Two runs with equal digests made the same decisions at the same moments. Payload bytes are left out: what user code
+pickles may differ from run to run (sets under another hash seed, addresses in texts) without anything having been
+decided differently. Must not live here: what is done with messages."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import hashlib
 import marshal
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from localray.kernel import Event
 from localray.kernel.effects import (
@@ -137,7 +138,8 @@ _FACTS: Final[dict[type, Facts]] = {
     ReleaseBuffer: itemgetter(0, 1),
     Stop: _nothing,
 }
-"""What of each kind of message belongs to the trace: ids, numbers and places, never what the user's values look like."""
+"""What of each kind of message belongs to the trace: ids, numbers and places, never what the user's values look
+like."""
 
 
 class Trace:
@@ -168,7 +170,7 @@ class Trace:
     def _note(self, now_ns: int, kind: type, party: int, message: tuple[object, ...]) -> None:
         entry = (now_ns, kind.__name__, party, _FACTS[kind](message))
         # Version 2 of marshal writes no back-references, which would depend on which objects happen to be shared.
-        self._digest.update(marshal.dumps(entry, 2))
+        self._digest.update(marshal.dumps(cast("tuple[int, str, int, bytes]", entry), 2))
         if self._kept is not None:
             self._kept.append(entry)
 

@@ -1,7 +1,8 @@
-"""A virtual worker: a client and an executor, whose tasks run on carriers one after the other. It does what the executor says and decides nothing.
+"""A virtual worker: a client and an executor, whose tasks run on carriers one after the other. It does what the
+executor says and decides nothing.
 
-Between two tasks it holds no thread: the next one starts by an event, on whichever carrier is free. Must not live here: applying the kernel's effects (`localray.sim.host`).
-"""
+Between two tasks it holds no thread: the next one starts by an event, on whichever carrier is free. Must not live here:
+applying the kernel's effects (`localray.sim.host`)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from collections.abc import Callable
 from localray.client.client import Client
 from localray.client.executor import Executor
 from localray.protocol import DefineTemplate, RunTask, SetUpJob
-from localray.sim.carriers import Carrier, Carriers
+from localray.sim.carrier import Carrier
+from localray.sim.carriers import Carriers
 from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS
 from localray.sim.errors import CarrierStopped
@@ -29,7 +31,9 @@ class VirtualWorker(Process):
         died: called once when it ends, with the cause.
     """
 
-    def __init__(self, number: int, carriers: Carriers, timing: Timing, died: Callable[[VirtualWorker, str], None]) -> None:
+    def __init__(
+        self, number: int, carriers: Carriers, timing: Timing, died: Callable[[VirtualWorker, str], None]
+    ) -> None:
         self.number = number
         self.alive = True
         self.started = 0
@@ -39,7 +43,9 @@ class VirtualWorker(Process):
         self._busy = False
         self._runner: Carrier | None = None
 
-    def come_up(self, channel: VirtualChannel, store: VirtualStore, node_id: bytes, notify: Callable[[str], None]) -> None:
+    def come_up(
+        self, channel: VirtualChannel, store: VirtualStore, node_id: bytes, notify: Callable[[str], None]
+    ) -> None:
         """Its process is there: it has a client from now on."""
         self.channel = channel
         self.client = Client(channel, store, self.number, 0, node_id, "", notify)

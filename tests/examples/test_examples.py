@@ -78,7 +78,7 @@ def test_progress_bar_shows_on_a_terminal_and_leaves_the_report_alone() -> None:
 
 
 def _read_until_closed(terminal: int) -> str:
-    chunks = []
+    chunks: list[bytes] = []
     while True:
         try:
             chunk = os.read(terminal, 65536)

@@ -65,8 +65,31 @@ from .rendering import Renderer
 
 _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = frozenset(
-    "deps borrows contains returns retries max_calls fn mode name namespace needed request error at size took hold cause started "
-    "store prestart status seed".split()
+    [
+        "deps",
+        "borrows",
+        "contains",
+        "returns",
+        "retries",
+        "max_calls",
+        "fn",
+        "mode",
+        "name",
+        "namespace",
+        "needed",
+        "request",
+        "error",
+        "at",
+        "size",
+        "took",
+        "hold",
+        "cause",
+        "started",
+        "store",
+        "prestart",
+        "status",
+        "seed",
+    ]
 )
 
 
@@ -217,7 +240,9 @@ class Cluster:
         """The number of the template that the options make, defined at its first use."""
         is_actor = kind is TaskKind.ACTOR_CREATION
         to_place = () if kind is TaskKind.ACTOR_CALL else words.resources("1")
-        to_hold = tuple(pair for pair in to_place if pair[0] != "CPU" or words.keys.get("cpu")) if is_actor else to_place
+        to_hold = (
+            tuple(pair for pair in to_place if pair[0] != "CPU" or words.keys.get("cpu")) if is_actor else to_place
+        )
         function = words.keys.get("fn", "A" if is_actor else "f")
         method = "" if kind is TaskKind.TASK else function
         name = f"{function}.__init__" if is_actor else function
@@ -272,7 +297,19 @@ class Cluster:
         detached, get_if_exists = "detached" in words.plain, "get_if_exists" in words.plain
         self.step(
             CreateActor(
-                task_id, template, b"", deps, borrows, actor_id, name, space, detached, get_if_exists, -1, b"class", request
+                task_id,
+                template,
+                b"",
+                deps,
+                borrows,
+                actor_id,
+                name,
+                space,
+                detached,
+                get_if_exists,
+                -1,
+                b"class",
+                request,
             ),
             client,
         )
@@ -298,7 +335,13 @@ class Cluster:
             return (Status.TASK_ERROR.value, words.keys["error"].encode(), INLINE, 0, ())
         location = words.number("at", INLINE)
         text = words.text or "None"
-        return (Status.VALUE.value, b"" if location >= 0 else text.encode(), location, words.number("size", 4), contained)
+        return (
+            Status.VALUE.value,
+            b"" if location >= 0 else text.encode(),
+            location,
+            words.number("size", 4),
+            contained,
+        )
 
     def _client_returned(self, client: int, words: Words) -> None:
         self.step(TasksReturned(tuple(self.names.tasks[name] for name in words.plain)), client)
@@ -307,7 +350,9 @@ class Cluster:
         self.step(KillActor(self.names.actors.get(words.plain[0], b"?" * 16), True), client)
 
     def _client_exits(self, client: int, words: Words) -> None:
-        self.step(ActorExiting(self.names.actors[words.plain[0]], "The actor exited by its own `exit_actor()`."), client)
+        self.step(
+            ActorExiting(self.names.actors[words.plain[0]], "The actor exited by its own `exit_actor()`."), client
+        )
 
     def _client_cancel(self, client: int, words: Words) -> None:
         (object_id,) = self.names.object_ids(words.plain[:1])

@@ -39,7 +39,9 @@ def test_trace(path: Path, rewrite: bool) -> None:
     if rewrite:
         path.write_text(answered)
         return
-    difference = "\n".join(difflib.unified_diff(expected.splitlines(), answered.splitlines(), "expected", "answered", lineterm=""))
+    difference = "\n".join(
+        difflib.unified_diff(expected.splitlines(), answered.splitlines(), "expected", "answered", lineterm="")
+    )
     assert not difference, difference
 
 

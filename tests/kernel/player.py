@@ -1,0 +1,278 @@
+"""Random programs against the kernel: drivers and workers that do anything they might, in any order, with messages in flight.
+
+Every step is a line of the trace language, so a failure is a trace that can be kept. Must not live here: what follows from a step (`world`), the
+clients' state (`model`), the end (`ending`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .model import Choices, Client, Spec
+from .world import World
+
+_DEMANDS = ("", "", "", " cpu=0", " cpu=0.5", " cpu=2", " gpu=0.5", " gpu=1")
+
+
+class Player(World):
+    """One random program, played to its end."""
+
+    def __init__(self, choices: Choices) -> None:
+        super().__init__()
+        self.choices = choices
+        self.named = 0
+        # What a program is given to is chosen once for all of it: so that some of them go far into each corner.
+        self.deadly = choices.one_of((0, 0, 60, 15))
+        self.burst = choices.one_of((1, 1, 4, 12))
+        self.demands = choices.one_of((_DEMANDS, ("",), ("",)))
+        self.actors = choices.one_of((0, 1, 3))
+        self.durations = choices.one_of((("100us",), ("100us", "100us", "5ms"), ("1ms", "20ms")))
+        self.retries = choices.one_of(((0, 3, 1), (3,), (0,)))
+
+    def play(self) -> None:
+        """Act until the tape ends."""
+        if self.choices.pick(2):
+            self.leave(self.clients["e"])
+        while not self.choices.exhausted:
+            self.act()
+
+    # ---------------------------------------------------------------- a client's side: what it does
+
+    def finish(self, client: Client, task: str) -> None:
+        """A task of a worker ends, with a value, a stored value, or an error."""
+        del client.running[task]
+        spec = self.specs[task]
+        took = self.choices.one_of(self.durations)
+        kind = self.choices.pick(6)
+        if kind == 0 or task in client.cancelled:
+            retryable = " retryable" if self.choices.pick(2) and spec.actor != task else ""
+            client.say(f"done {task} error=e{client.name}{retryable} took={took}")
+            return
+        if spec.actor == task:
+            client.actor = task
+            client.concurrency = spec.concurrency
+            self.values.setdefault(task, {})["None"] = ()
+            client.say(f"done {task} took={took}")
+            return
+        own = set(spec.objects)
+        contained = self.some([name for name in client.held if not self.reaches(name, own)], 2)
+        where = f" contains={','.join(contained)}" if contained else ""
+        text = f"{task}/{client.name}/{client.started}"
+        if kind == 1 and client.buffers and spec.returns == 1:
+            location, size_bytes = client.buffers.pop()
+            where += f" at={location} size={size_bytes}"
+            text = f"@{location}"
+        for name in spec.objects:
+            self.values.setdefault(name, {})[text] = contained
+        client.say(f"done {task}{where} took={took}" + ("" if text[0] == "@" else f" = {text}"))
+
+    def reaches(self, name: str, objects: set[str]) -> bool:
+        """Whether an object is or leads to one of these: contained in them it would be a cycle, which counting cannot free."""
+        seen = {name}
+        ahead = [name]
+        while ahead:
+            for contained in self.values.get(ahead.pop(), {}).values():
+                ahead += [each for each in contained if each not in seen]
+                seen.update(contained)
+        return not seen.isdisjoint(objects)
+
+    def submit(self, client: Client) -> None:
+        """A client submits a task."""
+        demand = self.one_of(self.demands)
+        if self.choices.pick(16) == 0:
+            demand += " max_calls=2"
+        for _ in range(1 + self.choices.pick(self.burst)):
+            spec = self.new_spec("t", client)
+            client.say(f"submit {spec.name}{self.options_of(spec)}{demand}")
+
+    def create_actor(self, client: Client) -> None:
+        """A client creates an actor."""
+        spec = self.new_spec("a", client, returns=1, retries=0)
+        spec.actor = spec.name
+        options = self.options_of(spec) + self.one_of(("", "", " cpu=1", " cpu=0"))
+        if self.choices.pick(4) == 0:
+            spec.concurrency = 3
+            options += " mode=threaded"
+        if self.choices.pick(6) == 0:
+            client.next_request()
+            options += f" name={spec.name} detached"
+        client.say(f"actor {spec.name}{options}")
+
+    def call(self, client: Client) -> None:
+        """A client calls an actor that it has a handle of."""
+        actor = self.one_of([name for name in client.held if name in self.specs and name == self.specs[name].actor])
+        spec = self.new_spec("c", client)
+        spec.actor = actor
+        client.say(f"call {actor} {spec.name}{self.options_of(spec)}")
+
+    def new_spec(self, prefix: str, client: Client, returns: int | None = None, retries: int | None = None) -> Spec:
+        """The description of something to submit; its submitter holds what it returns."""
+        self.named += 1
+        objects = [name for name in client.held if not name.startswith("a")]
+        spec = Spec(
+            f"{prefix}{self.named}",
+            client.name,
+            self.named,
+            self.some(objects, 2),
+            self.some(list(client.held), 2),
+            (1, 1, 1, 2, 0)[self.choices.pick(5)] if returns is None else returns,
+            self.choices.one_of(self.retries) if retries is None else retries,
+        )
+        self.specs[spec.name] = spec
+        client.held.update(dict.fromkeys(spec.objects))
+        return spec
+
+    def options_of(self, spec: Spec) -> str:
+        """A description's part of the command."""
+        text = f" returns={spec.returns} retries={spec.retries}"
+        if spec.deps:
+            text += f" deps={','.join(spec.deps)}"
+        if spec.borrows:
+            text += f" borrows={','.join(spec.borrows)}"
+        return text
+
+    def get(self, client: Client, task: str | None, objects: Sequence[str]) -> None:
+        """A client asks for objects; a task of a worker waits for them, or a thread of it does."""
+        request = client.next_request()
+        needed = 1 + self.choices.pick(len(objects))
+        client.waits[request] = dict.fromkeys(objects)
+        client.needed[request] = needed
+        if task is not None and self.choices.pick(6):
+            client.running[task] = request
+        client.say(f"get {' '.join(objects)} needed={needed}")
+
+    def put(self, client: Client) -> None:
+        """A client puts an object, inline or in the store."""
+        self.named += 1
+        name = f"o{self.named}"
+        contained = self.some(list(client.held), 2)
+        where = f" contains={','.join(contained)}" if contained else ""
+        if client.buffers and self.choices.pick(2):
+            location, size_bytes = client.buffers.pop()
+            self.values[name] = {f"@{location}": contained}
+            client.say(f"put {name} at={location} size={size_bytes}{where}")
+        else:
+            self.values[name] = {name: contained}
+            client.say(f"put {name}{where} = {name}")
+        client.held[name] = None
+
+    def reserve(self, client: Client) -> None:
+        """A client asks for room in the store."""
+        size_bytes = (100, 300, 1000)[self.choices.pick(3)]
+        client.reserving[client.next_request()] = size_bytes
+        client.say(f"reserve size={size_bytes}")
+
+    def drop(self, client: Client) -> None:
+        """A client lets go of something that it does not wait for."""
+        name = self.one_of([name for name in client.held if name not in client.awaited()])
+        del client.held[name]
+        client.say(f"drop {name}")
+
+    def unpin(self, client: Client) -> None:
+        """A view dies."""
+        name = self.one_of(list(client.pins))
+        client.pins[name] -= 1
+        if not client.pins[name]:
+            del client.pins[name]
+        client.say(f"unpin {name}")
+
+    def cancel(self, client: Client) -> None:
+        """A client cancels what makes an object."""
+        force = " force" if self.choices.pick(3) == 0 else ""
+        client.say(f"cancel {self.one_of(list(client.held))}{force}")
+
+    def withdraw(self, client: Client) -> None:
+        """A wait times out."""
+        request = self.choices.one_of(list(client.waits))
+        del client.waits[request], client.needed[request]
+        client.say(f"withdraw {request}")
+
+    # ---------------------------------------------------------------- choosing
+
+    def one_of(self, items: Sequence[str]) -> str:
+        """One of several, by the tape."""
+        return self.choices.one_of(items)
+
+    def some(self, items: Sequence[str], most: int) -> tuple[str, ...]:
+        """None to a few of several, by the tape."""
+        count = self.choices.pick(most + 2) - 1
+        if count <= 0 or not items:
+            return ()
+        return tuple(self.one_of(items[-6:]) for _ in range(count))
+
+    def act(self) -> None:
+        """One thing happens somewhere."""
+        world: list[Callable[[], None]] = [lambda: self.do(f"tick +{(1, 5, 2000)[self.choices.pick(3)]}ms")]
+        if self.allocations:
+            world += [self.allocate] * 2
+        if self.kills:
+            world += [lambda: self.die(self.kills[0], 0)] * 2
+        client = self.choices.one_of([each for each in self.clients.values() if not each.is_idle])
+        moves = self.moves(client)
+        if not moves or self.choices.pick(12) == 0:
+            moves = world
+        moves[self.choices.pick(len(moves))]()
+        if not client.is_worker and client.name in self.clients:
+            self.catch_up(client)
+
+    def moves(self, client: Client) -> list[Callable[[], None]]:
+        """What a client may do next; a likelier thing stands there more than once."""
+        moves: list[Callable[[], None]] = []
+        if client.is_worker:
+            if not client.born:
+                return [lambda: self.be_born(client)] * 3 + [lambda: self.die(client.name, 0)]
+            if client.outbox:
+                moves += [lambda: self.do(client.outbox.popleft())] * 3
+            if client.exiting:
+                return [lambda: self.die(client.name, len(client.outbox))]
+            if client.inbox:
+                moves += [lambda: self.receive(client, client.inbox.popleft())] * 3
+            if client.queue and len(client.running) < client.concurrency:
+                moves += [lambda: self.start(client)] * 3
+            if self.deadly and self.choices.pick(self.deadly) == 0:
+                moves += [lambda: self.die(client.name, self.choices.pick(len(client.outbox) + 1))]
+        tasks = client.free_tasks()
+        if client.waits:
+            moves += [lambda: self.withdraw(client)]
+        if client.pins:
+            moves += [lambda: self.unpin(client)] * 2
+        if tasks:
+            moves += [lambda: self.finish(client, self.one_of(tasks))] * 6
+        elif client.is_worker:
+            return moves
+        return moves + self.submissions(client, tasks[0] if tasks else None)
+
+    def submissions(self, client: Client, task: str | None) -> list[Callable[[], None]]:
+        """What a program may ask for: of a driver, or of a task on a worker."""
+        moves: list[Callable[[], None]] = [lambda: self.submit(client)] * (6 if task is None else 2)
+        moves += [lambda: self.put(client), lambda: self.reserve(client)]
+        if len(self.clients) < 12:
+            moves += [lambda: self.create_actor(client)] * self.actors
+        objects = [name for name in client.held if not name.startswith("a")]
+        actors = [name for name in client.held if name in self.specs and self.specs[name].actor == name]
+        if objects:
+            asked = list(dict.fromkeys(self.some(objects, 3))) or objects[-1:]
+            moves += [lambda: self.get(client, task, asked)] * 3
+        if actors:
+            moves += [lambda: self.call(client)] * 4
+            if self.choices.pick(10) == 0:
+                moves += [lambda: client.say(f"kill {self.one_of(actors)}")]
+        if [name for name in client.held if name not in client.awaited()]:
+            moves += [lambda: self.drop(client)] * 3 + [lambda: self.cancel(client)]
+        if client.actor and task is not None and self.choices.pick(10) == 0:
+            moves += [lambda: self.exit_actor(client)]
+        if client.name == "e" and self.choices.pick(20) == 0:
+            moves += [lambda: self.leave(client)]
+        return moves
+
+    def exit_actor(self, client: Client) -> None:
+        """An actor ends itself; its process sends what it has to say, and goes."""
+        client.say(f"exits {client.actor}")
+        client.exiting = True
+
+    def leave(self, client: Client) -> None:
+        """A driver goes."""
+        self.catch_up(client)
+        del self.clients[client.name]
+        self.gone_jobs.add(client.job)
+        self.do(f"{client.name} {self.one_of(('leaves', 'shuts_down'))}")

@@ -1,0 +1,176 @@
+"""The world around the kernel, in a random program: effects on their way, messages arriving, tasks starting, processes dying.
+
+What arrives is checked here: nobody is given a wrong value, told that what they hold is lost, sees an actor's calls out of order, or starts what runs
+already or was tried too often. Must not live here: deciding what happens next (`player`, `ending`).
+"""
+
+from __future__ import annotations
+
+from localray.kernel.effects import AllocateBuffer, Effect, KillWorker, ReleaseBuffer, Send, StartWorker, Stop
+from localray.protocol import (
+    INLINE,
+    CancelRunning,
+    Exit,
+    KernelMessage,
+    ObjectReady,
+    RecallTasks,
+    Reply,
+    RunTask,
+    SetUpJob,
+    Status,
+)
+from localray.shm.allocator import Allocator
+
+from .cluster import Cluster
+from .model import Client, Spec
+
+STORE_BYTES = 2000
+
+
+class World:
+    """A cluster, its clients, and what is known of everything they made."""
+
+    def __init__(self) -> None:
+        self.cluster = Cluster()
+        self.lines: list[str] = []
+        self.clients: dict[str, Client] = {}
+        self.kills: list[str] = []
+        self.allocations: list[AllocateBuffer] = []
+        self.allocator = Allocator(STORE_BYTES)
+        self.specs: dict[str, Spec] = {}
+        self.values: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.gone_jobs: set[int] = set()
+        self.do(f"node cpu=2 gpu=1 store={STORE_BYTES}")
+        for name in ("d", "e"):
+            self.clients[name] = Client(name, is_worker=False, job=len(self.clients) + 1, born=True)
+            self.do(f"driver {name}")
+
+    # ---------------------------------------------------------------- the kernel's side
+
+    def do(self, line: str) -> None:
+        """One command to the kernel, and where its effects go."""
+        self.lines.append(line)
+        self.cluster.execute(line)
+        for effect in self.cluster.effects:
+            self.absorb(effect)
+
+    def absorb(self, effect: Effect) -> None:
+        """An effect starts on its way."""
+        names = self.cluster.names
+        if isinstance(effect, Send):
+            client = self.clients.get(names.client(effect.client))
+            if client is not None:
+                client.inbox.append(effect.message)
+        elif isinstance(effect, StartWorker):
+            name = names.client(effect.worker)
+            self.clients[name] = Client(name, is_worker=True)
+        elif isinstance(effect, KillWorker):
+            name = names.client(effect.worker)
+            assert name in self.clients and name not in self.kills, f"{name} is to be killed and is not there"
+            self.kills.append(name)
+        elif isinstance(effect, AllocateBuffer):
+            self.allocations.append(effect)
+        elif isinstance(effect, ReleaseBuffer):
+            self.allocator.free(effect.location, effect.size_bytes)
+        else:
+            assert isinstance(effect, Stop)
+
+    def allocate(self) -> None:
+        """The oldest request for room is answered."""
+        asked = self.allocations.pop(0)
+        location = self.allocator.allocate(asked.size_bytes)
+        self.do("allocated" if location is None else f"allocated at={location}")
+
+    def die(self, name: str, flushed: int) -> None:
+        """A worker's process ends; of what it had not sent yet, only so much was."""
+        client = self.clients[name]
+        for _ in range(flushed):
+            self.do(client.outbox.popleft())
+        del self.clients[name]
+        if name in self.kills:
+            self.kills.remove(name)
+        self.do(f"{name} dies started={client.started}")
+
+    # ---------------------------------------------------------------- what arrives
+
+    def receive(self, client: Client, message: KernelMessage) -> None:
+        """A message reaches a client."""
+        names = self.cluster.names
+        if isinstance(message, ObjectReady):
+            self.object_ready(client, message)
+        elif isinstance(message, RunTask):
+            client.queue.append(message)
+        elif isinstance(message, SetUpJob):
+            client.job = message.job
+        elif isinstance(message, RecallTasks):
+            returned = [task for task in client.queue if task.task_id in message.task_ids]
+            for task in returned:
+                client.queue.remove(task)
+            client.say("returned " + names.list_of(task.task_id for task in returned))
+        elif isinstance(message, CancelRunning):
+            client.cancelled.add(names.of(message.task_id))
+        elif isinstance(message, Exit):
+            client.exiting = True
+        elif isinstance(message, Reply) and message.request in client.reserving:
+            size_bytes = client.reserving.pop(message.request)
+            if isinstance(message.value, int):
+                client.buffers.append((message.value, size_bytes))
+
+    def object_ready(self, client: Client, message: ObjectReady) -> None:
+        """An object that a client asked for; reading it, the client comes to hold what is in it."""
+        name = self.cluster.names.of(message.object_id)
+        self.look_at(client, name, message.status, message.payload, message.location)
+        for request in list(client.waits):
+            if client.waits[request].pop(name, 1) is None:
+                client.needed[request] -= 1
+                if client.needed[request] == 0:
+                    del client.waits[request], client.needed[request]
+
+    def look_at(self, client: Client, name: str, status: int, payload: bytes, location: int) -> None:
+        """Check a value that was delivered, and adopt the references in it."""
+        if client.job not in self.gone_jobs:
+            assert status != Status.LOST, f"{client.name} is told that {name} is lost"
+        if location != INLINE:
+            client.pins[name] += 1
+        if status == Status.VALUE:
+            known = self.values[name]
+            text = f"@{location}" if location != INLINE else payload.decode()
+            assert text in known, f"{name} was never {text}, but {list(known)}"
+            if name in client.held:
+                client.adopt(known[text])
+
+    def start(self, client: Client) -> None:
+        """A worker starts the next task in its line."""
+        message = client.queue.popleft()
+        spec = self.specs[self.cluster.names.of(message.task_id)]
+        for other in self.clients.values():
+            assert spec.name not in other.running, f"{spec.name} starts on {client.name} and runs on {other.name}"
+        assert message.attempt == spec.starts, (
+            f"{spec.name} has begun {spec.starts} times before attempt {message.attempt}"
+        )
+        assert message.attempt <= spec.retries, f"{spec.name} is tried too often"
+        spec.starts += 1
+        if spec.actor and spec.actor != spec.name and client.concurrency == 1 and not message.attempt:
+            assert client.last_started.get(spec.caller, -1) < spec.sequence, f"{spec.name} is out of order"
+            client.last_started[spec.caller] = spec.sequence
+        client.started += 1
+        client.running[spec.name] = 0
+        for name, value in zip(spec.deps, message.values, strict=True):
+            self.look_at(client, name, value[0], value[1], value[2])
+            for text, contained in self.values.get(name, {}).items():
+                if value[0] == Status.VALUE and text in (value[1].decode(), f"@{value[2]}"):
+                    client.adopt(contained)
+        client.adopt(spec.borrows)
+
+    def be_born(self, client: Client) -> None:
+        """A worker's process is up."""
+        client.born = True
+        self.do(f"{client.name} starts")
+
+    def catch_up(self, client: Client) -> None:
+        """A client reads all that has come, and sends all that it has to say."""
+        while client.inbox or client.outbox:
+            if client.outbox:
+                self.do(client.outbox.popleft())
+            else:
+                self.receive(client, client.inbox.popleft())

@@ -85,10 +85,10 @@ def check_waits(tables: Tables) -> None:
     """A request that somebody waits for is unsatisfied, and remembered by what it waits for; no other is remembered."""
     watched: Counter[tuple[int, int]] = Counter()
     for record in tables.objects.values():
-        for client, waits in (record.watchers or {}).items():
+        for number, waits in (record.watchers or {}).items():
             if record.state is not ObjectState.PENDING:
                 raise tables.broken("a finished object is watched", record.object_id)
-            watched.update((client, wait.request) for wait in waits)
+            watched.update((number, wait.request) for wait in waits)
     for client in tables.clients.values():
         for request, wait in client.waits.items():
             if not 0 < wait.missing <= watched.pop((client.number, request), 0):

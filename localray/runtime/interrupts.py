@@ -53,24 +53,22 @@ class InterruptGuard:
         self._interrupt: Callable[[], None] = _raise
 
     def install(self, interrupt: Callable[[], None] | None = None) -> None:
-        """Take over SIGINT if this is the main thread and Python's own handler has it.
+        """Take over SIGINT if Python's own handler has it; from another thread, as soon as the main one waits.
 
         Args:
             interrupt: what to do when the signal may be raised; by default raise `KeyboardInterrupt`. Given one, the
                 signal is taken over whoever has it.
         """
         self._main = threading.main_thread().ident or 0
-        if threading.get_ident() != self._main:
-            return
         if interrupt is not None:
             self._interrupt = interrupt
             signal.signal(signal.SIGINT, self.on_signal)
-        elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        else:
             self._wanted = True
-            signal.signal(signal.SIGINT, self.on_signal)
+            self.keep_installed()
 
     def keep_installed(self) -> None:
-        """Take SIGINT over again if somebody has put Python's own handler back since: notebooks do for each cell."""
+        """Take SIGINT over, if wanted, where Python's own handler has it: notebooks put that back for each cell."""
         if (
             self._wanted
             and _signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -80,8 +78,8 @@ class InterruptGuard:
 
     def uninstall(self) -> None:
         """Give SIGINT back to Python's own handler, unless somebody else has it by now."""
-        if self._wanted and threading.get_ident() == self._main:
-            self._wanted = False
+        self._wanted = False
+        if threading.get_ident() == self._main:
             # Bound methods are equal, not identical, each time they are looked up.
             if signal.getsignal(signal.SIGINT) == self.on_signal:
                 signal.signal(signal.SIGINT, signal.default_int_handler)

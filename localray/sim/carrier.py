@@ -6,6 +6,7 @@ Must not live here: who runs when (`localray.sim.agenda`), the passing of the ba
 from __future__ import annotations
 
 import threading
+from _thread import allocate_lock
 from collections.abc import Callable
 from typing import Protocol
 
@@ -68,7 +69,8 @@ class Carrier:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.gate = threading.Lock()
+        # Not `threading.Lock`, in whose place user code gets a virtual one.
+        self.gate = allocate_lock()
         self.gate.acquire()
         self.thread: threading.Thread | None = None
         self.job: Job | None = None

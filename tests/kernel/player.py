@@ -22,12 +22,12 @@ class Player(World):
         self.choices = choices
         self.named = 0
         # What a program is given to is chosen once for all of it: so that some of them go far into each corner.
-        self.deadly = choices.one_of((0, 0, 60, 15))
-        self.burst = choices.one_of((1, 1, 4, 12))
+        self.deadly = choices.one_of((0, 0, 200, 40))
+        self.burst = choices.one_of((1, 4, 12))
         self.demands = choices.one_of((_DEMANDS, ("",), ("",)))
         self.actors = choices.one_of((0, 1, 3))
         self.durations = choices.one_of((("100us",), ("100us", "100us", "5ms"), ("1ms", "20ms")))
-        self.retries = choices.one_of(((0, 3, 1), (3,), (0,)))
+        self.retries = choices.one_of(((3, 3, 3, 1, 0), (3,), (0,)))
 
     def play(self) -> None:
         """Act until the tape ends."""
@@ -202,7 +202,7 @@ class Player(World):
 
     def act(self) -> None:
         """One thing happens somewhere."""
-        world: list[Callable[[], None]] = [lambda: self.do(f"tick +{(1, 5, 2000)[self.choices.pick(3)]}ms")]
+        world: list[Callable[[], None]] = [lambda: self.do(f"tick +{self.choices.one_of((1, 1, 1, 5, 5, 5, 1100))}ms")]
         if self.allocations:
             world += [self.allocate] * 2
         if self.kills:

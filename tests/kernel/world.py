@@ -128,7 +128,7 @@ class World:
 
     def look_at(self, client: Client, name: str, status: int, payload: bytes, location: int) -> None:
         """Check a value that was delivered, and adopt the references in it."""
-        if client.job not in self.gone_jobs:
+        if client.job not in self.gone_jobs and client.name not in self.kills:
             assert status != Status.LOST, f"{client.name} is told that {name} is lost"
         if location != INLINE:
             client.pins[name] += 1

@@ -1,0 +1,51 @@
+"""What a worker's answer to a task leads to: outcomes handed on, another try, an actor alive or dead, a line
+refilled."""
+
+from __future__ import annotations
+
+from localray.kernel import actors, objects, scheduling, tasks, workers
+from localray.kernel.records import ClientRecord, TaskRecord, TaskState
+from localray.kernel.tables import Tables
+from localray.kernel.transitions import move
+from localray.protocol import TaskDone
+
+
+def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
+    task_id, outcomes, duration_s, retryable = message
+    for outcome in outcomes:
+        if outcome[2] >= 0:
+            objects.claim_buffer(tables, client, outcome[2])
+    worker = client.worker
+    task = tables.tasks.get(task_id)
+    if worker is None or task is None or task.worker is not worker:
+        tasks.discard_outcomes(tables, outcomes)
+        if worker is not None:
+            worker.ended_count += 1
+        return
+    worker.ended_count += 1
+    worker.assigned.pop(task_id, None)
+    if retryable and tasks.may_retry(tables, task):
+        tasks.discard_outcomes(tables, outcomes)
+        _retry(tables, task)
+    else:
+        tasks.finish(tables, task, outcomes)
+        actor = task.actor
+        if actor is not None:
+            if actor.creation is task:
+                actors.created(tables, actor, outcomes[0])
+            else:
+                actors.call_ended(tables, actor, task)
+    if worker.actor is None:
+        workers.count_call(tables, worker, task.template)
+        scheduling.task_ended(tables, worker, duration_s)
+
+
+def _retry(tables: Tables, task: TaskRecord) -> None:
+    """Run a task again whose error its options want retried: a call on its own actor, anything else wherever there is
+    room."""
+    tasks.use_retry(task)
+    if task.actor is not None and task.actor.creation is not task and task.worker is not None:
+        move(tables.log, task.task_id, task, TaskState.QUEUED, "its error is to be retried")
+        scheduling.send_task(tables, task.worker, task)
+    else:
+        scheduling.requeue(tables, task, "its error is to be retried")

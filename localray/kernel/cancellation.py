@@ -1,0 +1,31 @@
+"""`ray.cancel`: a task that has not started never runs, one that runs is interrupted or its worker killed."""
+
+from __future__ import annotations
+
+from localray.kernel import actors, scheduling, tasks, workers
+from localray.kernel.records import ClientRecord, TaskState
+from localray.kernel.tables import Tables
+from localray.protocol import CancelRunning, CancelTask, Status
+
+
+def cancel_task(tables: Tables, client: ClientRecord, message: CancelTask) -> None:
+    task = tables.tasks.get(message.object_id[:24])
+    if task is None or task.cancelled:
+        return
+    if task.state is TaskState.SENT and task.worker is not None:
+        task.cancelled = True
+        if message.force and task.actor is None:
+            workers.kill(tables, task.worker, "ray.cancel(force=True)")
+        else:
+            tables.send(task.worker.number, CancelRunning(task.task_id))
+        return
+    if task.actor is not None and task.actor.creation is task:
+        return
+    task.cancelled = True
+    text = f"Task {task.template.name} was cancelled before it started."
+    if task.actor is not None:
+        actors.withdraw_call(tables, task.actor, task, Status.CANCELLED, text.encode())
+        return
+    if task.state is TaskState.QUEUED:
+        scheduling.withdraw(tables, task)
+    tasks.fail(tables, task, Status.CANCELLED, text.encode(), "ray.cancel")

@@ -1,0 +1,220 @@
+"""The clients' messages: which part of the kernel takes which, one small function each.
+
+Must not live here: rules longer than a few lines; they are in the parts, named after the things they rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias, cast
+
+from localray.kernel import actors, answers, cancellation, deaths, objects, scheduling, tasks, views
+from localray.kernel.effects import AllocateBuffer
+from localray.kernel.records import ActorState, ClientRecord, JobRecord, Template, WaitRecord
+from localray.kernel.tables import Tables
+from localray.protocol import (
+    AbandonBuffer,
+    ActorExiting,
+    AddReferences,
+    Ask,
+    CallMode,
+    CancelTask,
+    ClientMessage,
+    CreateActor,
+    DefineFunction,
+    DefineTemplate,
+    DropReferences,
+    FindActor,
+    FreeObjects,
+    GetObjects,
+    KillActor,
+    PutObject,
+    RegisterDriver,
+    Registered,
+    Reply,
+    ReserveBuffer,
+    ShutDown,
+    Status,
+    SubmitCall,
+    SubmitTask,
+    TaskDone,
+    TaskKind,
+    TasksReturned,
+    UnpinObjects,
+    WithdrawGet,
+)
+
+ClientHandler: TypeAlias = Callable[[Tables, ClientRecord, ClientMessage], None]
+
+
+def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriver) -> None:
+    number = tables.next_job
+    tables.next_job += 1
+    namespace = message.namespace or f"anonymous-{number}"
+    tables.jobs[number] = JobRecord(number, client.number, namespace, message.sys_path, message.working_directory)
+    client.job = number
+    node_id = next((node.node_id for node in tables.nodes.values()), b"")
+    tables.send(client.number, Registered(client.number, number, node_id, namespace))
+
+
+def _define_function(tables: Tables, client: ClientRecord, message: DefineFunction) -> None:
+    if message.function_id not in tables.functions:
+        tables.functions[message.function_id] = message
+        client.functions[message.function_id] = None
+        # What a closure captured is needed for as long as the function may run: for the rest of the session.
+        objects.acquire(tables, message.contained)
+
+
+def _define_template(tables: Tables, client: ClientRecord, message: DefineTemplate) -> None:
+    tables.template_messages[message.template] = message
+    tables.templates[message.template] = Template(
+        message.template,
+        TaskKind(message.kind),
+        message.function_id,
+        message.name,
+        message.method,
+        message.num_returns,
+        message.to_place,
+        message.to_hold,
+        message.max_retries,
+        message.retry_exceptions,
+        CallMode(message.call_mode),
+        message.max_concurrency,
+        message.max_calls,
+        client.job,
+        f"submitted: {message.name}",
+    )
+
+
+def _submit_task(tables: Tables, client: ClientRecord, message: SubmitTask) -> None:
+    task_id, template, payload, dependencies, borrowed = message
+    tasks.create(tables, client, tables.templates[template], task_id, payload, dependencies, borrowed)
+
+
+def _put_object(tables: Tables, client: ClientRecord, message: PutObject) -> None:
+    objects.put(tables, client, message)
+
+
+def _reserve_buffer(tables: Tables, client: ClientRecord, message: ReserveBuffer) -> None:
+    node = client.worker.node if client.worker is not None else next(iter(tables.nodes.values()))
+    if node.store_used_bytes + message.size_bytes > node.store_capacity_bytes:
+        text = (
+            f"The object store is full: {message.size_bytes} bytes wanted, {node.store_used_bytes} of "
+            f"{node.store_capacity_bytes} in use. Drop references you no longer need, or give "
+            "ray.init(object_store_memory=...) more."
+        )
+        tables.send(client.number, Reply(message.request, text))
+        return
+    node.store_used_bytes += message.size_bytes
+    tables.effects.append(AllocateBuffer(client.number, message.request, node.number, message.size_bytes))
+
+
+def _abandon_buffer(tables: Tables, client: ClientRecord, message: AbandonBuffer) -> None:
+    size_bytes = client.buffers.pop(message.location, None)
+    if size_bytes is not None:
+        objects.release_bytes(tables, message.location, size_bytes)
+
+
+def _get_objects(tables: Tables, client: ClientRecord, message: GetObjects) -> None:
+    wait = WaitRecord(client.number, message.request, message.object_ids, message.needed)
+    objects.watch(tables, client, wait)
+    if wait.missing <= 0:
+        return
+    client.waits[message.request] = wait
+    worker = client.worker
+    if message.blocking and worker is not None and (worker.assigned or worker.actor is not None):
+        wait.stalled_worker = worker
+        scheduling.stall(tables, worker)
+
+
+def _withdraw_get(tables: Tables, client: ClientRecord, message: WithdrawGet) -> None:
+    wait = client.waits.get(message.request)
+    if wait is not None:
+        objects.end_wait(tables, wait)
+
+
+def _add_references(tables: Tables, client: ClientRecord, message: AddReferences) -> None:
+    objects.add_references(tables, client, message.object_ids)
+
+
+def _drop_references(tables: Tables, client: ClientRecord, message: DropReferences) -> None:
+    objects.drop_references(tables, client, message.object_ids)
+
+
+def _unpin_objects(tables: Tables, client: ClientRecord, message: UnpinObjects) -> None:
+    objects.unpin(tables, client, message.object_ids)
+
+
+def _free_objects(tables: Tables, client: ClientRecord, message: FreeObjects) -> None:
+    objects.free_values(tables, message.object_ids)
+
+
+def _tasks_returned(tables: Tables, client: ClientRecord, message: TasksReturned) -> None:
+    if client.worker is not None:
+        scheduling.tasks_returned(tables, client.worker, message.task_ids)
+
+
+def _create_actor(tables: Tables, client: ClientRecord, message: CreateActor) -> None:
+    actors.create(tables, client, message)
+
+
+def _submit_call(tables: Tables, client: ClientRecord, message: SubmitCall) -> None:
+    actors.call(tables, client, message)
+
+
+def _find_actor(tables: Tables, client: ClientRecord, message: FindActor) -> None:
+    actors.find(tables, client, message)
+
+
+def _kill_actor(tables: Tables, client: ClientRecord, message: KillActor) -> None:
+    actor = tables.actors.get(message.actor_id)
+    if actor is not None:
+        actors.end(
+            tables, actor, Status.ACTOR_DIED, b"The actor is dead because it was killed by `ray.kill`.", "ray.kill"
+        )
+
+
+def _actor_exiting(tables: Tables, client: ClientRecord, message: ActorExiting) -> None:
+    actor = tables.actors.get(message.actor_id)
+    if actor is not None and client.worker is actor.worker and actor.state is not ActorState.DEAD:
+        if client.worker is not None:
+            client.worker.stopping = True
+        actors.end(tables, actor, Status.ACTOR_DIED, message.reason.encode(), "it ended itself")
+
+
+def _ask(tables: Tables, client: ClientRecord, message: Ask) -> None:
+    tables.send(client.number, Reply(message.request, views.answer(tables, client, message)))
+
+
+def _shut_down(tables: Tables, client: ClientRecord, message: ShutDown) -> None:
+    deaths.driver_left(tables, client.number)
+
+
+CLIENT_HANDLERS: Final = cast(
+    "dict[type[ClientMessage], ClientHandler]",
+    {
+        RegisterDriver: _register_driver,
+        DefineFunction: _define_function,
+        DefineTemplate: _define_template,
+        SubmitTask: _submit_task,
+        CreateActor: _create_actor,
+        SubmitCall: _submit_call,
+        PutObject: _put_object,
+        ReserveBuffer: _reserve_buffer,
+        AbandonBuffer: _abandon_buffer,
+        GetObjects: _get_objects,
+        WithdrawGet: _withdraw_get,
+        AddReferences: _add_references,
+        DropReferences: _drop_references,
+        UnpinObjects: _unpin_objects,
+        FreeObjects: _free_objects,
+        TaskDone: answers.task_done,
+        TasksReturned: _tasks_returned,
+        ActorExiting: _actor_exiting,
+        KillActor: _kill_actor,
+        CancelTask: cancellation.cancel_task,
+        FindActor: _find_actor,
+        Ask: _ask,
+        ShutDown: _shut_down,
+    },
+)

@@ -52,7 +52,8 @@ def choose_node(nodes: Iterable[Node], demand: Resources) -> Node | None:
         The node, or None when none has room now.
     """
     best: Node | None = None
-    best_score = 2.0
+    # Above any score: an overdrawn node scores more than 1 and still takes what asks for nothing it lacks.
+    best_score = float("inf")
     for node in nodes:
         if not node.alive or not fits(node.available, demand):
             continue

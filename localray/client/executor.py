@@ -226,6 +226,9 @@ class Executor:
             return None
         self.interruptible = True
         try:
+            if message.task_id in self.cancelled:
+                # It came while the arguments were unpacked, when an interrupt would have hit our own code.
+                raise KeyboardInterrupt
             return function(*args, **kwargs)
         finally:
             self.interruptible = False

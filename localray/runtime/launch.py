@@ -8,11 +8,13 @@ head ends itself when the driver does; here we only see to the other direction. 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -51,19 +53,36 @@ class ProcessSession:
 
     def __init__(self, options: NodeOptions, namespace: str, notify: object) -> None:
         self._process_id = os.getpid()
-        self._arena_descriptor = create_file(options.store_capacity_bytes)
-        self._arena = Arena(self._arena_descriptor, options.store_capacity_bytes)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._head: subprocess.Popen[bytes] | None = None
+        # Whatever stops the start, Ctrl-C included: what was opened until then is on this stack.
+        self._opened = ExitStack()
+        guard.install()
         try:
-            self._head = self._start_head(options, theirs)
+            with guard:
+                stream = self._start_head(options)
+            registered = self._register(stream, namespace)
+            with guard:
+                self._connect(registered, notify)
         except BaseException:
-            ours.close()
-            os.close(self._arena_descriptor)
+            self._give_up()
             raise
-        finally:
-            theirs.close()
+
+    def _start_head(self, options: NodeOptions) -> socket.socket:
+        """Start the head; returns our end of the stream to it."""
+        self._arena_descriptor = _clear_of_standard_streams(create_file(options.store_capacity_bytes))
+        self._opened.callback(os.close, self._arena_descriptor)
+        self._arena = Arena(self._arena_descriptor, options.store_capacity_bytes)
+        ours, theirs = (
+            socket.socket(fileno=_clear_of_standard_streams(end.detach()))
+            for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        )
         self._channel = SocketChannel(ours, None, on_lost=self._lost)
-        registered = self._register(ours, namespace)
+        self._opened.callback(self._channel.close)
+        with theirs:
+            self._head = self._spawn(options, theirs)
+        return ours
+
+    def _connect(self, registered: Registered, notify: object) -> None:
         self.client = Client(
             self._channel,
             self._arena,
@@ -73,15 +92,26 @@ class ProcessSession:
             registered.namespace,
             notify,  # type: ignore[arg-type]
         )
+        self._opened.callback(self.client.close)
         self._channel.start(self.client)
-        guard.install()
+
+    def _give_up(self) -> None:
+        """The session did not start: nothing of it stays."""
+        with guard:
+            if self._head is not None:
+                self._head.kill()
+                self._head.wait()
+            self._opened.close()
+            guard.uninstall()
 
     @property
     def head_process_id(self) -> int:
         """Of the head."""
+        if self._head is None:
+            raise RaySystemError("the session has not been started")
         return self._head.pid
 
-    def _start_head(self, options: NodeOptions, stream: socket.socket) -> subprocess.Popen[bytes]:
+    def _spawn(self, options: NodeOptions, stream: socket.socket) -> subprocess.Popen[bytes]:
         cpus = options.resources.get("CPU", 0) // 10_000
         described = {
             "driver_descriptor": stream.fileno(),
@@ -102,6 +132,9 @@ class ProcessSession:
         return subprocess.Popen(
             [sys.executable, "-c", code, json.dumps(described)],
             stdin=subprocess.DEVNULL,
+            # A driver without standard streams has workers that print into the void, not into our sockets.
+            stdout=None if _is_open(1) else subprocess.DEVNULL,
+            stderr=None if _is_open(2) else subprocess.DEVNULL,
             pass_fds=(stream.fileno(), self._arena_descriptor),
             # Its own session: Ctrl-C in the terminal is for the driver alone.
             start_new_session=True,
@@ -109,27 +142,21 @@ class ProcessSession:
 
     def _register(self, stream: socket.socket, namespace: str) -> Registered:
         """Say hello and wait for the head to come up."""
-        hello = RegisterDriver(self._process_id, namespace, tuple(_import_path()), str(Path.cwd()))
+        hello = RegisterDriver(self._process_id, namespace, tuple(_import_path()), _current_directory())
         reader = FrameReader()
         try:
             stream.sendall(frame([hello]))
-            # Serialization is needed soon; the head takes longer to come up than this import.
-            import localray.client.serialization  # noqa: F401
+        except OSError as error:
+            raise RaySystemError(f"The head process ended while it was starting: {error}.") from error
+        # Serialization is needed soon; the head takes longer to come up than this import.
+        import localray.client.serialization  # noqa: F401
 
-            messages: list[KernelMessage] = []
-            while not messages:
-                received = reader.receive(stream)
-                if received is None:
-                    raise RaySystemError(
-                        f"The head process ended while it was starting (exit code {self._head.wait()})."
-                    )
-                messages += received  # type: ignore[arg-type]
-        except BaseException:
-            self._head.kill()
-            self._head.wait()
-            stream.close()
-            os.close(self._arena_descriptor)
-            raise
+        messages: list[KernelMessage] = []
+        while not messages:
+            received = reader.receive(stream)
+            if received is None:
+                raise RaySystemError("The head process ended while it was starting; its error is printed above.")
+            messages += received  # type: ignore[arg-type]
         answer = messages[0]
         if not isinstance(answer, Registered):
             raise RaySystemError(f"The head process answered with {type(answer).__name__}.")
@@ -148,28 +175,54 @@ class ProcessSession:
             # A forked child of the driver: the session is its parent's.
             return
         with guard:
-            self._end_head()
-            self.client.close()
+            if self._head is not None:
+                self._end_head(self._head)
+            self._opened.close()
             self._arena.close()
-            os.close(self._arena_descriptor)
             guard.uninstall()
 
-    def _end_head(self) -> None:
+    def _end_head(self, head: subprocess.Popen[bytes]) -> None:
         """Ask the head to end, and wait until it has."""
         try:
             self._channel.send(ShutDown())
             self._channel.flush()
         except RaySystemError:
             # It is dead already; what is left is to reap it.
-            self._head.poll()
+            head.poll()
         self._channel.begin_closing()
         try:
-            self._head.wait(STOP_TIMEOUT_S)
+            head.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._head.kill()
-            self._head.wait()
+            head.kill()
+            head.wait()
 
 
 def _import_path() -> list[str]:
     """The driver's import path for its workers, with '' (the current directory) written out."""
-    return [path if path else str(Path.cwd()) for path in sys.path]
+    return [path if path else _current_directory() for path in sys.path]
+
+
+def _current_directory() -> str:
+    """The current directory; empty when it has been removed."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return ""
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _clear_of_standard_streams(descriptor: int) -> int:
+    """The same file under a number above 2: where a standard stream is closed, a new file gets its number, and what anybody
+    prints."""
+    if descriptor > 2:
+        return descriptor
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(descriptor)
+    return moved

@@ -89,6 +89,8 @@ class Worker:
     def _set_up_job(self, job: SetUpJob) -> None:
         sys.path[:] = job.sys_path
         importlib.invalidate_caches()
+        if not job.working_directory:
+            return  # The driver's has been removed; the head's, and so ours, is the same.
         try:
             os.chdir(job.working_directory)
         except OSError as error:

@@ -64,6 +64,7 @@ class Carrier:
         "reads",
         "stopped",
         "stops",
+        "submissions",
         "thread",
     )
 
@@ -81,6 +82,7 @@ class Carrier:
         self.abandoned = False
         self.stops = 0
         self.reads = 0
+        self.submissions = 0
 
     def serve(self, owner: Owner | None) -> None:
         """From now on this thread runs for that owner."""

@@ -31,6 +31,9 @@ _SPIN_READ_NS = 100_000
 """A program that reads the clock over and over waits for time to pass: after so many reads in a row each one takes this
 long."""
 
+_SUBMISSIONS_AT_ONCE = 256
+_SUBMISSION_NS = 5_000
+
 
 class Carriers:
     """The baton and the pool of threads.
@@ -86,7 +89,7 @@ class Carriers:
             timer = self.events.add(self.clock.now_ns + timeout_ns, lambda: self._time_out(blocked))
         outer, carrier.blocked = carrier.blocked, blocked
         in_user_code, self.in_user_code = self.in_user_code, False
-        carrier.reads = 0
+        carrier.reads = carrier.submissions = 0
         try:
             Context().run(self._run_until, carrier, blocked)
         finally:
@@ -126,6 +129,14 @@ class Carriers:
             self.sleep(_SPIN_READ_NS, "looks at the clock over and over")
             carrier.reads = reads
         return self.clock.now_ns
+
+    def count_submission(self) -> None:
+        """User code has submitted something: after many, time passes, for whoever only submits would never let it."""
+        carrier = self.current
+        carrier.submissions += 1
+        if carrier.submissions >= _SUBMISSIONS_AT_ONCE:
+            self.sleep(_SUBMISSIONS_AT_ONCE * _SUBMISSION_NS, "submits one thing after the other")
+            carrier.submissions = 0
 
     # ---------------------------------------------------------------- for events
 

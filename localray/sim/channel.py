@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from localray.client.channel import Waiter
 from localray.client.current import set_thread_client
 from localray.exceptions import RaySystemError
-from localray.protocol import ClientMessage, KernelMessage, TaskDone
+from localray.protocol import ClientMessage, KernelMessage, PutObject, SubmitCall, SubmitTask, TaskDone
 from localray.sim.carrier import Blocked, Owner
 from localray.sim.carriers import Carriers
 from localray.sim.clock import NANOSECONDS, to_ns
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _POLL_NS = 5_000_000
 """What a wait with a timeout of 0 takes: long enough for a question and its answer, so that polling finds what is
 there, and lets time pass."""
+
+
+_COUNTED = frozenset((SubmitTask, SubmitCall, PutObject))
+"""What a program may send again and again without ever waiting; sent while no lock is held."""
 
 
 class Wakeable(Protocol):
@@ -72,6 +76,8 @@ class VirtualChannel:
                 # User code takes no virtual time of its own; what its start took counts as the task's.
                 message = message._replace(duration_s=message.duration_s + self.task_cost_s)
             self._outward.send(message)
+            if type(message) in _COUNTED and self._carriers.in_user_code:
+                self._carriers.count_submission()
 
     def queue(self, message: ClientMessage) -> None:
         """The same: here a message leaves by itself in any case."""

@@ -58,3 +58,12 @@ def modules() -> list[str]:
 def test_examples_in_docstrings(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert result.failed == 0
+
+
+def test_the_page_on_determinism_names_all_that_is_virtual_and_what_is_not() -> None:
+    patches = importlib.import_module("localray.sim.patches")
+    page = (ROOT / "docs" / "determinism.md").read_text()
+    for name, _ in patches.VIRTUAL:
+        assert f"- `{name}`" in page
+    for name, reason in patches.NOT_VIRTUAL:
+        assert f"| {name} | {reason} |" in page

@@ -1,9 +1,10 @@
 """A kernel driven by lines of text: the command language of the golden traces.
 
-A command is ``[who] verb words key=value``; `Cluster.execute` turns it into one event (or a few), steps the kernel, checks every invariant and
-gives the answers as lines. Environment: ``node``, ``driver d``, ``w1 starts``, ``w1 dies``, ``d leaves``, ``tick +5ms``, ``+5ms``,
-``allocated``. Clients: ``submit``, ``done``, ``get``, ``withdraw``, ``put``, ``add``, ``drop``, ``actor``, ``call``, ... one for each message.
-Questions that step nothing: ``story``, ``sizes``, ``free``, ``deadline``. Must not live here: what to expect.
+A command is ``[who] verb words key=value``; `Cluster.execute` turns it into one event (or a few), steps the kernel,
+checks every invariant and gives the answers as lines. Environment: ``node``, ``driver d``, ``w1 starts``, ``w1 dies``,
+``d leaves``, ``tick +5ms``, ``+5ms``, ``allocated``. Clients: ``submit``, ``done``, ``get``, ``withdraw``, ``put``,
+``add``, ``drop``, ``actor``, ``call``, ... one for each message. Questions that step nothing: ``story``, ``sizes``,
+``free``, ``deadline``. Must not live here: what to expect.
 """
 
 from __future__ import annotations
@@ -65,31 +66,7 @@ from .rendering import Renderer
 
 _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = frozenset(
-    [
-        "deps",
-        "borrows",
-        "contains",
-        "returns",
-        "retries",
-        "max_calls",
-        "fn",
-        "mode",
-        "name",
-        "namespace",
-        "needed",
-        "request",
-        "error",
-        "at",
-        "size",
-        "took",
-        "hold",
-        "cause",
-        "started",
-        "store",
-        "prestart",
-        "status",
-        "seed",
-    ]
+    ["deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed", "request", "error", "at", "size", "took", "cause", "started", "store", "prestart"]
 )
 
 

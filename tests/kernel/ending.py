@@ -1,4 +1,5 @@
-"""The end of a random program: everything asked for comes to its end, everything is let go of, and then nothing may be left."""
+"""The end of a random program: everything asked for comes to its end, everything is let go of, and then nothing may be
+left."""
 
 from __future__ import annotations
 

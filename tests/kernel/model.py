@@ -1,8 +1,8 @@
 """What clients are like, as far as the kernel can tell: the model side of the random programs.
 
-A client acts on what has reached it, while more is on its way (``inbox``); what it says may be lost with it (``outbox``). It refers only to what
-it legitimately came by, so that nothing it holds may ever be lost: that is the strongest check on the kernel's counting.
-Must not live here: choosing what to do (`player`).
+A client acts on what has reached it, while more is on its way (``inbox``); what it says may be lost with it
+(``outbox``). It refers only to what it legitimately came by, so that nothing it holds may ever be lost: that is the
+strongest check on the kernel's counting. Must not live here: choosing what to do (`player`).
 """
 
 from __future__ import annotations

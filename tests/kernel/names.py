@@ -1,7 +1,8 @@
 """Symbolic names for raw ids, so that traces and failures can be read.
 
-A trace calls its things ``d`` (a driver), ``w1`` (the first worker started), ``t1`` (a task, and the one object it returns), ``t1.2`` (the
-second of several), ``a1`` (an actor, and the object that its handles refer to). Must not live here: commands, effects.
+A trace calls its things ``d`` (a driver), ``w1`` (the first worker started), ``t1`` (a task, and the one object it
+returns), ``t1.2`` (the second of several), ``a1`` (an actor, and the object that its handles refer to). Must not live
+here: commands, effects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Random programs against the kernel: drivers and workers that do anything they might, in any order, with messages in flight.
+"""Random programs against the kernel: drivers and workers that do anything they might, in any order, with messages in
+flight.
 
-Every step is a line of the trace language, so a failure is a trace that can be kept. Must not live here: what follows from a step (`world`), the
-clients' state (`model`), the end (`ending`).
+Every step is a line of the trace language, so a failure is a trace that can be kept. Must not live here: what follows
+from a step (`world`), the clients' state (`model`), the end (`ending`).
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class Player(World):
         client.say(f"done {task}{where} took={took}" + ("" if text[0] == "@" else f" = {text}"))
 
     def reaches(self, name: str, objects: set[str]) -> bool:
-        """Whether an object is or leads to one of these: contained in them it would be a cycle, which counting cannot free."""
+        """Whether an object is or leads to one of these: contained in them it would be a cycle, which counting cannot
+        free."""
         seen = {name}
         ahead = [name]
         while ahead:

@@ -29,7 +29,8 @@ _TEACHING = (SetUpJob, DefineFunction, DefineTemplate)
 
 
 class Renderer:
-    """Renders effects with symbolic names; what a worker is taught before its first task is left out unless asked for."""
+    """Renders effects with symbolic names; what a worker is taught before its first task is left out unless asked
+    for."""
 
     def __init__(self, names: Names) -> None:
         self.names = names

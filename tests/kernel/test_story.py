@@ -31,11 +31,11 @@ def played(seed: int = 0) -> tuple[Cluster, list[str]]:
 def test_the_story_of_a_task_tells_what_happened_and_why() -> None:
     cluster, _ = played()
     assert cluster.execute("story t1") == [
-        "0.000000 task t1 WAITING: submitted",
+        "0.000000 task t1 WAITING: submitted: f",
         "0.000000 task t1 QUEUED: arguments ready",
-        "0.000000 task t1 SENT: to a worker",
+        "0.000000 task t1 SENT: to worker 2",
         "0.001000 task t1 QUEUED: its worker died: SIGKILL",
-        "0.001000 task t1 SENT: to a worker",
+        "0.001000 task t1 SENT: to worker 3",
         "0.001000 task t1 FINISHED: answered",
         "0.001000 object t1 READY: delivered",
         "0.001000 object t1 GONE: no references",

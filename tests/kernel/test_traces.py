@@ -1,7 +1,7 @@
 """Golden traces: what the kernel answers to a story told in commands, kept as text and compared line by line.
 
-A trace is a comment that states the rule, then commands at the left margin, each followed by the kernel's answer, indented. After an
-intended change: `pytest tests/kernel --rewrite`, then read the difference.
+A trace is a comment that states the rule, then commands at the left margin, each followed by the kernel's answer,
+indented. After an intended change: `pytest tests/kernel --rewrite`, then read the difference.
 """
 
 from __future__ import annotations

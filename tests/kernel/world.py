@@ -1,7 +1,9 @@
-"""The world around the kernel, in a random program: effects on their way, messages arriving, tasks starting, processes dying.
+"""The world around the kernel, in a random program: effects on their way, messages arriving, tasks starting, processes
+dying.
 
-What arrives is checked here: nobody is given a wrong value, told that what they hold is lost, sees an actor's calls out of order, or starts what runs
-already or was tried too often. Must not live here: deciding what happens next (`player`, `ending`).
+What arrives is checked here: nobody is given a wrong value, told that what they hold is lost, sees an actor's calls out
+of order, or starts what runs already or was tried too often. Must not live here: deciding what happens next (`player`,
+`ending`).
 """
 
 from __future__ import annotations

@@ -72,17 +72,13 @@ def test_only_cpus_are_lent() -> None:
 
 
 nodes_of_any_kind = st.lists(
-    st.builds(
-        node, st.integers(1, 4), st.integers(0, 5), gpus=st.integers(0, 2), alive=st.booleans()
-    ),
+    st.builds(node, st.integers(1, 4), st.integers(0, 5), gpus=st.integers(0, 2), alive=st.booleans()),
     max_size=5,
 )
 
 
 @given(nodes_of_any_kind, st.sampled_from([(), CPU_1, GPU_1, (("CPU", 20_000), ("GPU", 10_000))]))
-def test_the_choice_has_room_and_none_means_nobody_has(
-    nodes: list[Node], demand: tuple[tuple[str, int], ...]
-) -> None:
+def test_the_choice_has_room_and_none_means_nobody_has(nodes: list[Node], demand: tuple[tuple[str, int], ...]) -> None:
     before = [dict(each.available) for each in nodes]
     choice = choose_node(nodes, demand)
     roomy = [each for each in nodes if each.alive and fits(each.available, demand)]

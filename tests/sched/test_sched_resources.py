@@ -26,7 +26,9 @@ demands = st.dictionaries(names, st.integers(1, 5 * UNIT)).map(lambda pairs: tup
 
 
 @given(pools, demands)
-def test_what_is_taken_and_given_back_leaves_no_trace(pool: dict[str, int], demand: tuple[tuple[str, int], ...]) -> None:
+def test_what_is_taken_and_given_back_leaves_no_trace(
+    pool: dict[str, int], demand: tuple[tuple[str, int], ...]
+) -> None:
     available = dict(pool)
     take(available, demand)
     assert all(available[name] == pool.get(name, 0) - units for name, units in demand)
@@ -96,7 +98,9 @@ def test_devices_are_never_shared_beyond_one_and_all_come_back(count: int, steps
         if held and choice < 4:
             return_devices(free, *held.pop(choice % len(held)))
             continue
-        could = sum(1 for left in free if left == UNIT) >= units // UNIT if units >= UNIT else max(free, default=0) >= units
+        could = (
+            sum(1 for left in free if left == UNIT) >= units // UNIT if units >= UNIT else max(free, default=0) >= units
+        )
         devices = take_devices(free, units)
         assert (devices is not None) == could
         if devices is not None:

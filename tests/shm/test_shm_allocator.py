@@ -1,4 +1,5 @@
-"""The allocator against a model: no overlap, no lost byte, freed neighbours one gap, misuse refused without a change."""
+"""The allocator against a model: no overlap, no lost byte, freed neighbours one gap, misuse refused without a
+change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The arena: what is written is read, by another mapping too; views can't be written, and tell once when the last of them dies."""
+"""The arena: what is written is read, by another mapping too; views can't be written, and tell once when the last of
+them dies."""
 
 from __future__ import annotations
 

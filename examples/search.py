@@ -13,7 +13,7 @@ large any part of the tree is. What the example shows about Ray:
 
     python examples/search.py
     python examples/search.py --quick
-    python examples/search.py --large       # 45 cities, and hard ones
+    python examples/search.py --large       # 50 cities
     python examples/search.py --cities 32 --seed 4
 """
 
@@ -33,8 +33,8 @@ from tours import Problem, Search, Subtree, Tour, search_of, shares_of
 
 import localray as ray
 
-QUICK, DEFAULT, LARGE = (32, 3), (40, 2), (45, 1)  # how many cities, and a seed with which they make a good riddle
-BUDGET_NODES = 200
+QUICK, DEFAULT, LARGE = (32, 3), (40, 4), (50, 1)  # how many cities, and a seed with which they make a good riddle
+BUDGET_NODES = 50
 SHARES = 4
 MAP_COLUMNS, MAP_ROWS = 58, 20
 HISTORY_SHOWN = 16
@@ -126,8 +126,7 @@ def explore(shared: Shared, subtrees: list[Subtree]) -> Outcome:
 
 def start_branches(shared: Shared, subtrees: Sequence[Subtree]) -> list[Branch]:
     """Start a task for each share of some subtrees."""
-    shares = shares_of(subtrees, SHARES)
-    return [Branch(explore.remote(shared, share), min(subtree.bound for subtree in share)) for share in shares]
+    return [Branch(explore.remote(shared, share), share[-1].bound) for share in shares_of(subtrees, SHARES)]
 
 
 @dataclass(slots=True)
@@ -189,7 +188,7 @@ def search_in_series(problem: Problem) -> Summary:
     waiting = deque([[search.root()]])
     summary = Summary()
     with progress("serial check", len(waiting), " shares") as bar:
-        while waiting and min(subtree.bound for share in waiting for subtree in share) < record.length():
+        while waiting and min(share[-1].bound for share in waiting) < record.length():
             explored = search.explore(waiting.popleft(), record, BUDGET_NODES)
             waiting.extend(shares_of(explored.open, SHARES))
             summary.count(explored.nodes, explored.pruned)

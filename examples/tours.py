@@ -26,7 +26,7 @@ Matrix: TypeAlias = tuple[tuple[int, ...], ...]
 MAP_SIDE = 10_000
 ASCENT_ROUNDS = 150
 PATIENCE_ROUNDS = 5
-ASK_EVERY_NODES = 100
+ASK_EVERY_NODES = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,8 @@ class Search:
                 continue
             result.nodes += 1
             if not subtree.left:
-                limit = incumbent.offer(self._problem.length(subtree.path), subtree.path)
+                tour = polished(self._problem.distances, subtree.path)
+                limit = incumbent.offer(self._problem.length(tour), tour)
             elif result.nodes % ASK_EVERY_NODES == 0:
                 limit = incumbent.length()
             children = list(self._children(subtree))
@@ -202,6 +203,27 @@ def nearest_neighbour_tour(distances: Matrix) -> Tour:
         tour.append(min(left, key=lambda city: (row[city], city)))
         left.remove(tour[-1])
     return tuple(tour)
+
+
+def polished(distances: Matrix, tour: Tour) -> Tour:
+    """Return a round trip made shorter, for as long as taking one part of it the other way round helps (2-opt)."""
+    while True:
+        turned = (
+            (*tour[:start], *reversed(tour[start:end]), *tour[end:])
+            for start in range(1, len(tour) - 1)
+            for end in range(start + 2, len(tour) + 1)
+            if _gain(distances, tour, start, end) > 0
+        )
+        better = next(turned, None)
+        if better is None:
+            return tour
+        tour = better
+
+
+def _gain(distances: Matrix, tour: Tour, start: int, end: int) -> int:
+    """Return by how much a round trip gets shorter if the part from `start` to before `end` is turned round."""
+    before, first, last, after = tour[start - 1], tour[start], tour[end - 1], tour[end % len(tour)]
+    return distances[before][first] + distances[last][after] - distances[before][last] - distances[first][after]
 
 
 def penalise(distances: Matrix, penalties: Sequence[int]) -> Matrix:

@@ -246,6 +246,10 @@ class TaskDone(NamedTuple):
     retryable: bool
 
 
+class WorkerReady(NamedTuple):
+    """A worker's process is up and reads its channel: its first message."""
+
+
 class TasksReturned(NamedTuple):
     """The answer to `RecallTasks`: these had not started and will not run here."""
 
@@ -392,6 +396,7 @@ ClientMessage: TypeAlias = (
     | UnpinObjects
     | FreeObjects
     | TaskDone
+    | WorkerReady
     | TasksReturned
     | ActorExiting
     | KillActor
@@ -432,6 +437,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     UnpinObjects,
     FreeObjects,
     TaskDone,
+    WorkerReady,
     TasksReturned,
     ActorExiting,
     KillActor,

@@ -47,9 +47,8 @@ def _driver_disconnected(tables: Tables, event: DriverDisconnected) -> None:
 
 def _worker_started(tables: Tables, event: WorkerStarted) -> None:
     worker = tables.workers.get(event.worker)
-    if worker is not None and tables.unborn.pop(event.worker, 1) is None:
-        worker.node.starting -= 1
-        tables.start_failures = 0
+    if worker is not None:
+        workers.started(tables, worker)
         scheduling.capacity_freed(tables)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import actors, answers, cancellation, deaths, objects, scheduling, tasks, views
+from localray.kernel import actors, answers, cancellation, deaths, objects, scheduling, tasks, views, workers
 from localray.kernel.effects import AllocateBuffer
 from localray.kernel.records import ActorState, ClientRecord, JobRecord, Template, WaitRecord
 from localray.kernel.tables import Tables
@@ -42,6 +42,7 @@ from localray.protocol import (
     TasksReturned,
     UnpinObjects,
     WithdrawGet,
+    WorkerReady,
 )
 
 ClientHandler: TypeAlias = Callable[[Tables, ClientRecord, ClientMessage], None]
@@ -149,6 +150,12 @@ def _free_objects(tables: Tables, client: ClientRecord, message: FreeObjects) ->
     objects.free_values(tables, message.object_ids)
 
 
+def _worker_ready(tables: Tables, client: ClientRecord, message: WorkerReady) -> None:
+    if client.worker is not None:
+        workers.started(tables, client.worker)
+        scheduling.capacity_freed(tables)
+
+
 def _tasks_returned(tables: Tables, client: ClientRecord, message: TasksReturned) -> None:
     if client.worker is not None:
         scheduling.tasks_returned(tables, client.worker, message.task_ids)
@@ -209,6 +216,7 @@ CLIENT_HANDLERS: Final = cast(
         UnpinObjects: _unpin_objects,
         FreeObjects: _free_objects,
         TaskDone: answers.task_done,
+        WorkerReady: _worker_ready,
         TasksReturned: _tasks_returned,
         ActorExiting: _actor_exiting,
         KillActor: _kill_actor,

@@ -40,6 +40,13 @@ def start(tables: Tables, node: NodeRecord) -> WorkerRecord:
     return worker
 
 
+def started(tables: Tables, worker: WorkerRecord) -> None:
+    """The worker's process is up: another may start in its stead, and workers do start here after all."""
+    if tables.unborn.pop(worker.number, 1) is None:
+        worker.node.starting -= 1
+        tables.start_failures = 0
+
+
 def may_start(node: NodeRecord) -> bool:
     """Whether another worker may start beside those that are starting now."""
     return node.starting < max(4, 2 * node.total.get(CPU, 0) // RESOURCE_UNIT)

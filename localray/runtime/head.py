@@ -34,7 +34,6 @@ from localray.kernel.effects import (
     Stop,
     Tick,
     WorkerDied,
-    WorkerStarted,
 )
 from localray.protocol import CancelRunning, Exit, Message, RecallTasks
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
@@ -268,7 +267,6 @@ class Head:
         for report, number, value in RECORD.iter_unpack(bytes(self._reports[:whole])):
             if report == Report.BORN:
                 self._processes[number] = value
-                self.step(WorkerStarted(number))
             else:
                 del self._processes[number]
                 self._worker_exited(number, value)

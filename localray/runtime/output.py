@@ -73,5 +73,8 @@ def prefix_output() -> None:
     """Give this process's standard output and error their prefixes, unless switched off as in Ray."""
     if os.environ.get("RAY_DISABLE_WORKER_LOG_PREFIX", "0") == "1":
         return
-    sys.stdout = PrefixedOutput(sys.stdout)
-    sys.stderr = PrefixedOutput(sys.stderr)
+    # A driver may have been started with its output closed; then there is nothing to write to, here as there.
+    if sys.stdout is not None:
+        sys.stdout = PrefixedOutput(sys.stdout)
+    if sys.stderr is not None:
+        sys.stderr = PrefixedOutput(sys.stderr)

@@ -18,7 +18,7 @@ from localray.client.channel import Waiter
 from localray.client.client import Client
 from localray.client.current import set_process_client
 from localray.client.executor import Executor
-from localray.protocol import DefineTemplate, RunTask, SetUpJob, TaskKind
+from localray.protocol import DefineTemplate, RunTask, SetUpJob, TaskKind, WorkerReady
 from localray.runtime.channel import SocketChannel
 from localray.runtime.environment import TaskEnvironment
 from localray.runtime.interrupts import guard
@@ -61,6 +61,7 @@ class Worker:
         os.register_at_fork(after_in_child=self._leave_to_parent)
         set_process_client(self.client)
         self._channel.start(self.client)
+        self._channel.queue(WorkerReady())
         executor, queue, work, channel = self._executor, self._executor.queue, self._work, self._channel
         flushed_at_s = 0.0
         while True:

@@ -6,6 +6,7 @@ import gc
 import os
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -68,18 +69,21 @@ def test_init_with_the_simulation() -> None:
 
 
 def test_a_hundred_sessions_leave_nothing() -> None:
-    for seed in range(20):
+    for seed in range(10):
         assert sim.run(busy_program, seed=seed).error is None
     gc.collect()
-    threads, files, objects, memory = set(threading.enumerate()), descriptors(), len(gc.get_objects()), resident_bytes()
-    for seed in range(80):
-        report = sim.run(busy_program, seed=seed)
-        assert report.error is None
+    threads, files, objects = set(threading.enumerate()), descriptors(), len(gc.get_objects())
+    resident = [resident_bytes()]
+    for _ in range(3):
+        for seed in range(30):
+            assert sim.run(busy_program, seed=seed).error is None
+        resident.append(resident_bytes())
     gc.collect()
     assert set(threading.enumerate()) == threads
     assert descriptors() == files
     assert len(gc.get_objects()) < objects + 1000
-    assert resident_bytes() < memory + 10 * 2**20
+    # The allocator may take more from the system once; a leak would take more in each round.
+    assert min(after - before for before, after in pairwise(resident)) < 3 * 2**20, resident
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
 

@@ -59,8 +59,8 @@ class Channel(Protocol):
     def queue(self, message: ClientMessage) -> None:
         """Queue a message that leaves with the next flush; never sends by itself."""
 
-    def flush(self) -> None:
-        """Send what is queued now."""
+    def flush(self) -> bool:
+        """Send what is queued now; returns whether there was anything."""
 
     def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
         """Block until the waiter is ready, or for so many seconds; returns whether it is ready.

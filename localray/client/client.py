@@ -351,12 +351,18 @@ class Client:
                 if entry.callbacks is None:
                     entry.callbacks = []
                 entry.callbacks.append(callback)
-                asked, entry.asked = entry.asked, True
+                asked: bool | None = entry.asked
+                entry.asked = True
                 self.channel.keep_reading(1)
                 if not asked:
-                    self.channel.send(GetObjects(next(self._request_numbers), (object_id,), 1, False))
-                return
-        callback()
+                    self.channel.queue(GetObjects(next(self._request_numbers), (object_id,), 1, False))
+            else:
+                asked = None
+        if asked is None:
+            callback()
+        else:
+            # Somebody waits, although no thread does: what was called must leave now.
+            self.channel.flush()
 
     # ---------------------------------------------------------------- requests
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 from localray.client.arguments import unpack_arguments
 from localray.client.client import Client
-from localray.client.threaded_actor import ThreadedActor
 from localray.client.context import TaskContext, current_task
 from localray.client.serialization import deserialize, serialize
+from localray.client.threaded_actor import ThreadedActor
 from localray.client.values import load
 from localray.exceptions import RaySystemError, RayTaskError
 from localray.protocol import (
@@ -42,6 +42,7 @@ from localray.protocol import (
     TaskDone,
     TaskKind,
     TasksReturned,
+    text_payload,
 )
 
 if TYPE_CHECKING:
@@ -326,7 +327,7 @@ class Executor:
     def _pack_error(self, message: RunTask, template: DefineTemplate, error: BaseException) -> tuple[int, bytes]:
         if is_cancellation(error) or message.task_id in self.cancelled:
             self.cancelled.discard(message.task_id)
-            return Status.CANCELLED.value, f"Task {template.name} was cancelled.".encode()
+            return Status.CANCELLED.value, text_payload(f"Task {template.name} was cancelled.")
         name = template.name
         actor_id = actor_repr = None
         if self.actor is not None:

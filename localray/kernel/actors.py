@@ -22,7 +22,7 @@ from localray.kernel.records import (
 from localray.kernel.scheduling import send_task, withdraw
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import CreateActor, FindActor, Outcome, Reply, Status, SubmitCall
+from localray.protocol import CreateActor, FindActor, Outcome, Reply, Status, SubmitCall, text_payload
 
 
 def create(tables: Tables, owner: ClientRecord, message: CreateActor) -> None:
@@ -91,7 +91,7 @@ def call(tables: Tables, caller: ClientRecord, message: SubmitCall) -> None:
     task.actor = actor
     if actor is None:
         text = f"The actor {message.actor_id.hex()} is not known to this session; it may belong to an earlier one."
-        tasks.fail(tables, task, Status.ACTOR_DIED, text.encode(), "no such actor")
+        tasks.fail(tables, task, Status.ACTOR_DIED, text_payload(text), "no such actor")
         return
     if actor.state is ActorState.DEAD:
         tasks.fail(tables, task, actor.death_status, actor.death_payload, "the actor is dead")
@@ -193,11 +193,11 @@ def end_if_unneeded(tables: Tables, actor: ActorRecord) -> None:
         return
     if actor.state is ActorState.PENDING:
         text = "All handles to the actor went out of scope before it was created."
-        end(tables, actor, Status.ACTOR_DIED, text.encode(), "no handle")
+        end(tables, actor, Status.ACTOR_DIED, text_payload(text), "no handle")
     elif actor.state is ActorState.ALIVE:
         worker = actor.worker
         text = "The actor is dead because all references to the actor were removed."
-        mark_dead(tables, actor, Status.ACTOR_DIED, text.encode(), "out of scope")
+        mark_dead(tables, actor, Status.ACTOR_DIED, text_payload(text), "out of scope")
         if worker is not None:
             workers.retire(tables, worker, "its actor went out of scope")
 

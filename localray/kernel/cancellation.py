@@ -5,7 +5,7 @@ from __future__ import annotations
 from localray.kernel import actors, scheduling, tasks, workers
 from localray.kernel.records import ClientRecord, TaskState
 from localray.kernel.tables import Tables
-from localray.protocol import CancelRunning, CancelTask, Status
+from localray.protocol import CancelRunning, CancelTask, Status, text_payload
 
 
 def cancel_task(tables: Tables, client: ClientRecord, message: CancelTask) -> None:
@@ -24,8 +24,8 @@ def cancel_task(tables: Tables, client: ClientRecord, message: CancelTask) -> No
     task.cancelled = True
     text = f"Task {task.template.name} was cancelled before it started."
     if task.actor is not None:
-        actors.withdraw_call(tables, task.actor, task, Status.CANCELLED, text.encode())
+        actors.withdraw_call(tables, task.actor, task, Status.CANCELLED, text_payload(text))
         return
     if task.state is TaskState.QUEUED:
         scheduling.withdraw(tables, task)
-    tasks.fail(tables, task, Status.CANCELLED, text.encode(), "ray.cancel")
+    tasks.fail(tables, task, Status.CANCELLED, text_payload(text), "ray.cancel")

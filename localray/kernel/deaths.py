@@ -10,7 +10,7 @@ from localray.kernel.effects import Stop
 from localray.kernel.records import ActorState, ClientKind, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import Status, TaskKind
+from localray.protocol import Status, TaskKind, text_payload
 
 START_FAILURES_TOLERATED = 3
 
@@ -39,7 +39,7 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
     actor = worker.actor
     if actor is not None:
         text = f"The actor died unexpectedly before finishing this task: {cause}."
-        actors.end(tables, actor, Status.ACTOR_DIED, text.encode(), f"its worker died: {cause}")
+        actors.end(tables, actor, Status.ACTOR_DIED, text_payload(text), f"its worker died: {cause}")
     else:
         begun = max(0, started - worker.ended_count)
         for task in reversed(assigned[begun:]):
@@ -55,7 +55,7 @@ def not_started(tables: Tables, task: TaskRecord, cause: str) -> None:
     if tables.start_failures > START_FAILURES_TOLERATED:
         text = f"Worker processes die before they can run a task: {cause}."
         task.worker = None
-        tasks.fail(tables, task, Status.WORKER_CRASHED, text.encode(), "workers do not start")
+        tasks.fail(tables, task, Status.WORKER_CRASHED, text_payload(text), "workers do not start")
     else:
         scheduling.take_back(tables, task, "its worker died before it started")
 
@@ -75,7 +75,7 @@ def crashed(tables: Tables, task: TaskRecord, cause: str) -> None:
         f"The worker died unexpectedly while executing task {task.template.name}: {cause}. "
         f"It was tried {task.attempt + 1} time{'s' if task.attempt else ''}."
     )
-    tasks.fail(tables, task, Status.WORKER_CRASHED, text.encode(), f"its worker died: {cause}")
+    tasks.fail(tables, task, Status.WORKER_CRASHED, text_payload(text), f"its worker died: {cause}")
 
 
 def driver_left(tables: Tables, number: int) -> None:

@@ -13,7 +13,7 @@ from localray.kernel.effects import ReleaseBuffer
 from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import INLINE, ObjectReady, Outcome, PutObject, Status, Value
+from localray.protocol import INLINE, ObjectReady, Outcome, PutObject, Status, Value, text_payload
 
 
 def declare(tables: Tables, object_id: bytes, holder: ClientRecord) -> ObjectRecord:
@@ -153,7 +153,7 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
         record = tables.objects.get(object_id)
         if record is None:
             text = f"Object {object_id.hex()} is not known to this session: it was freed, or made in an earlier one."
-            tables.send(number, ObjectReady(object_id, Status.LOST.value, text.encode(), INLINE, 0))
+            tables.send(number, ObjectReady(object_id, Status.LOST.value, text_payload(text), INLINE, 0))
             count_down(tables, wait)
         elif record.state is not ObjectState.PENDING:
             send_object(tables, number, record)
@@ -187,7 +187,7 @@ def lost(tables: Tables, object_id: bytes) -> ObjectRecord:
     record = ObjectRecord(object_id)
     tables.objects[object_id] = record
     text = f"Object {object_id.hex()} is not known to this session: it was freed, or made in an earlier one."
-    fail(tables, record, Status.LOST, text.encode())
+    fail(tables, record, Status.LOST, text_payload(text))
     return record
 
 
@@ -260,7 +260,7 @@ def free_values(tables: Tables, object_ids: Iterable[bytes]) -> None:
         release_bytes(tables, record.location, record.size_bytes)
         contained = record.contained
         text = f"Object {object_id.hex()} was freed with ray.internal.free()."
-        record.status, record.payload, record.location, record.size_bytes = Status.FREED.value, text.encode(), INLINE, 0
+        record.status, record.payload, record.location, record.size_bytes = Status.FREED.value, text_payload(text), INLINE, 0
         record.contained = ()
         release(tables, contained)
 

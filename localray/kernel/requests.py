@@ -43,6 +43,7 @@ from localray.protocol import (
     UnpinObjects,
     WithdrawGet,
     WorkerReady,
+    text_payload,
 )
 
 ClientHandler: TypeAlias = Callable[[Tables, ClientRecord, ClientMessage], None]
@@ -186,7 +187,7 @@ def _actor_exiting(tables: Tables, client: ClientRecord, message: ActorExiting) 
     if actor is not None and client.worker is actor.worker and actor.state is not ActorState.DEAD:
         if client.worker is not None:
             client.worker.stopping = True
-        actors.end(tables, actor, Status.ACTOR_DIED, message.reason.encode(), "it ended itself")
+        actors.end(tables, actor, Status.ACTOR_DIED, text_payload(message.reason), "it ended itself")
 
 
 def _ask(tables: Tables, client: ClientRecord, message: Ask) -> None:

@@ -16,10 +16,11 @@ _KEPT_ENTRIES = 20_000
 class TransitionLog:
     """The last transitions, oldest first, each ``(now_s, identity, new state, reason)``."""
 
-    __slots__ = ("_entries", "now_s")
+    __slots__ = ("_entries", "append", "now_s")
 
     def __init__(self, kept_entries: int = _KEPT_ENTRIES) -> None:
         self._entries: deque[tuple[float, bytes | int, Enum, str]] = deque(maxlen=kept_entries)
+        self.append = self._entries.append
         self.now_s = 0.0
 
     def note(self, identity: bytes | int, state: Enum, reason: str) -> None:

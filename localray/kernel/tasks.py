@@ -13,7 +13,7 @@ from localray.kernel import objects
 from localray.kernel.records import ClientRecord, ObjectState, TaskRecord, TaskState, Template
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import INLINE, Outcome, Status
+from localray.protocol import INLINE, Outcome, Status, text_payload
 
 INDEX_BYTES = tuple(index.to_bytes(4, "little") for index in range(1, 257))
 """The suffix of a task's first, second, … return id."""
@@ -132,9 +132,9 @@ def discard_outcomes(tables: Tables, outcomes: Sequence[Outcome]) -> None:
 def refusal(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
     """Why a task that is not running must not be run, if so: nobody wants it any more. It is to fail with this."""
     if task.cancelled:
-        return Status.CANCELLED, f"Task {task.template.name} was cancelled.".encode()
+        return Status.CANCELLED, text_payload(f"Task {task.template.name} was cancelled.")
     if task.template.job not in tables.jobs:
-        return Status.WORKER_CRASHED, f"The driver that submitted task {task.template.name} has ended.".encode()
+        return Status.WORKER_CRASHED, text_payload(f"The driver that submitted task {task.template.name} has ended.")
     return None
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from localray.options.rules import RESOURCE_UNIT, WHOLE_ABOVE_ONE
 
 _ACCELERATOR_TYPE_AMOUNT = 0.001
+LARGEST_UNITS = 1 << 63
+"""More than 900 terabytes of memory; amounts up to this become floats and back without trouble."""
 # An actor that asks for nothing but memory still counts as one that asks for nothing.
 _NOT_COUNTED_AS_ASKED = frozenset({"memory"})
 
@@ -19,13 +21,16 @@ def to_units(amount: float) -> int:
     """An amount of a resource in units of 1/10000, cut off, not rounded, as Ray does.
 
     Raises:
-        ValueError: `amount` is not a number.
+        ValueError: `amount` is not a number, or more than there can be of anything.
         OverflowError: `amount` is infinite.
 
     >>> to_units(0.5), to_units(0.57)
     (5000, 5699)
     """
-    return int(amount * RESOURCE_UNIT)
+    units = int(amount * RESOURCE_UNIT)
+    if abs(units) > LARGEST_UNITS:
+        raise ValueError(f"No machine has {amount:.3g} of a resource." if units < 10**300 else "No machine has so much of a resource.")
+    return units
 
 
 def from_units(units: int) -> float:

@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from localray.client.channel import Waiter
@@ -26,14 +27,18 @@ from localray.exceptions import RaySystemError
 from localray.protocol import ClientMessage, Message
 from localray.runtime.frames import BrokenFrame, FrameReader, frame
 from localray.runtime.interrupts import guard, interruptible
+from localray.runtime.spin import Spinner, look_again
 
 if TYPE_CHECKING:
     import asyncio
 
     from localray.client.client import Client
 
-GATHER_S = 0.001
+GATHER_S = 0.003
 """No message waits longer than about this for others."""
+_TICK_MS = 3
+_IDLE_TICKS = 10
+"""The steward looks after gathered messages this often, until there were none for so many."""
 BATCH_MESSAGES = 32
 LONGEST_WAIT_S = 1_000_000.0
 """What a longer timeout, or an infinite one, means: poll can't count further than 24 days."""
@@ -63,10 +68,13 @@ class SocketChannel:
         self._arrived: deque[Message] = deque()
         self._read_lock = threading.RLock()
         self._leads = 0
+        self._spinner = Spinner()
         self._followers: deque[Waiter] = deque()
         self._poll = select.poll()
         self._poll.register(stream, select.POLLIN)
         self._armed = False
+        self._ticked_at_s = 0.0
+        self._idle_ticks = 0
         self._interested = 0
         self._interested_lock = threading.Lock()
         self._read_by_loop = False
@@ -99,21 +107,21 @@ class SocketChannel:
         """Queue a message for the next flush."""
         self._outbox.append(message)
 
-    def flush(self) -> None:
-        """Send all that is queued."""
+    def flush(self) -> bool:
+        """Send all that is queued; returns whether there was anything."""
         client = self._client
         if client is not None:
             client.before_flush()
         messages = self._outbox
         if not messages:
-            return
+            return False
         if self.lost:
             messages.clear()
-            return
+            return False
         with guard, self._send_lock:
             if self._sending:
                 # A finalizer in the middle of our own flush, which will take what it queued.
-                return
+                return True
             self._sending = True
             try:
                 while messages:
@@ -126,6 +134,7 @@ class SocketChannel:
                 self._lose()
             finally:
                 self._sending = False
+        return True
 
     def soon(self) -> None:
         """See that `flush` is called soon. An `os.write` takes no Python lock, so the garbage collector may call this
@@ -180,11 +189,20 @@ class SocketChannel:
             if deadline_s is not None:
                 # Rounded up: poll counts in milliseconds, and an early return would only spin.
                 wait_ms = max(0, -int(-(deadline_s - time.monotonic()) * 1000 // 1))
-            if _wait_for_bytes(poll, wait_ms):
+            if self._look_again(poll, wait_ms) or _wait_for_bytes(poll, wait_ms):
                 self._receive()
             elif deadline_s is not None and time.monotonic() >= deadline_s:
                 return False
         return True
+
+    def _look_again(self, poll: select.poll, wait_ms: int | None) -> list[tuple[int, int]]:
+        """Look for bytes for a moment before sleeping, if that has paid lately."""
+        spinner = self._spinner
+        if wait_ms == 0 or not spinner.worth_it():
+            return []
+        ready = look_again(partial(poll.poll, 0))
+        spinner.came(bool(ready))
+        return ready
 
     def _follow(self, waiter: Waiter, deadline_s: float | None) -> bool:
         """Sleep until the waiter is ready or the lead is free; False when the time is over first."""
@@ -297,7 +315,7 @@ class SocketChannel:
             self._leads += leads
             if leads and self._arrived:
                 self._handle_arrived()
-            ready = dict((reading if leads else quiet).poll())
+            ready = dict((reading if leads else quiet).poll(_TICK_MS if self._armed else None))
             if stream in ready and not self._closed:
                 self._receive()
         finally:
@@ -309,10 +327,24 @@ class SocketChannel:
             self._take_nudge()
         if self._wake_read in ready:
             os.read(self._wake_read, 4096)
-            if self._armed and not self._closed:
-                time.sleep(GATHER_S)
-                self._armed = False
-                self.flush()
+        if self._armed and not self._closed and time.monotonic() - self._ticked_at_s >= GATHER_S:
+            self._tick()
+
+    def _tick(self) -> None:
+        """Flush what has gathered; stop ticking when nothing has for a while.
+
+        While this thread ticks, `soon` has nothing to do: waking it for each message would cost the sender as much as sending.
+        """
+        self._ticked_at_s = time.monotonic()
+        if self.flush():
+            self._idle_ticks = 0
+            return
+        self._idle_ticks += 1
+        if self._idle_ticks >= _IDLE_TICKS:
+            self._idle_ticks = 0
+            self._armed = False
+            # What was queued just before the flag fell has woken nobody.
+            self.flush()
 
     def _take_nudge(self) -> None:
         """The head wants its messages read now, or is gone: its end of the pipe closes with it."""

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 from localray.kernel import ENVIRONMENT, Event, Kernel
@@ -39,6 +40,7 @@ from localray.protocol import CancelRunning, Exit, Message, RecallTasks
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
 from localray.runtime.frames import BrokenFrame, FrameReader, frame
 from localray.runtime.options import HeadOptions
+from localray.runtime.spin import Spinner, look_again
 from localray.runtime.worker_progress import read_progress
 from localray.shm.allocator import Allocator
 
@@ -122,10 +124,16 @@ class Head:
     def run(self) -> None:
         """Serve until the kernel says stop."""
         poll = self._epoll.poll
+        look = partial(poll, 0)
+        spinner = Spinner()
         while not self._stopping:
             deadline_s = self._kernel.deadline_s
             timeout_s = -1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
-            for descriptor, events in poll(timeout_s):
+            ready: list[tuple[int, int]] = []
+            if spinner.worth_it():
+                ready = look_again(look)
+                spinner.came(bool(ready))
+            for descriptor, events in ready or poll(timeout_s):
                 connection = self._by_descriptor.get(descriptor)
                 if connection is None:
                     self._other_readable(descriptor)

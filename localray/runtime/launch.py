@@ -69,6 +69,8 @@ class ProcessSession:
 
     def _start_head(self, options: NodeOptions) -> socket.socket:
         """Start the head; returns our end of the stream to it."""
+        # A driver without standard streams has workers that print into the void; asked before we open anything ourselves.
+        self._output_streams = [None if _is_open(number) else subprocess.DEVNULL for number in (1, 2)]
         self._arena_descriptor = _clear_of_standard_streams(create_file(options.store_capacity_bytes))
         self._opened.callback(os.close, self._arena_descriptor)
         self._arena = Arena(self._arena_descriptor, options.store_capacity_bytes)
@@ -132,9 +134,8 @@ class ProcessSession:
         return subprocess.Popen(
             [sys.executable, "-c", code, json.dumps(described)],
             stdin=subprocess.DEVNULL,
-            # A driver without standard streams has workers that print into the void, not into our sockets.
-            stdout=None if _is_open(1) else subprocess.DEVNULL,
-            stderr=None if _is_open(2) else subprocess.DEVNULL,
+            stdout=self._output_streams[0],
+            stderr=self._output_streams[1],
             pass_fds=(stream.fileno(), self._arena_descriptor),
             # Its own session: Ctrl-C in the terminal is for the driver alone.
             start_new_session=True,

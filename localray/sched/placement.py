@@ -51,18 +51,14 @@ def choose_node(nodes: Iterable[Node], demand: Resources) -> Node | None:
     Returns:
         The node, or None when none has room now.
     """
-    best: Node | None = None
-    # Above any score: an overdrawn node scores more than 1 and still takes what asks for nothing it lacks.
-    best_score = float("inf")
-    for node in nodes:
-        if not node.alive or not fits(node.available, demand):
-            continue
-        score = utilisation(node)
-        if score < SPREAD_THRESHOLD:
+    roomy = [node for node in nodes if node.alive and fits(node.available, demand)]
+    if len(roomy) < 2:
+        return roomy[0] if roomy else None
+    for node in roomy:
+        if utilisation(node) < SPREAD_THRESHOLD:
             return node
-        if score < best_score:
-            best, best_score = node, score
-    return best
+    # An overdrawn node scores more than 1 and still takes what asks for nothing it lacks.
+    return min(roomy, key=utilisation)
 
 
 def lendable(resources: Resources) -> Resources:

@@ -140,6 +140,7 @@ class Agenda:
         self._runnable.clear()
         self.events.clear()
         self.tick_at_ns = _never
+        self.tick = _nothing
 
     def waiting(self) -> list[str]:
         """Who waits for what, a line each."""

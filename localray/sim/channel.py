@@ -135,7 +135,7 @@ class VirtualChannel:
 
     def _what(self, waiter: Waiter) -> str:
         """What a waiter is for, in words."""
-        if self.client is None:
+        if self.client is None or self.closed:
             return "waits"
         entries = self.client.references.entries.items()
         awaited = [object_id for object_id, entry in entries if entry.waiters is not None and waiter in entry.waiters]
@@ -168,9 +168,14 @@ class VirtualChannel:
         return loop
 
     def close(self) -> None:
-        """Nothing leaves or arrives from now on."""
-        self.closed = True
-        self._loops.clear()
+        """Nothing leaves or arrives from now on.
+
+        What a program keeps (a remote function that remembers its client) must not keep the whole simulation.
+        """
+        if not self.closed:
+            self.closed = True
+            self._loops.clear()
+            del self._outward, self._describe
 
 
 class _Alarm:

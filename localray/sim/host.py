@@ -251,3 +251,9 @@ class Host:
     def _stop(self, effect: Stop) -> None:
         if self.stopped is not None:
             self.stopped()
+
+    def close(self) -> None:
+        """The simulation is over; nobody need be told."""
+        for worker in self.workers.values():
+            worker.close()
+        self.workers.clear()

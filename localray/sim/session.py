@@ -32,6 +32,8 @@ from localray.sim.trace import Trace
 
 _CPU_UNITS = 10_000
 _MOST_PRESTARTED = 8
+_FROZEN_BY_PYTHON = 1000
+"""Python 3.12 starts with a few hundred frozen objects; more than this, and the program has frozen its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,15 @@ class SimulatedSession:
     ) -> None:
         options = _next_options.pop() if _next_options else SessionOptions()
         notify = options.notify or notify
+        self._collecting = gc.isenabled()
+        # References that die in cycles must die at moments that the run decides, not whenever the collector's counters
+        # say.
+        gc.disable()
+        self._frozen = gc.get_freeze_count() < _FROZEN_BY_PYTHON
+        if self._frozen:
+            # What existed before is nothing to the run, and need not be looked at when it is collected. First of all,
+            # so that everything made for the run can be.
+            gc.freeze()
         self.seed = seed
         self.trace = Trace(keep=options.keep_trace)
         streams = Streams(seed)
@@ -116,6 +127,7 @@ class SimulatedSession:
         self.host.step_limit = options.step_limit
         self._thread = threading.get_ident()
         self._over = False
+        self._ended_s = 0.0
         self._driver = VirtualDriver()
         node_random = Random(f"nodes {seed}")
         for number in range(options.nodes):
@@ -134,14 +146,6 @@ class SimulatedSession:
         channel.client = self.client
         self._driver.client = self.client
         self.carriers.driver.serve(self._driver)
-        self._collecting = gc.isenabled()
-        # References that die in cycles must die at moments that the run decides, not whenever the collector's counters
-        # say.
-        gc.disable()
-        self._frozen = gc.get_freeze_count() == 0
-        if self._frozen:
-            # What existed before is nothing to the run, and need not be looked at when it is collected.
-            gc.freeze()
         self._patches = Patches(self.carriers, streams.user)
         self._patches.install()
         _started.append(self)
@@ -149,7 +153,7 @@ class SimulatedSession:
     @property
     def virtual_time_s(self) -> float:
         """How long the simulation has run, on its own clock."""
-        return self.carriers.clock.now_s
+        return self._ended_s if self._over else self.carriers.clock.now_s
 
     def shutdown(self) -> None:
         """End the session: its threads are gone when this returns, and everything it replaced is back.
@@ -166,10 +170,14 @@ class SimulatedSession:
             if self.carriers.agenda.failure is None:
                 self._leave()
         finally:
+            self._ended_s = self.carriers.clock.now_s
             self._driver.alive = False
             self.client.close()
+            self.host.close()
             self.carriers.close()
             self._patches.remove()
+            # Whoever keeps this session for its trace must not keep the simulation.
+            del self.client, self.host, self.carriers, self._driver, self._patches
             self._collect()
 
     def _collect(self) -> None:

@@ -63,6 +63,7 @@ from localray.protocol import (
     TasksReturned,
     UnpinObjects,
     WithdrawGet,
+    WorkerReady,
 )
 
 Traced: TypeAlias = "Event | Effect"
@@ -89,7 +90,7 @@ def _run_task(message: tuple[object, ...]) -> object:
     return task_id, template, tuple((value[0], value[2]) for value in values), dependencies, actor_id, attempt, units  # type: ignore[attr-defined]
 
 
-_FACTS: Final[dict[type, Facts]] = {
+FACTS: Final[dict[type, Facts]] = {
     # From clients.
     RegisterDriver: _nothing,
     DefineFunction: itemgetter(0, 1, 3),
@@ -114,6 +115,7 @@ _FACTS: Final[dict[type, Facts]] = {
     FindActor: _all,
     Ask: _all,
     ShutDown: _nothing,
+    WorkerReady: _nothing,
     # To clients.
     Registered: itemgetter(0, 1, 2),
     SetUpJob: itemgetter(0),
@@ -168,7 +170,7 @@ class Trace:
             self._note(now_ns, type(effect), 0, effect)
 
     def _note(self, now_ns: int, kind: type, party: int, message: tuple[object, ...]) -> None:
-        entry = (now_ns, kind.__name__, party, _FACTS[kind](message))
+        entry = (now_ns, kind.__name__, party, FACTS[kind](message))
         # Version 2 of marshal writes no back-references, which would depend on which objects happen to be shared.
         self._digest.update(marshal.dumps(cast("tuple[int, str, int, bytes]", entry), 2))
         if self._kept is not None:

@@ -110,12 +110,18 @@ class VirtualWorker(Process):
 
     def end(self, cause: str) -> None:
         """It is gone: nothing leaves it any more, its carriers unwind."""
-        if not self.alive:
-            return
-        self.alive = False
-        self.client.close()
-        self._carriers.stop(self)
-        self._died(self, cause)
+        if self.alive:
+            died = self._died
+            self.close()
+            self._carriers.stop(self)
+            died(self, cause)
+
+    def close(self) -> None:
+        """Let go of everything: it is gone, or the simulation is over."""
+        if self.alive:
+            self.alive = False
+            self.client.close()
+            del self._died
 
 
 def _set_up_job(job: SetUpJob) -> None:

@@ -65,9 +65,10 @@ from .names import Names
 from .rendering import Renderer
 
 _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
-_PLAIN_KEYS = frozenset(
-    ["deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed", "request", "error", "at", "size", "took", "cause", "started", "store", "prestart"]
-)
+_PLAIN_KEYS = {
+    "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
+    "error", "at", "size", "took", "cause", "started", "store", "prestart",
+}  # fmt: skip
 
 
 class Words:

@@ -28,6 +28,7 @@ class Player(World):
         self.demands = choices.one_of((_DEMANDS, ("",), ("",)))
         self.actors = choices.one_of((0, 1, 3))
         self.durations = choices.one_of((("100us",), ("100us", "100us", "5ms"), ("1ms", "20ms")))
+        self.max_calls = choices.one_of((0, 0, 2))
         self.retries = choices.one_of(((3, 3, 3, 1, 0), (3,), (0,)))
 
     def play(self) -> None:
@@ -81,7 +82,7 @@ class Player(World):
     def submit(self, client: Client) -> None:
         """A client submits a task."""
         demand = self.one_of(self.demands)
-        if self.choices.pick(16) == 0:
+        if self.max_calls and self.choices.pick(self.max_calls) == 0:
             demand += " max_calls=2"
         for _ in range(1 + self.choices.pick(self.burst)):
             spec = self.new_spec("t", client)
@@ -254,7 +255,7 @@ class Player(World):
         actors = [name for name in client.held if name in self.specs and self.specs[name].actor == name]
         if objects:
             asked = list(dict.fromkeys(self.some(objects, 3))) or objects[-1:]
-            moves += [lambda: self.get(client, task, asked)] * 3
+            moves += [lambda: self.get(client, task, asked)] * (3 if task is None else 8)
         if actors:
             moves += [lambda: self.call(client)] * 4
             if self.choices.pick(10) == 0:

@@ -118,7 +118,7 @@ def test_the_same_seed_gives_the_same_run_in_fresh_processes() -> None:
         "from tests.sim.test_sim_determinism import mixed_program; from localray import sim; "
         "report = sim.run(mixed_program, seed=7); assert report.error is None; print(report.digest)"
     )
-    # Not compared with a run in here: pytest has rewritten the program's asserts, which keep references a little longer.
+    # Not compared with a run in here: pytest has rewritten its asserts, which keep references longer.
     digests = set()
     for hash_seed in ("0", "1", "31337"):
         done = subprocess.run(

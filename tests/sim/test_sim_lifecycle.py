@@ -72,6 +72,7 @@ def test_a_hundred_sessions_leave_nothing() -> None:
     for seed in range(10):
         assert sim.run(busy_program, seed=seed).error is None
     gc.collect()
+    frozen = gc.get_freeze_count()
     threads, files, objects = set(threading.enumerate()), descriptors(), len(gc.get_objects())
     resident = [resident_bytes()]
     for _ in range(3):
@@ -85,7 +86,7 @@ def test_a_hundred_sessions_leave_nothing() -> None:
     # The allocator may take more from the system once; a leak would take more in each round.
     assert min(after - before for before, after in pairwise(resident)) < 3 * 2**20, resident
     assert gc.isenabled()
-    assert gc.get_freeze_count() == 0
+    assert gc.get_freeze_count() <= frozen
 
 
 def test_a_thread_from_before_is_told_that_it_cannot_wait() -> None:

@@ -67,13 +67,13 @@ class AsyncioActor:
         started_s = executor.begin(message)
         current_task.set(executor.context(message, template))
         try:
-            if message.task_id in executor.cancelled:
-                raise asyncio.CancelledError
             if template.kind == TaskKind.ACTOR_CREATION:
                 executor.construct(message, template)
                 result: object = None
             else:
                 function, args, kwargs = executor.prepare_call(message, template)
+                if message.task_id in executor.cancelled:
+                    raise asyncio.CancelledError
                 result = function(*args, **kwargs)
                 if inspect.isawaitable(result):
                     result = await result

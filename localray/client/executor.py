@@ -26,6 +26,7 @@ from localray.client.values import load
 from localray.exceptions import RaySystemError, RayTaskError
 from localray.protocol import (
     INLINE,
+    AbandonBuffer,
     ActorExiting,
     CallMode,
     CancelRunning,
@@ -176,8 +177,6 @@ class Executor:
         started_s = self.begin(message)
         token = current_task.set(self.context(message, template))
         try:
-            if message.task_id in self.cancelled:
-                raise KeyboardInterrupt
             result = self._invoke(message, template)
         except WorkerExit:
             raise
@@ -220,15 +219,16 @@ class Executor:
         if kind == TaskKind.ACTOR_CALL:
             function, args, kwargs = self.prepare_call(message, template)
         elif kind == TaskKind.TASK:
-            function = self.function(template)
+            # The arguments first: whatever goes wrong from here on, their places in the store are let go of with them.
             args, kwargs = self.arguments(message)
+            function = self.function(template)
         else:
             self.construct(message, template)
             return None
         self.interruptible = True
         try:
             if message.task_id in self.cancelled:
-                # It came while the arguments were unpacked, when an interrupt would have hit our own code.
+                # It came before or while the arguments were unpacked, when an interrupt would have hit our own code.
                 raise KeyboardInterrupt
             return function(*args, **kwargs)
         finally:
@@ -251,16 +251,17 @@ class Executor:
 
     def arguments(self, message: RunTask) -> tuple[list[object], dict[str, object]]:
         """The arguments of a task, its dependencies filled in."""
-        values: list[object] = []
-        for object_id, value in zip(message.dependencies, message.values, strict=True):
-            data = value[1] if value[2] == INLINE else self.client.view(object_id, value)
-            values.append(load(data, object_id))
-        return unpack_arguments(message.payload, values)
+        # All views before the first value is made of one: if that fails, the others' places are let go of too.
+        found = [
+            (value[1] if value[2] == INLINE else self.client.view(object_id, value), object_id)
+            for object_id, value in zip(message.dependencies, message.values, strict=True)
+        ]
+        return unpack_arguments(message.payload, [load(data, object_id) for data, object_id in found])
 
     def construct(self, message: RunTask, template: DefineTemplate) -> None:
         """Become the actor that the message creates."""
-        target = self.function(template)
         args, kwargs = self.arguments(message)
+        target = self.function(template)
         mode = CallMode(template.call_mode)
         self.actor = Actor(message.actor_id, None, target, template.name, template.to_hold)  # type: ignore[arg-type]
         self.actor.instance = target(*args, **kwargs)
@@ -307,7 +308,16 @@ class Executor:
             results = [result]
         if len(results) != template.num_returns:
             raise ValueError(f"Task returned {len(results)} objects, but num_returns={template.num_returns}.")
-        return tuple(pack(serialize(item)) for item in results)
+        outcomes: list[Outcome] = []
+        try:
+            for item in results:
+                outcomes.append(pack(serialize(item)))
+        except BaseException:
+            for outcome in outcomes:
+                if outcome[2] != INLINE:
+                    self.client.channel.queue(AbandonBuffer(outcome[2]))
+            raise
+        return tuple(outcomes)
 
     def conclude_error(
         self, message: RunTask, template: DefineTemplate, error: BaseException, started_s: float

@@ -9,12 +9,15 @@ from localray.protocol import CancelRunning, CancelTask, Status, text_payload
 
 
 def cancel_task(tables: Tables, client: ClientRecord, message: CancelTask) -> None:
+    """Cancel the task that makes an object; one that has ended, or an actor's constructor, is left alone."""
     task = tables.tasks.get(message.object_id[:24])
     if task is None or task.cancelled:
         return
     if task.state is TaskState.SENT and task.worker is not None:
         task.cancelled = True
-        if message.force and task.actor is None:
+        # Only the first in a worker's line is running; killing the worker for one behind it would hit an innocent.
+        is_running = next(iter(task.worker.assigned), None) == task.task_id
+        if message.force and task.actor is None and is_running:
             workers.kill(tables, task.worker, "ray.cancel(force=True)")
         else:
             tables.send(task.worker.number, CancelRunning(task.task_id))

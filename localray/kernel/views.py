@@ -20,12 +20,20 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
     if query is Query.NAMED_ACTORS:
         return named_actors(tables, message.argument)
     if query is Query.STORY:
-        return tables.log.story(bytes.fromhex(message.argument))
+        return tables.log.story(identity_of(message.argument))
     if query is Query.PENDING_CALLS:
-        return pending_calls(tables, client, bytes.fromhex(message.argument))
+        return pending_calls(tables, client, identity_of(message.argument))
     if query is Query.TASK_EVENTS:
         return task_events(tables)
     return table_sizes(tables)
+
+
+def identity_of(text: str) -> bytes:
+    """The id that hexadecimal digits name; empty, which is nobody's, for anything else."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
 
 
 def sum_resources(tables: Tables, *, available: bool) -> ReplyValue:

@@ -41,8 +41,8 @@ def to_chrome_trace(entries: tuple[tuple[float, bytes, str, str], ...]) -> list[
     """Pair each start with its end.
 
     Example:
-        >>> entries = ((1.0, b"t", "WAITING", "submitted: f"), (1.5, b"t", "SENT", "to worker 3"), (2.0, b"t",
-        "FINISHED", "answered"))
+        >>> submitted = (1.0, b"t", "WAITING", "submitted: f")
+        >>> entries = (submitted, (1.5, b"t", "SENT", "to worker 3"), (2.0, b"t", "FINISHED", "answered"))
         >>> event = to_chrome_trace(entries)[0]
         >>> event["name"], event["tid"], event["ts"], event["dur"]
         ('f', 'worker 3', 1500000.0, 500000.0)

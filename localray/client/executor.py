@@ -9,8 +9,6 @@ processes, retry decisions.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,10 +18,11 @@ from typing import TYPE_CHECKING
 from localray.client.arguments import unpack_arguments
 from localray.client.client import Client
 from localray.client.context import TaskContext, current_task
+from localray.client.failures import is_cancellation, pack_error, wants_retry
 from localray.client.serialization import deserialize, serialize
 from localray.client.threaded_actor import ThreadedActor
 from localray.client.values import load
-from localray.exceptions import RaySystemError, RayTaskError
+from localray.exceptions import RaySystemError
 from localray.protocol import (
     INLINE,
     AbandonBuffer,
@@ -329,35 +328,21 @@ class Executor:
         if isinstance(error, SystemExit):
             self.exit_for(message, error)
             return
-        status, payload = self._pack_error(message, template, error)
-        outcome: Outcome = (status, payload, INLINE, len(payload), ())
-        retryable = isinstance(error, Exception) and self._wants_retry(template, error)
-        self._send(message, (outcome,) * template.num_returns, started_s, retryable=retryable)
-
-    def _pack_error(self, message: RunTask, template: DefineTemplate, error: BaseException) -> tuple[int, bytes]:
         if is_cancellation(error) or message.task_id in self.cancelled:
             self.cancelled.discard(message.task_id)
-            return Status.CANCELLED.value, text_payload(f"Task {template.name} was cancelled.")
-        name = template.name
-        actor_id = actor_repr = None
-        if self.actor is not None:
-            actor_id = self.actor.actor_id.hex()
-            actor_repr = _repr_of_actor(self.actor)
-        described = RayTaskError.from_exception(
-            error, name, f"ray::{name}", os.getpid(), _OWN_ADDRESS, _PACKAGE_DIRECTORY, actor_repr, actor_id
-        )
-        # The traceback's frames hold the arguments and with them references; the error must not keep those alive.
-        error.__traceback__ = None
-        return Status.TASK_ERROR.value, described.to_bytes()
-
-    def _wants_retry(self, template: DefineTemplate, error: Exception) -> bool:
-        if not template.retry_exceptions:
-            return False
-        kinds = deserialize(template.retry_exceptions)
-        if kinds is True:
-            return True
-        cause = error.cause if isinstance(error, RayTaskError) else error
-        return isinstance(cause, tuple(kinds))  # type: ignore[arg-type]
+            status, payload = Status.CANCELLED.value, text_payload(f"Task {template.name} was cancelled.")
+        else:
+            actor = self.actor
+            status = Status.TASK_ERROR.value
+            payload = pack_error(
+                error,
+                template.name,
+                None if actor is None else actor.actor_id.hex(),
+                None if actor is None else actor.instance,
+            )
+        outcome: Outcome = (status, payload, INLINE, len(payload), ())
+        retryable = isinstance(error, Exception) and wants_retry(template.retry_exceptions, error)
+        self._send(message, (outcome,) * template.num_returns, started_s, retryable=retryable)
 
     def _send(self, message: RunTask, outcomes: tuple[Outcome, ...], started_s: float, *, retryable: bool) -> None:
         channel = self.client.channel
@@ -388,23 +373,5 @@ class Executor:
             self._exit_process(f"sys.exit({error.code!r}) in a task")
 
 
-def is_cancellation(error: BaseException) -> bool:
-    """Whether an exception is how a task or a coroutine ends that was cancelled."""
-    # Looked up, not imported: where nobody has imported asyncio, nobody can have raised its exception.
-    asyncio = sys.modules.get("asyncio")
-    return isinstance(error, KeyboardInterrupt) or (asyncio is not None and isinstance(error, asyncio.CancelledError))
-
-
 def _true() -> bool:
     return True
-
-
-def _repr_of_actor(actor: Actor) -> str | None:
-    """The actor's own `repr`, as Ray shows it in errors; None where it has not been constructed or its repr raises."""
-    if actor.instance is None:
-        return None
-    try:
-        return repr(actor.instance)
-    except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the error that is being reported
-        print(f"repr of actor {actor.class_name} raised {type(error).__name__}", file=sys.stderr)
-        return None

@@ -1,0 +1,59 @@
+"""What becomes of an exception in a worker: the error that travels, whether it is a cancellation, whether it is to be
+retried."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from localray.client.serialization import deserialize
+from localray.exceptions import RayTaskError
+
+_PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent)
+_OWN_ADDRESS = "127.0.0.1"
+
+
+def pack_error(error: BaseException, name: str, actor_id: str | None, instance: object) -> bytes:
+    """The error of a task as it travels.
+
+    Args:
+        error: what the user's code raised; loses its traceback, whose frames hold the arguments and with them
+            references.
+        name: of the task.
+        actor_id: of the actor it belongs to, if any, in hexadecimal digits.
+        instance: the actor itself, None before it has been constructed.
+    """
+    actor_repr = None if instance is None else _repr_of_actor(instance)
+    described = RayTaskError.from_exception(
+        error, name, f"ray::{name}", os.getpid(), _OWN_ADDRESS, _PACKAGE_DIRECTORY, actor_repr, actor_id
+    )
+    error.__traceback__ = None
+    return described.to_bytes()
+
+
+def wants_retry(retry_exceptions: bytes, error: Exception) -> bool:
+    """Whether a template's ``retry_exceptions`` covers an error."""
+    if not retry_exceptions:
+        return False
+    kinds = deserialize(retry_exceptions)
+    if kinds is True:
+        return True
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return isinstance(cause, tuple(kinds))  # type: ignore[arg-type]
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether an exception is how a task or a coroutine ends that was cancelled."""
+    # Looked up, not imported: where nobody has imported asyncio, nobody can have raised its exception.
+    asyncio = sys.modules.get("asyncio")
+    return isinstance(error, KeyboardInterrupt) or (asyncio is not None and isinstance(error, asyncio.CancelledError))
+
+
+def _repr_of_actor(instance: object) -> str | None:
+    """The actor's own `repr`, as Ray shows it in errors; None where it raises."""
+    try:
+        return repr(instance)
+    except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the error that is being reported
+        print(f"repr of actor {type(instance).__name__} raised {type(error).__name__}", file=sys.stderr)
+        return None

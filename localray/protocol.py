@@ -82,6 +82,7 @@ messages and marshal takes no subclasses.
 Outcome: TypeAlias = "tuple[int, bytes, int, int, tuple[bytes, ...]]"
 """One return value of a task: as `Value`, and then the ids of the objects that its serialized form refers to."""
 
+
 def text_payload(text: str) -> bytes:
     """A text for the user as an object's payload; names may hold what UTF-8 cannot."""
     return text.encode(errors="backslashreplace")

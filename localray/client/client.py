@@ -277,7 +277,8 @@ class Client:
                 waiter.ready = True
         number = next(self._request_numbers)
         if asked:
-            # A driver does not ask again for what it has asked for before: the kernel must not wait for that on this request.
+            # A driver does not ask again for what it has asked for before: the kernel must not wait for that on this
+            # request.
             needed = min(len(asked), max(1, waiter.missing))
             self.channel.queue(GetObjects(number, tuple(asked), needed, self.stalls))
         try:

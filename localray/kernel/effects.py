@@ -4,7 +4,8 @@ Effects are returned by `Kernel.step` in the order in which they must be carried
 
 * `Send` to one client are delivered in order and never lost while that client lives; a client that is gone is silently
 skipped.
-* Every other effect is answered by an event, however long it takes: `StartWorker` by `WorkerStarted` (or the worker's own
+* Every other effect is answered by an event, however long it takes: `StartWorker` by `WorkerStarted` (or the worker's
+own
   `WorkerReady`) or `WorkerDied`,
 `KillWorker` by
   `WorkerDied`, `AllocateBuffer` by `BufferAllocated`.

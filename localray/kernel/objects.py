@@ -260,7 +260,12 @@ def free_values(tables: Tables, object_ids: Iterable[bytes]) -> None:
         release_bytes(tables, record.location, record.size_bytes)
         contained = record.contained
         text = f"Object {object_id.hex()} was freed with ray.internal.free()."
-        record.status, record.payload, record.location, record.size_bytes = Status.FREED.value, text_payload(text), INLINE, 0
+        record.status, record.payload, record.location, record.size_bytes = (
+            Status.FREED.value,
+            text_payload(text),
+            INLINE,
+            0,
+        )
         record.contained = ()
         release(tables, contained)
 

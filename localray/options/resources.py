@@ -29,7 +29,11 @@ def to_units(amount: float) -> int:
     """
     units = int(amount * RESOURCE_UNIT)
     if abs(units) > LARGEST_UNITS:
-        raise ValueError(f"No machine has {amount:.3g} of a resource." if units < 10**300 else "No machine has so much of a resource.")
+        raise ValueError(
+            f"No machine has {amount:.3g} of a resource."
+            if units < 10**300
+            else "No machine has so much of a resource."
+        )
     return units
 
 

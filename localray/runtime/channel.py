@@ -333,7 +333,8 @@ class SocketChannel:
     def _tick(self) -> None:
         """Flush what has gathered; stop ticking when nothing has for a while.
 
-        While this thread ticks, `soon` has nothing to do: waking it for each message would cost the sender as much as sending.
+        While this thread ticks, `soon` has nothing to do: waking it for each message would cost the sender as much as
+        sending.
         """
         self._ticked_at_s = time.monotonic()
         if self.flush():
@@ -384,7 +385,8 @@ class SocketChannel:
         return loop
 
     def abandon(self) -> None:
-        """In a forked child: the channel is its parent's. Its descriptors are closed here, and nothing reads or sends."""
+        """In a forked child: the channel is its parent's. Its descriptors are closed here, and nothing reads or
+        sends."""
         self.lost = True
         self._outbox.clear()
         for descriptor in (self._stream.detach(), self._wake_read, self._wake_write, self._nudge):
@@ -393,7 +395,8 @@ class SocketChannel:
         self._wake_read = self._wake_write = -1
 
     def begin_closing(self) -> None:
-        """From now on nobody waits here any more; those who do are woken at the latest when the head closes the stream."""
+        """From now on nobody waits here any more; those who do are woken at the latest when the head closes the
+        stream."""
         self._closed = True
         self._wake_all()
 

@@ -155,7 +155,8 @@ def kill_group(leader: int) -> None:
 
 
 def kill_strays() -> None:
-    """Kill what is left of this session besides the caller and the head: processes that workers started in groups of their own.
+    """Kill what is left of this session besides the caller and the head: processes that workers started in groups of
+    their own.
 
     A process that made a session of its own (a daemon) has asked to stay, and does.
     """

@@ -187,7 +187,9 @@ class Head:
         except OSError:
             messages = None
         except BrokenFrame as error:
-            self._broken_streams[connection.number] = f"something else than messages was written to its stream ({error})"
+            self._broken_streams[connection.number] = (
+                f"something else than messages was written to its stream ({error})"
+            )
             messages = None
         number = connection.number
         if messages is None:

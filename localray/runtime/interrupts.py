@@ -30,13 +30,17 @@ Function = TypeVar("Function", bound=Callable[..., object])
 _PACKAGE = Path(__file__).resolve().parent.parent
 _OURS = (
     *(f"{_PACKAGE / folder}{os.sep}" for folder in ("client", "runtime", "shm")),
-    *(str(_PACKAGE / f"{name}.py") for name in ("object_ref", "remote_function", "actor", "api", "session", "protocol")),
+    *(
+        str(_PACKAGE / f"{name}.py")
+        for name in ("object_ref", "remote_function", "actor", "api", "session", "protocol")
+    ),
 )
 _waiting_code: set[CodeType] = set()
 
 
 def interruptible(function: Function) -> Function:
-    """Mark a function that only waits: a signal that finds the main thread in it loses nothing and is raised at once."""
+    """Mark a function that only waits: a signal that finds the main thread in it loses nothing and is raised at
+    once."""
     _waiting_code.add(function.__code__)
     return function
 
@@ -79,10 +83,9 @@ class InterruptGuard:
     def uninstall(self) -> None:
         """Give SIGINT back to Python's own handler, unless somebody else has it by now."""
         self._wanted = False
-        if threading.get_ident() == self._main:
-            # Bound methods are equal, not identical, each time they are looked up.
-            if signal.getsignal(signal.SIGINT) == self.on_signal:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+        # Bound methods are equal, not identical, each time they are looked up.
+        if threading.get_ident() == self._main and signal.getsignal(signal.SIGINT) == self.on_signal:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def on_signal(self, number: int, stack: FrameType | None) -> None:
         """The handler: raise now, at the end of the guarded stretch, or a little later."""

@@ -69,7 +69,8 @@ class ProcessSession:
 
     def _start_head(self, options: NodeOptions) -> socket.socket:
         """Start the head; returns our end of the stream to it."""
-        # A driver without standard streams has workers that print into the void; asked before we open anything ourselves.
+        # A driver without standard streams has workers that print into the void; asked before we open anything
+        # ourselves.
         self._output_streams = [None if _is_open(number) else subprocess.DEVNULL for number in (1, 2)]
         self._arena_descriptor = _clear_of_standard_streams(create_file(options.store_capacity_bytes))
         self._opened.callback(os.close, self._arena_descriptor)
@@ -220,8 +221,8 @@ def _is_open(descriptor: int) -> bool:
 
 
 def _clear_of_standard_streams(descriptor: int) -> int:
-    """The same file under a number above 2: where a standard stream is closed, a new file gets its number, and what anybody
-    prints."""
+    """The same file under a number above 2: where a standard stream is closed, a new file gets its number, and what
+    anybody prints."""
     if descriptor > 2:
         return descriptor
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)

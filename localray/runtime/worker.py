@@ -120,7 +120,8 @@ class Worker:
             os._exit(0)
 
     def _leave_to_parent(self) -> None:
-        """In a process that the user's code forked: the session is its parent's. When that code returns here, it ends."""
+        """In a process that the user's code forked: the session is its parent's. When that code returns here, it
+        ends."""
         set_process_client(None)
         self._channel.abandon()
 

@@ -84,10 +84,11 @@ class VirtualChannel:
         if not self.closed:
             self._outward.send(message)
 
-    def flush(self) -> None:
-        """Tell what references died; everything else is on its way already."""
+    def flush(self) -> bool:
+        """Tell what references died; everything else is on its way already, so there is nothing left to send."""
         if not self.closed and self.client is not None:
             self.client.before_flush()
+        return False
 
     def soon(self) -> None:
         """See that what died is told after a while."""

@@ -7,4 +7,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from crash.conftest import nothing_left  # noqa: E402, F401  (a fixture)
+from crash.conftest import nothing_left  # noqa: F401  (a fixture)

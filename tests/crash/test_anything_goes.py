@@ -179,7 +179,7 @@ def test_odd_arguments_of_the_functions(ray: ModuleType, value: object) -> None:
         try:
             survive(call)
         except RuntimeError as error:
-            assert "ray.init twice" in str(error) or "Unknown keyword" in str(error)  # noqa: PT017
+            assert "ray.init twice" in str(error) or "Unknown keyword" in str(error)
     ray.get(slow)
 
 
@@ -398,7 +398,7 @@ def test_odd_exceptions(ray: ModuleType, name: str) -> None:
             return function()
 
     def shown(ref: Any) -> None:
-        with pytest.raises(BaseException) as caught:  # noqa: PT011
+        with pytest.raises(BaseException) as caught:
             ray.get(ref, timeout=DEADLINE_S)
         assert isinstance(caught.value, RayError), caught.value
         assert str(caught.value)
@@ -415,7 +415,7 @@ def test_values_that_do_not_travel(ray: ModuleType) -> None:
         yield 1
 
     for make in (
-        threading.Lock, lambda: generator(), lambda: open("/dev/null"), lambda: sys._getframe(), lambda: (x for x in []), lambda: threading.local(),  # noqa: SIM115
+        threading.Lock, lambda: generator(), lambda: open("/dev/null"), lambda: sys._getframe(), lambda: (x for x in []), lambda: threading.local(),
         lambda: memoryview(b"x"), lambda: sys, lambda: os.fork, lambda: ray.get, lambda: ray, lambda: localray.session,
     ):
         survive(lambda make=make: ray.get(ray.remote(max_retries=0)(make).remote(), timeout=DEADLINE_S))

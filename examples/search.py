@@ -7,7 +7,8 @@ large any part of the tree is. What the example shows about Ray:
   starts a task for each share of it. It does not wait for them, but returns their *references*, and is gone;
 * the driver waits with `ray.wait` for whichever task is first, and takes the references inside a result as more to wait
   for. Every task comes with a lower bound on what it can find, so the driver sees the proof close in;
-* an actor, `Best`, holds the best round trip: a good one found in one process cuts off branches in all the others;
+* an actor, `Best`, holds the best round trip: a good one found in one process cuts off branches in all the others.
+  Tasks ask it for news without waiting (`ray.wait` with `timeout=0`): a task that waits lends its CPU to others;
 * it stops early: once no task that is left can beat the best, the optimum is proven, and nobody waits for those tasks;
 * worker processes are used again: what `search_of` remembers from one task is there in the next one.
 
@@ -76,25 +77,30 @@ Best = ray.remote(Record)
 
 
 class RemoteIncumbent:
-    """The `Incumbent` of all processes: asks the actor."""
+    """The `Incumbent` of all processes. It asks the actor, but goes on without an answer as long as there is none."""
 
-    def __init__(self, best: ray.actor.ActorHandle[Record]) -> None:
+    def __init__(self, best: ray.actor.ActorHandle[Record], length: int) -> None:
         self._best = best
+        self._length = length
+        self._answer = best.length.remote()
 
     def length(self) -> int:
-        """See `Incumbent`."""
-        length: int = ray.get(self._best.length.remote())
-        return length
+        """Return the length as the latest answer has it."""
+        answered, _ = ray.wait([self._answer], timeout=0)
+        if answered:
+            self._length = ray.get(self._answer)
+            self._answer = self._best.length.remote()
+        return self._length
 
     def offer(self, length: int, tour: Tour) -> int:
-        """See `Incumbent`."""
-        best_length: int = ray.get(self._best.offer.remote(length, tour))
-        return best_length
+        """See `Incumbent`. This one waits: the driver must not hear of the end of a task before what it found."""
+        self._length = ray.get(self._best.offer.remote(length, tour))
+        return self._length
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What every task of a search needs; the problem as a reference, so that it is not sent along with each."""
+    """What a task hands on to the tasks it starts; the problem as a reference, so that it is not sent with each."""
 
     problem: ray.ObjectRef[Problem]
     best: ray.actor.ActorHandle[Record]
@@ -118,16 +124,20 @@ class Outcome:
 
 
 @ray.remote
-def explore(shared: Shared, subtrees: list[Subtree]) -> Outcome:
+def explore(shared: Shared, problem: Problem, best_length: int, subtrees: list[Subtree]) -> Outcome:
     """Search subtrees for a while, then share out what is still open among new tasks."""
-    search = search_of(ray.get(shared.problem))
-    explored = search.explore(subtrees, RemoteIncumbent(shared.best), BUDGET_NODES)
+    incumbent = RemoteIncumbent(shared.best, best_length)
+    explored = search_of(problem).explore(subtrees, incumbent, BUDGET_NODES)
     return Outcome(explored.nodes, explored.pruned, start_branches(shared, explored.open))
 
 
 def start_branches(shared: Shared, subtrees: Sequence[Subtree]) -> list[Branch]:
-    """Start a task for each share of some subtrees."""
-    return [Branch(explore.remote(shared, share), share[-1].bound) for share in shares_of(subtrees, SHARES)]
+    """Start a task for each share of some subtrees; the problem and the best length get there as references do."""
+    best_length = shared.best.length.remote()
+    return [
+        Branch(explore.remote(shared, shared.problem, best_length, share), share[-1].bound)
+        for share in shares_of(subtrees, SHARES)
+    ]
 
 
 @dataclass(slots=True)

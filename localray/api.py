@@ -78,7 +78,7 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
     """
     client = connected_client()
     if isinstance(object_refs, ObjectRef):
-        return client.get((object_refs,), timeout)[0]
+        return client.get_one(object_refs, timeout)
     if not isinstance(object_refs, list):
         raise ValueError(
             f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef "

@@ -199,6 +199,27 @@ class Client:
             self._raise_if_incomplete(references, entries, timeout_s)
         return [self._load(ref.binary(), entry) for ref, entry in zip(references, entries, strict=True)]
 
+    def get_one(self, reference: ObjectRef[object], timeout_s: float | None) -> object:
+        """As `get` of one reference: the most frequent call, without what only several need. Raises as `get` does."""
+        object_id = reference.binary()
+        entry = self.references.entries.get(object_id)
+        if entry is None:
+            return self.get((reference,), timeout_s)[0]
+        if entry.value is None:
+            waiter = Waiter(fail_fast=True)
+            with self.references.lock:
+                asks = entry.value is None and (self.stalls or not entry.asked)
+                if entry.value is not None:
+                    waiter.count_down()
+                elif entry.waiters is None:
+                    entry.waiters = [waiter]
+                else:
+                    entry.waiters.append(waiter)
+                entry.asked = True
+            self._wait_for((reference,), waiter, (object_id,) if asks else (), 1, timeout_s)
+            self._raise_if_incomplete((reference,), (entry,), timeout_s)
+        return self._load(object_id, entry)
+
     def _raise_if_incomplete(
         self, references: Sequence[ObjectRef[object]], entries: Sequence[Entry], timeout_s: float | None
     ) -> None:
@@ -275,12 +296,24 @@ class Client:
                         entry.asked = True
             if waiter.missing <= 0:
                 waiter.ready = True
-        number = next(self._request_numbers)
+        # A driver does not ask again for what it has asked for before: the kernel must not wait for that on this
+        # request.
+        needed = min(len(asked), max(1, waiter.missing))
+        self._wait_for(references, waiter, tuple(asked), needed, timeout_s)
+
+    def _wait_for(
+        self,
+        references: Sequence[ObjectRef[object]],
+        waiter: Waiter,
+        asked: tuple[bytes, ...],
+        needed: int,
+        timeout_s: float | None,
+    ) -> None:
+        """Ask for what has not been asked for, wait, and take back what the wait leaves behind if it ended early."""
+        number = 0
         if asked:
-            # A driver does not ask again for what it has asked for before: the kernel must not wait for that on this
-            # request.
-            needed = min(len(asked), max(1, waiter.missing))
-            self.channel.queue(GetObjects(number, tuple(asked), needed, self.stalls))
+            number = next(self._request_numbers)
+            self.channel.queue(GetObjects(number, asked, needed, self.stalls))
         try:
             self.channel.wait(waiter, timeout_s)
         finally:
@@ -288,7 +321,8 @@ class Client:
                 # Queued, not sent: nothing may be raised here in place of what ended the wait.
                 self.channel.queue(WithdrawGet(number))
                 self.channel.soon()
-            if waiter.missing > 0 or not fail_fast:
+            # A `wait` that has enough may still hang on the entries of the others.
+            if waiter.missing > 0 or not waiter.fail_fast:
                 self._unlink(waiter, references)
 
     def _unlink(self, waiter: Waiter, references: Sequence[ObjectRef[object]]) -> None:

@@ -75,8 +75,10 @@ def census_of(files: list[SourceFile], plan: Plan) -> tuple[Census, list[LeafRun
     if size_bytes <= LEAF_BYTES or len(files) == 1:
         started = time.perf_counter()
         modules = ray.get(plan.modules)
-        census = total(census_of_file(file, modules) for file in files)
-        plan.tally.add.remote(size_bytes)
+        census = Census()
+        for file in files:
+            census.add(census_of_file(file, modules))
+            plan.tally.add.remote(file.size_bytes)
         return census, [LeafRun(size_bytes, time.perf_counter() - started)]
     parts = min(BRANCHES, -(-size_bytes // LEAF_BYTES))
     results = ray.get([census_of.remote(part, plan) for part in split_by_bytes(files, parts)])

@@ -167,7 +167,7 @@ def train_synchronously(schedule: Schedule, cluster: Cluster, accuracy: Callable
     """Run the schedule step by step: all workers start from the same parameters, all gradients count in one update."""
     started = time.perf_counter()
     curve = []
-    with progress("synchronous ", schedule.steps, " steps") as bar:
+    with progress("synchronous", schedule.steps, " steps") as bar:
         for step in range(schedule.steps):
             if step in schedule.evaluation_steps:
                 curve.append(accuracy(fetch(cluster.pull())))

@@ -36,7 +36,7 @@ import localray as ray
 
 # How many cities, and a seed; how hard they are depends on the seed more than on the number.
 QUICK, DEFAULT, LARGE = (34, 14), (32, 12), (48, 22)
-BUDGET_NODES = 50
+BUDGET_NODES = 200
 SHARES = 4
 MAP_COLUMNS, MAP_ROWS = 58, 20
 HISTORY_SHOWN = 16

@@ -26,7 +26,7 @@ Matrix: TypeAlias = tuple[tuple[int, ...], ...]
 MAP_SIDE = 10_000
 ASCENT_ROUNDS = 150
 PATIENCE_ROUNDS = 5
-ASK_EVERY_NODES = 10
+ASK_EVERY_NODES = 25
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class LineReader:
         try:
             os.write(self._input, line)
         except BrokenPipeError:
-            raise self._failure("is gone") from None
+            raise self._failure("ended before it answered") from None
 
     def read_line(self, timeout_s: float) -> str:
         """Return the next line without its end.

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import os
 import threading
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -37,7 +35,6 @@ class Counter:
 
 @ray.remote
 def sleep(seconds: float) -> None:
-    Path(f"/proc/{os.getpid()}").exists()
     time.sleep(seconds)
 
 
@@ -150,7 +147,7 @@ def test_what_outlives_its_session(nothing_left: None) -> None:
     assert array.sum() == 4999950000
     ray.init(num_cpus=1)
     for use in (lambda: ray.get(large, timeout=5), lambda: ray.get(counter.add.remote(), timeout=5)):
-        with pytest.raises(Exception, match="session|known|died|dead"):
+        with pytest.raises(Exception, match="session|retrieve|died|dead"):
             use()
     del ref, large, counter
     gc.collect()
@@ -183,7 +180,7 @@ def chain(depth: int) -> int:
     return 0 if depth == 0 else 1 + ray.get(chain.remote(depth - 1))  # type: ignore[no-any-return]
 
 
-def test_nesting_with_one_cpu(nothing_left: None, record_testsuite_property: object) -> None:
+def test_nesting_with_one_cpu(nothing_left: None) -> None:
     """A thousand chains of three, and one of fifty: stalled workers stay near the depth, whatever the width."""
     ray.init(num_cpus=1)
     most = 0

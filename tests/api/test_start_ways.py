@@ -176,7 +176,7 @@ def test_under_pytest(arguments: list[str]) -> None:
     with Driver("", ["-c", "pass"]) as prepared:
         prepared.end()
         (prepared.working_directory / "test_them.py").write_text(_TEST_FILE)
-        command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, str(prepared.working_directory)]
+        command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "--basetemp=base", "test_them.py"]
         with Driver("", command, cwd=prepared.working_directory) as driver:
             driver.wait_for("6 passed")
             assert driver.end().code == 0
@@ -256,7 +256,7 @@ def test_an_asyncio_program() -> None:
         except ValueError as error:
             print("raised", type(error).__name__)
         try:
-            await asyncio.wait_for(double.remote(1, 100).as_future(), 0.1)
+            await asyncio.wait_for(double.remote(1, 1).as_future(), 0.1)
         except asyncio.TimeoutError:
             print("timed out")
         done, pending = await asyncio.wait([asyncio.ensure_future(double.remote(n).as_future()) for n in range(5)])

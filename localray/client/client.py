@@ -313,7 +313,8 @@ class Client:
         number = 0
         if asked:
             number = next(self._request_numbers)
-            self.channel.queue(GetObjects(number, asked, needed, self.stalls))
+            # One that never blocks stalls nothing: its CPU is not to be lent out.
+            self.channel.queue(GetObjects(number, asked, needed, self.stalls and timeout_s != 0))
         try:
             self.channel.wait(waiter, timeout_s)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import time
@@ -62,17 +63,20 @@ def test_a_hundred_sessions_in_one_process(nothing_left: None) -> None:
     kept.clear()
     gc.collect()
     before = take_snapshot()
-    memory_bytes = psutil.Process().memory_info().rss
+    memory_bytes: list[int] = []
     for number in range(ROUNDS):
         _session(number)
+        memory_bytes.append(psutil.Process().memory_info().rss)
     kept.clear()
     gc.collect()
     after = take_snapshot()
     assert after.descriptors == before.descriptors
     assert after.threads == before.threads
     assert after.processes == before.processes
-    grown_bytes = psutil.Process().memory_info().rss - memory_bytes
-    assert grown_bytes < GROWTH_ALLOWED_BYTES, f"{grown_bytes / 2**20:.1f} MiB more after {ROUNDS} sessions"
+    # The first ones also fill the allocator's pools; what leaks goes on leaking.
+    grown_bytes = memory_bytes[-1] - memory_bytes[ROUNDS // 2]
+    print(f"memory after {ROUNDS // 2} and {ROUNDS} sessions: {[memory_bytes[at] >> 10 for at in (ROUNDS // 2, -1)]} KiB")
+    assert grown_bytes < GROWTH_ALLOWED_BYTES, f"{grown_bytes / 2**20:.1f} MiB more after another {ROUNDS // 2} sessions"
 
 
 def test_shutdown_and_init_twice(nothing_left: None) -> None:
@@ -196,4 +200,11 @@ def test_nesting_with_one_cpu(nothing_left: None) -> None:
 
 
 def _children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    """The processes below this one that live; one may end while they are listed, for that is what is waited for."""
+    living = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    living.append(child)
+    return living

@@ -417,6 +417,7 @@ class SocketChannel:
         elif not self._steward.ident:
             os.close(self._wake_read)
         self._stream.close()
+        self._reader.close()
         os.close(self._wake_write)
         self._wake_write = -1
 

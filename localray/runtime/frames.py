@@ -95,6 +95,12 @@ class FrameReader:
             self.__init__()  # type: ignore[misc]
         return messages
 
+    def close(self) -> None:
+        """Give the buffer back: a reference that outlives its session keeps the channel, and so this."""
+        self._view = memoryview(b"")
+        self._buffer = bytearray()
+        self._filled = 0
+
     def _grow(self, needed_bytes: int) -> None:
         """A frame larger than the buffer is coming; the buffer shrinks again when it is through."""
         grown = bytearray(needed_bytes)

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 
 import cloudpickle
 
+from localray.client.arrays import take_array_apart
+from localray.client.copying import copy_into
 from localray.object_ref import Reference
 
 _WITH_BUFFERS = 1
@@ -67,7 +69,7 @@ class Serialized:
         for buffer in self.buffers:
             start = _aligned(end)
             end = start + buffer.nbytes
-            target[start:end] = buffer
+            copy_into(target[start:end], buffer)
 
 
 def _aligned(offset: int) -> int:
@@ -141,8 +143,12 @@ def serialize(value: object) -> Serialized:
     Raises:
         Exception: whatever pickling raises; see `localray.client.diagnosis` for making it readable.
     """
-    if _is_plain(value, 3) and not _custom_serializers:
-        return Serialized(pickle.dumps(value, 5), (), ())
+    if not _custom_serializers:
+        if _is_plain(value, 3):
+            return Serialized(pickle.dumps(value, 5), (), ())
+        array = take_array_apart(value)
+        if array is not None:
+            return Serialized(array[0], (array[1],), ())
     buffers: list[pickle.PickleBuffer] = []
     file = io.BytesIO()
     pickler = _Pickler(file, buffers.append)

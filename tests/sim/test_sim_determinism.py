@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import asyncio
+import concurrent.futures
 import gc
 import os
 import random

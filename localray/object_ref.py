@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from localray.ids import JobID, TaskID
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class ReferenceHolder(Protocol):
@@ -45,7 +45,7 @@ class Reference:
         """How to pickle this: a function and its arguments; appends the ids of the objects it refers to."""
 
 
-class ObjectRef(Reference, Generic[T]):
+class ObjectRef(Reference, Generic[T_co]):
     """A reference to an object that exists or will: what ``f.remote()`` and ``ray.put()`` return.
 
     Refs are equal when they name the same object, can be dictionary keys, can be awaited, and travel inside arguments
@@ -90,7 +90,7 @@ class ObjectRef(Reference, Generic[T]):
         contained.append(self._id)
         return restore_reference, (self._id,)
 
-    def __await__(self) -> Generator[object, None, T]:
+    def __await__(self) -> Generator[object, None, T_co]:
         return self.as_future().__await__()
 
     def binary(self) -> bytes:
@@ -111,22 +111,22 @@ class ObjectRef(Reference, Generic[T]):
         return 28
 
     @classmethod
-    def nil(cls) -> ObjectRef[T]:
+    def nil(cls) -> ObjectRef[T_co]:
         """The reference that names nothing."""
         return cls(b"\xff" * 28)
 
     @classmethod
-    def from_binary(cls, object_id: bytes) -> ObjectRef[T]:
+    def from_binary(cls, object_id: bytes) -> ObjectRef[T_co]:
         """A reference from an id's bytes; it names the object but does not keep it alive."""
         return cls(object_id)
 
     @classmethod
-    def from_hex(cls, text: str) -> ObjectRef[T]:
+    def from_hex(cls, text: str) -> ObjectRef[T_co]:
         """A reference from hexadecimal digits; it names the object but does not keep it alive."""
         return cls(bytes.fromhex(text))
 
     @classmethod
-    def from_random(cls) -> ObjectRef[T]:
+    def from_random(cls) -> ObjectRef[T_co]:
         """A reference that names nothing that exists."""
         import os
 
@@ -156,13 +156,13 @@ class ObjectRef(Reference, Generic[T]):
         """How tensors in it travel: always by the object store."""
         return "object_store"
 
-    def future(self) -> Future[T]:
+    def future(self) -> Future[T_co]:
         """A `concurrent.futures.Future` of the value."""
         if self._holder is None:
             raise ValueError(f"{self!r} was made from an id; it belongs to no session and has no value to wait for.")
         return self._holder.future(self._id)  # type: ignore[return-value]
 
-    def as_future(self) -> asyncio.Future[T]:
+    def as_future(self) -> asyncio.Future[T_co]:
         """An asyncio future of the value, on the running loop."""
         import asyncio
 

@@ -6,6 +6,9 @@ from __future__ import annotations
 from localray.kernel.records import ClientRecord, ObjectState, TaskState, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Ask, Query, ReplyValue
+from localray.sched.resources import RESOURCE_UNIT
+
+_STORE = "object_store_memory"
 
 
 def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
@@ -38,19 +41,26 @@ def identity_of(text: str) -> bytes:
 
 def sum_resources(tables: Tables, *, available: bool) -> ReplyValue:
     """Pairs of a resource and its units over all living nodes; what is lent out while a worker waits counts as
-    available."""
+    available. The store's bytes are told with the resources, but nobody can ask for them."""
     totals: dict[str, int] = {}
     for node in tables.nodes.values():
         if node.alive:
             for name, units in (node.available if available else node.total).items():
                 totals[name] = totals.get(name, 0) + units
+            free_bytes = node.store_capacity_bytes - (node.store_used_bytes if available else 0)
+            totals[_STORE] = totals.get(_STORE, 0) + free_bytes * RESOURCE_UNIT
     return tuple((name, units) for name, units in totals.items())
 
 
 def nodes(tables: Tables) -> ReplyValue:
     """For each node ``(node id, alive, resources, labels)``."""
     return tuple(
-        (node.node_id, int(node.alive), tuple(node.total.items()), tuple(node.labels.items()))
+        (
+            node.node_id,
+            int(node.alive),
+            (*node.total.items(), (_STORE, node.store_capacity_bytes * RESOURCE_UNIT)),
+            tuple(node.labels.items()),
+        )
         for node in tables.nodes.values()
     )
 

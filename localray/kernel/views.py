@@ -15,9 +15,9 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
     """Answer one `Query` of a client."""
     query = Query(message.query)
     if query is Query.CLUSTER_RESOURCES:
-        return sum_resources(tables, available=False)
+        return (*sum_resources(tables, available=False), store_bytes(tables, free=False))
     if query is Query.AVAILABLE_RESOURCES:
-        return sum_resources(tables, available=True)
+        return (*sum_resources(tables, available=True), store_bytes(tables, free=True))
     if query is Query.NODES:
         return nodes(tables)
     if query is Query.NAMED_ACTORS:
@@ -41,15 +41,21 @@ def identity_of(text: str) -> bytes:
 
 def sum_resources(tables: Tables, *, available: bool) -> ReplyValue:
     """Pairs of a resource and its units over all living nodes; what is lent out while a worker waits counts as
-    available. The store's bytes are told with the resources, but nobody can ask for them."""
+    available."""
     totals: dict[str, int] = {}
     for node in tables.nodes.values():
         if node.alive:
             for name, units in (node.available if available else node.total).items():
                 totals[name] = totals.get(name, 0) + units
-            free_bytes = node.store_capacity_bytes - (node.store_used_bytes if available else 0)
-            totals[_STORE] = totals.get(_STORE, 0) + free_bytes * RESOURCE_UNIT
     return tuple((name, units) for name, units in totals.items())
+
+
+def store_bytes(tables: Tables, *, free: bool) -> tuple[str, int]:
+    """The size of all stores, or what is free in them, in the form of a resource: told with the resources, though
+    nobody can ask for it."""
+    total_bytes = sum(node.store_capacity_bytes for node in tables.nodes.values() if node.alive)
+    used_bytes = sum(node.store_used_bytes for node in tables.nodes.values() if node.alive) if free else 0
+    return _STORE, (total_bytes - used_bytes) * RESOURCE_UNIT
 
 
 def nodes(tables: Tables) -> ReplyValue:

@@ -71,16 +71,32 @@ def an_object_goes_with_its_last_ref(ray: ModuleType) -> None:
 
 @program(object_store_bytes=SMALLEST_STORE_BYTES)
 def an_object_lives_while_one_copy_of_its_ref_does(ray: ModuleType) -> None:
-    """V19: copies of a ref count each: in containers, by copy and deepcopy, and made anew from its bytes."""
-    ref = ray.put(block(3))
-    copies = [ref, copy.copy(ref), copy.deepcopy([ref])[0], ray.ObjectRef(ref.binary()), {ref: None}]
-    assert all(each == ref for each in copies[:4])
-    del ref
-    while len(copies) > 1:
-        del copies[0]
-        last = next(iter(copies[0])) if isinstance(copies[0], dict) else copies[0]
-        assert ray.get(last)[-1] == 3
-    del last, copies
+    """V19: copies of a ref count, by name, in containers, by copy and deepcopy; each alone holds the object."""
+    copiers = [lambda ref: ref, copy.copy, lambda ref: copy.deepcopy([ref])[0], lambda ref: next(iter({ref: None}))]
+    for number, make_copy in enumerate(copiers):
+        ref = ray.put(block(number))
+        other = make_copy(ref)
+        assert other == ref
+        del ref
+        gc.collect()
+        assert ray.get(other)[-1] == number
+        del other
+        wait_until_freed(ray)
+
+
+@program(object_store_bytes=SMALLEST_STORE_BYTES)
+def a_ref_made_of_an_id_holds_its_object(ray: ModuleType) -> None:
+    """V19: in the process that has the object's ref already, one made anew from the bytes counts like a copy."""
+    ref = ray.put(block(17))
+    other = ray.ObjectRef(ref.binary())
+    third = ray.ObjectRef.from_binary(ref.binary())
+    assert ref == other == third
+    assert len({ref, other, third}) == 1
+    del ref, third
+    gc.collect()
+    others = [ray.put(block(number)) for number in range(2)]
+    assert ray.get(other, timeout=30)[-1] == 17
+    del other, others
     wait_until_freed(ray)
 
 
@@ -102,17 +118,14 @@ def a_result_nobody_keeps_goes(ray: ModuleType) -> None:
     @ray.remote
     def make(recorder):
         ray.get(recorder.add.remote("ran"))
-        return block_of(1), block_of(2)
-
-    def block_of(number):
-        return np.full(SIZE, number, dtype=np.uint8)
+        return np.full(10 * MB, 1, dtype=np.uint8), np.full(10 * MB, 2, dtype=np.uint8)
 
     make.remote(recorder)
     first, second = make.options(num_returns=2).remote(recorder)
     del first
     assert ray.get(second)[0] == 2
     wait_until(lambda: ray.get(recorder.count.remote()) == 2, "both have run")
-    wait_until(lambda: stored_bytes(ray) < SIZE + FREED_BYTES, "only the second result is left")
+    wait_until(lambda: stored_bytes(ray) < 10 * MB + FREED_BYTES, "only the second result is left")
     assert ray.get(second)[-1] == 2
     del second
     wait_until_freed(ray)

@@ -39,7 +39,7 @@ def identity_of(text: str) -> bytes:
         return b""
 
 
-def sum_resources(tables: Tables, *, available: bool) -> ReplyValue:
+def sum_resources(tables: Tables, *, available: bool) -> tuple[tuple[str, int], ...]:
     """Pairs of a resource and its units over all living nodes; what is lent out while a worker waits counts as
     available."""
     totals: dict[str, int] = {}

@@ -47,7 +47,14 @@ def every_way_of_writing_to_a_view_is_refused(ray: ModuleType) -> None:
 def slices_and_reshapes_of_a_view_are_read_only(ray: ModuleType) -> None:
     """V4: what is made of a view without copying is a view too."""
     view = ray.get(ray.put(np.arange(400_000)))
-    derived = [view[::2], view.reshape(400, 1000), view.reshape(400, 1000).T, view.view(np.uint8), np.asarray(view), view[:0]]
+    derived = [
+        view[::2],
+        view.reshape(400, 1000),
+        view.reshape(400, 1000).T,
+        view.view(np.uint8),
+        np.asarray(view),
+        view[:0],
+    ]
     assert [each.flags.writeable for each in derived] == [False] * len(derived)
     assert view.copy().flags.writeable
     assert (view + 1).flags.writeable

@@ -91,6 +91,9 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"localray.{name}")
+    if name == "cloudpickle":
+        # Programs pickle with `ray.cloudpickle`; ours is the one everybody has.
+        return import_module("cloudpickle")
     module = _HOME.get(name)
     if module is None:
         raise AttributeError(f"module 'localray' has no attribute {name!r}")

@@ -136,3 +136,7 @@ class ReferenceTable:
         self.entries.clear()
         self._released.clear()
         self._unpinned.clear()
+        with self.lock:
+            # What is held for ever would else keep the arena mapped until the garbage collector comes by.
+            for entry in self.entries.values():
+                entry.view = None

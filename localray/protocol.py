@@ -36,6 +36,7 @@ class Status(IntEnum):
     STORE_FULL = 8
     UNSCHEDULABLE = 9
     ACTOR_UNAVAILABLE = 10
+    OUT_OF_MEMORY = 11
 
 
 class TaskKind(IntEnum):
@@ -254,6 +255,8 @@ class TaskDone(NamedTuple):
 
 class WorkerReady(NamedTuple):
     """A worker's process is up and reads its channel: its first message."""
+
+    process_id: int
 
 
 class TasksReturned(NamedTuple):

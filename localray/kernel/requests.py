@@ -55,6 +55,7 @@ def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriv
     namespace = message.namespace or f"anonymous-{number}"
     tables.jobs[number] = JobRecord(number, client.number, namespace, message.sys_path, message.working_directory)
     client.job = number
+    client.process_id = message.process_id
     node_id = next((node.node_id for node in tables.nodes.values()), b"")
     tables.send(client.number, Registered(client.number, number, node_id, namespace))
 
@@ -152,6 +153,7 @@ def _free_objects(tables: Tables, client: ClientRecord, message: FreeObjects) ->
 
 
 def _worker_ready(tables: Tables, client: ClientRecord, message: WorkerReady) -> None:
+    client.process_id = message.process_id
     if client.worker is not None:
         workers.started(tables, client.worker)
         scheduling.capacity_freed(tables)

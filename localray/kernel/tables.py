@@ -26,6 +26,7 @@ from localray.kernel.records import (
 )
 from localray.kernel.story import TransitionLog
 from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
+from localray.sched.memory import MemorySettings
 
 
 class RandomSource(Protocol):
@@ -50,12 +51,15 @@ class Tables:
         "hungry",
         "jobs",
         "log",
+        "measure_at_s",
+        "memory",
         "names",
         "next_client",
         "next_job",
         "nodes",
         "now_s",
         "objects",
+        "postponed",
         "random",
         "reap_at_s",
         "resuming",
@@ -71,8 +75,9 @@ class Tables:
         "workers",
     )
 
-    def __init__(self, random: RandomSource) -> None:
+    def __init__(self, random: RandomSource, memory: MemorySettings) -> None:
         self.random = random
+        self.memory = memory
         self.now_s = 0.0
         self.log = TransitionLog()
         self.effects: list[Effect] = []
@@ -101,6 +106,9 @@ class Tables:
         self.unborn: dict[int, None] = {}
         self.start_failures = 0
         self.reap_at_s: float | None = None
+        # When the memory monitor measures next, and tasks that it will have tried again then.
+        self.measure_at_s: float | None = None
+        self.postponed: dict[TaskRecord, float] = {}
         self.next_client = 1
         self.next_job = 1
         self.stopped = False

@@ -58,6 +58,18 @@ class Query(IntEnum):
     TABLE_SIZES = 5
     PENDING_CALLS = 6
     TASK_EVENTS = 7
+    OBJECTS = 8
+    STORE = 9
+
+
+class ReferenceKind(IntEnum):
+    """Why a client keeps an object, by the names that Ray prints."""
+
+    LOCAL_REFERENCE = 0
+    PINNED_IN_MEMORY = 1
+    USED_BY_PENDING_TASK = 2
+    CAPTURED_IN_OBJECT = 3
+    ACTOR_HANDLE = 4
 
 
 class CallMode(IntEnum):
@@ -243,6 +255,13 @@ class FreeObjects(NamedTuple):
     object_ids: tuple[bytes, ...]
 
 
+class RecordSite(NamedTuple):
+    """Where this client made or received a reference, for whoever asks for a memory summary."""
+
+    object_id: bytes
+    site: str
+
+
 class TaskDone(NamedTuple):
     """A worker finished a task: one outcome for each return. ``retryable`` marks a user error that the task's options
     want retried."""
@@ -404,6 +423,7 @@ ClientMessage: TypeAlias = (
     | DropReferences
     | UnpinObjects
     | FreeObjects
+    | RecordSite
     | TaskDone
     | WorkerReady
     | TasksReturned
@@ -445,6 +465,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     DropReferences,
     UnpinObjects,
     FreeObjects,
+    RecordSite,
     TaskDone,
     WorkerReady,
     TasksReturned,

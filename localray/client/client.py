@@ -28,6 +28,7 @@ from localray.protocol import (
     ClientMessage,
     DefineFunction,
     DefineTemplate,
+    FreeObjects,
     GetObjects,
     KernelMessage,
     Notice,
@@ -347,6 +348,18 @@ class Client:
         does."""
         references = self.references
         return self.store.readable(value[2], value[3], lambda: references.unpin(object_id))
+
+    def free(self, references: Sequence[ObjectRef[object]]) -> None:
+        """Drop the values of objects, whoever refers to them."""
+        object_ids = tuple(reference.binary() for reference in references)
+        with self.references.lock:
+            for object_id in object_ids:
+                entry = self.references.entries.get(object_id)
+                if entry is not None and entry.value is not None:
+                    # What this process knows of it is to be asked for anew.
+                    entry.value, entry.view, entry.asked = None, None, False
+        self.channel.send(FreeObjects(object_ids))
+        self.channel.flush()
 
     # ---------------------------------------------------------------- futures
 

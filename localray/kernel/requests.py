@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import actors, answers, cancellation, deaths, objects, scheduling, tasks, views, workers
+from localray.kernel import actors, answers, cancellation, deaths, inventory, objects, scheduling, tasks, views, workers
 from localray.kernel.effects import AllocateBuffer
 from localray.kernel.records import ActorState, ClientRecord, JobRecord, Template, WaitRecord
 from localray.kernel.tables import Tables
@@ -29,6 +29,7 @@ from localray.protocol import (
     GetObjects,
     KillActor,
     PutObject,
+    RecordSite,
     RegisterDriver,
     Registered,
     Reply,
@@ -218,6 +219,7 @@ CLIENT_HANDLERS: Final = cast(
         DropReferences: _drop_references,
         UnpinObjects: _unpin_objects,
         FreeObjects: _free_objects,
+        RecordSite: inventory.record_site,
         TaskDone: answers.task_done,
         WorkerReady: _worker_ready,
         TasksReturned: _tasks_returned,

@@ -63,6 +63,7 @@ class Tables:
         "random",
         "reap_at_s",
         "resuming",
+        "sites",
         "start_failures",
         "starved",
         "stopped",
@@ -104,6 +105,8 @@ class Tables:
         self.resuming: deque[WorkerRecord] = deque()
         # Workers whose process has not said hello yet.
         self.unborn: dict[int, None] = {}
+        # Where references were made, by object and client; only of programs that ask for it.
+        self.sites: dict[bytes, dict[int, str]] = {}
         self.start_failures = 0
         self.reap_at_s: float | None = None
         # When the memory monitor measures next, and tasks that it will have tried again then.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from localray import ids
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
+from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
 from localray.client.serialization import Serialized, serialize
 from localray.client.values import error_of, load
@@ -94,6 +95,7 @@ class Client:
         self.stalls = False
         """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
         self._notify = notify
+        self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
         self._request_numbers = itertools.count(1)
         self._task_numbers = itertools.count(1)
@@ -167,6 +169,13 @@ class Client:
             self.references.entries[object_id].value = (status, payload, location, size_bytes)
         self.channel.send(PutObject(object_id, status, payload, location, size_bytes, contained))
         return reference
+
+    def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
+        """Store the large arguments of a call of this name; the user is told when they are the same again and again."""
+        advice = self._repeated.note(name, serialized)
+        if advice is not None:
+            self._notify(advice)
+        return self.put_serialized(serialized)
 
     def pack(self, serialized: Serialized) -> tuple[int, bytes, int, int, tuple[bytes, ...]]:
         """Put a value into the form in which it travels: inline when small, else written to the store.

@@ -82,7 +82,7 @@ _PLACES = {
         "WorkerID",
     ),
 }
-_MODULES = frozenset(("actor", "exceptions", "remote_function", "runtime_context", "sim", "util"))
+_MODULES = frozenset(("_private", "actor", "exceptions", "remote_function", "runtime_context", "sim", "util"))
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = sorted(_HOME)

@@ -85,11 +85,11 @@ class ObjectRef(Reference, Generic[T_co]):
             self._holder.pickled_out_of_band(self._id)
         return self.reduce_into([])
 
-    def __copy__(self) -> ObjectRef[T]:
+    def __copy__(self) -> ObjectRef[T_co]:
         # By `__reduce__` a copy would leave by a way that nobody counts, and hold the object for ever.
         return self
 
-    def __deepcopy__(self, memo: object) -> ObjectRef[T]:
+    def __deepcopy__(self, memo: object) -> ObjectRef[T_co]:
         return self
 
     def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:

@@ -36,6 +36,7 @@ class Status(IntEnum):
     STORE_FULL = 8
     UNSCHEDULABLE = 9
     ACTOR_UNAVAILABLE = 10
+    OUT_OF_MEMORY = 11
 
 
 class TaskKind(IntEnum):
@@ -57,6 +58,18 @@ class Query(IntEnum):
     TABLE_SIZES = 5
     PENDING_CALLS = 6
     TASK_EVENTS = 7
+    OBJECTS = 8
+    STORE = 9
+
+
+class ReferenceKind(IntEnum):
+    """Why a client keeps an object, by the names that Ray prints."""
+
+    LOCAL_REFERENCE = 0
+    PINNED_IN_MEMORY = 1
+    USED_BY_PENDING_TASK = 2
+    CAPTURED_IN_OBJECT = 3
+    ACTOR_HANDLE = 4
 
 
 class CallMode(IntEnum):
@@ -242,6 +255,13 @@ class FreeObjects(NamedTuple):
     object_ids: tuple[bytes, ...]
 
 
+class RecordSite(NamedTuple):
+    """Where this client made or received a reference, for whoever asks for a memory summary."""
+
+    object_id: bytes
+    site: str
+
+
 class TaskDone(NamedTuple):
     """A worker finished a task: one outcome for each return. ``retryable`` marks a user error that the task's options
     want retried."""
@@ -254,6 +274,8 @@ class TaskDone(NamedTuple):
 
 class WorkerReady(NamedTuple):
     """A worker's process is up and reads its channel: its first message."""
+
+    process_id: int
 
 
 class TasksReturned(NamedTuple):
@@ -401,6 +423,7 @@ ClientMessage: TypeAlias = (
     | DropReferences
     | UnpinObjects
     | FreeObjects
+    | RecordSite
     | TaskDone
     | WorkerReady
     | TasksReturned
@@ -442,6 +465,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     DropReferences,
     UnpinObjects,
     FreeObjects,
+    RecordSite,
     TaskDone,
     WorkerReady,
     TasksReturned,

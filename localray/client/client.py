@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from localray import ids
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
+from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
 from localray.client.serialization import Serialized, serialize
 from localray.client.values import error_of, load
@@ -28,6 +29,7 @@ from localray.protocol import (
     ClientMessage,
     DefineFunction,
     DefineTemplate,
+    FreeObjects,
     GetObjects,
     KernelMessage,
     Notice,
@@ -93,6 +95,7 @@ class Client:
         self.stalls = False
         """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
         self._notify = notify
+        self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
         self._request_numbers = itertools.count(1)
         self._task_numbers = itertools.count(1)
@@ -166,6 +169,13 @@ class Client:
             self.references.entries[object_id].value = (status, payload, location, size_bytes)
         self.channel.send(PutObject(object_id, status, payload, location, size_bytes, contained))
         return reference
+
+    def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
+        """Store the large arguments of a call of this name; the user is told when they are the same again and again."""
+        advice = self._repeated.note(name, serialized)
+        if advice is not None:
+            self._notify(advice)
+        return self.put_serialized(serialized)
 
     def pack(self, serialized: Serialized) -> tuple[int, bytes, int, int, tuple[bytes, ...]]:
         """Put a value into the form in which it travels: inline when small, else written to the store.
@@ -347,6 +357,18 @@ class Client:
         does."""
         references = self.references
         return self.store.readable(value[2], value[3], lambda: references.unpin(object_id))
+
+    def free(self, references: Sequence[ObjectRef[object]]) -> None:
+        """Drop the values of objects, whoever refers to them."""
+        object_ids = tuple(reference.binary() for reference in references)
+        with self.references.lock:
+            for object_id in object_ids:
+                entry = self.references.entries.get(object_id)
+                if entry is not None and entry.value is not None:
+                    # What this process knows of it is to be asked for anew.
+                    entry.value, entry.view, entry.asked = None, None, False
+        self.channel.send(FreeObjects(object_ids))
+        self.channel.flush()
 
     # ---------------------------------------------------------------- futures
 

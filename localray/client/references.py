@@ -9,14 +9,16 @@ fetched once, whatever the number of `get`s. Must not live here: messages' meani
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from localray.client import creation_sites
 from localray.client.channel import Channel, Waiter
 from localray.object_ref import ObjectRef
-from localray.protocol import AddReferences, DropReferences, UnpinObjects, Value
+from localray.protocol import AddReferences, DropReferences, RecordSite, UnpinObjects, Value
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -54,17 +56,22 @@ class ReferenceTable:
         self._released: deque[bytes] = deque()
         self._unpinned: deque[bytes] = deque()
         self._pinned_for_ever: set[bytes] = set()
+        self._records_sites = creation_sites.wanted(os.environ)
         self.closed = False
 
     def declare(self, object_id: bytes) -> ObjectRef[object]:
         """The first reference to an object whose making is being sent to the kernel, which thereby counts this
         client."""
         self.entries[object_id] = Entry(1)
+        if self._records_sites:
+            self._channel.queue(RecordSite(object_id, creation_sites.site_of_new(object_id)))
         return ObjectRef(object_id, self)
 
     def adopt(self, object_id: bytes) -> ObjectRef[object]:
         """A reference that arrived inside a value."""
         self.retain(object_id)
+        if self._records_sites:
+            self._channel.queue(RecordSite(object_id, creation_sites.site_of_received()))
         return ObjectRef(object_id, self)
 
     def retain(self, object_id: bytes) -> None:

@@ -9,6 +9,7 @@ from localray.exceptions import (
     ObjectFreedError,
     ObjectLostError,
     ObjectStoreFullError,
+    OutOfMemoryError,
     RayError,
     RaySystemError,
     RayTaskError,
@@ -59,6 +60,8 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return ObjectLostError(object_id.hex(), b"", "")
     if status == Status.STORE_FULL:
         return ObjectStoreFullError(text)
+    if status == Status.OUT_OF_MEMORY:
+        return OutOfMemoryError(text)
     if status == Status.UNSCHEDULABLE:
         return TaskUnschedulableError(text)
     return WorkerCrashedError(text)

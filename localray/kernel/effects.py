@@ -8,7 +8,7 @@ skipped.
 own
   `WorkerReady`) or `WorkerDied`,
 `KillWorker` by
-  `WorkerDied`, `AllocateBuffer` by `BufferAllocated`.
+  `WorkerDied`, `AllocateBuffer` by `BufferAllocated`. A driver that cannot measure leaves `MeasureMemory` unanswered.
 * A worker may be sent to from the moment `StartWorker` was emitted: what is sent before its process lives is kept for
 it.
 * All that a worker sent before it died is stepped before its `WorkerDied`.
@@ -60,13 +60,21 @@ class ReleaseBuffer(NamedTuple):
     size_bytes: int
 
 
+class MeasureMemory(NamedTuple):
+    """Say how much memory a node has in use, how much each of these workers, and who the so many largest users are."""
+
+    node: int
+    workers: tuple[int, ...]
+    top_count: int
+
+
 class Stop(NamedTuple):
     """The session is over: end every process and give everything back."""
 
     reason: str
 
 
-Effect: TypeAlias = Send | StartWorker | KillWorker | AllocateBuffer | ReleaseBuffer | Stop
+Effect: TypeAlias = Send | StartWorker | KillWorker | AllocateBuffer | ReleaseBuffer | MeasureMemory | Stop
 
 # ---------------------------------------------------------------- events from the driver of the kernel
 
@@ -118,10 +126,21 @@ class BufferAllocated(NamedTuple):
     size_bytes: int
 
 
+class MemoryUsed(NamedTuple):
+    """The answer to `MeasureMemory`: pairs of a worker and its bytes, triples of a process, its bytes and its command;
+    or at any time, from a driver that knows by itself."""
+
+    node: int
+    used_bytes: int
+    total_bytes: int
+    workers: tuple[tuple[int, int], ...]
+    top_users: tuple[tuple[int, int, str], ...]
+
+
 class Tick(NamedTuple):
     """The time that the kernel asked for (`Kernel.deadline_s`) has come, or any other moment: never harmful."""
 
 
 EnvironmentEvent: TypeAlias = (
-    NodeAdded | DriverConnected | DriverDisconnected | WorkerStarted | WorkerDied | BufferAllocated | Tick
+    NodeAdded | DriverConnected | DriverDisconnected | WorkerStarted | WorkerDied | BufferAllocated | MemoryUsed | Tick
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import deaths, objects, scheduling, workers
+from localray.kernel import deaths, memory, objects, scheduling, workers
 from localray.kernel.effects import (
     BufferAllocated,
     DriverConnected,
     DriverDisconnected,
     EnvironmentEvent,
+    MemoryUsed,
     NodeAdded,
     Tick,
     WorkerDied,
@@ -76,6 +77,7 @@ def _buffer_allocated(tables: Tables, event: BufferAllocated) -> None:
 def _tick(tables: Tables, event: Tick) -> None:
     workers.reap_idle(tables)
     scheduling.check_backlogs(tables)
+    memory.tick(tables)
 
 
 ENVIRONMENT_HANDLERS: Final = cast(
@@ -87,6 +89,7 @@ ENVIRONMENT_HANDLERS: Final = cast(
         WorkerStarted: _worker_started,
         WorkerDied: _worker_died,
         BufferAllocated: _buffer_allocated,
+        MemoryUsed: memory.memory_used,
         Tick: _tick,
     },
 )

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from localray.protocol import INLINE, CallMode, Resources, Status, TaskKind
 
@@ -35,8 +36,8 @@ class ObjectState(State):
 
 
 class TaskState(State):
-    """WAITING for arguments, QUEUED for a worker, SENT to one (running or next in its line), then ended one way or the
-    other."""
+    """WAITING for arguments or for the time of another try, QUEUED for a worker, SENT to one (running or next in its
+    line), then ended one way or the other."""
 
     WAITING = "waiting"
     QUEUED = "queued"
@@ -148,6 +149,7 @@ class TaskRecord:
     worker: WorkerRecord | None = None
     actor: ActorRecord | None = None
     cancelled: bool = False
+    memory_kills: int = 0
 
     @property
     def may_share_a_worker(self) -> bool:
@@ -190,6 +192,13 @@ class ActorRecord:
         return self.creation.template.call_mode is CallMode.SERIAL
 
 
+class OutOfMemory(NamedTuple):
+    """Why the memory monitor killed a worker, for its tasks; and whether they may be tried again."""
+
+    text: str
+    may_retry: bool
+
+
 @dataclass(slots=True, eq=False)
 class WorkerRecord:
     """One worker process and what it holds.
@@ -215,9 +224,11 @@ class WorkerRecord:
     stopping: bool = False
     ended_count: int = 0
     calls: dict[bytes, int] = field(default_factory=dict)
+    leased_at_s: float = 0.0
     progress_at_s: float = 0.0
     idle_since_s: float = 0.0
     known: set[bytes | int] = field(default_factory=set)
+    out_of_memory: OutOfMemory | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -251,6 +262,7 @@ class ClientRecord:
     buffers: dict[int, int] = field(default_factory=dict)
     functions: dict[bytes, None] = field(default_factory=dict)
     worker: WorkerRecord | None = None
+    process_id: int = 0
 
 
 @dataclass(slots=True, eq=False)

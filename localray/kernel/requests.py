@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import actors, answers, cancellation, deaths, objects, scheduling, tasks, views, workers
+from localray.kernel import actors, answers, cancellation, deaths, inventory, objects, scheduling, tasks, views, workers
 from localray.kernel.effects import AllocateBuffer
 from localray.kernel.records import ActorState, ClientRecord, JobRecord, Template, WaitRecord
 from localray.kernel.tables import Tables
@@ -29,6 +29,7 @@ from localray.protocol import (
     GetObjects,
     KillActor,
     PutObject,
+    RecordSite,
     RegisterDriver,
     Registered,
     Reply,
@@ -55,6 +56,7 @@ def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriv
     namespace = message.namespace or f"anonymous-{number}"
     tables.jobs[number] = JobRecord(number, client.number, namespace, message.sys_path, message.working_directory)
     client.job = number
+    client.process_id = message.process_id
     node_id = next((node.node_id for node in tables.nodes.values()), b"")
     tables.send(client.number, Registered(client.number, number, node_id, namespace))
 
@@ -152,6 +154,7 @@ def _free_objects(tables: Tables, client: ClientRecord, message: FreeObjects) ->
 
 
 def _worker_ready(tables: Tables, client: ClientRecord, message: WorkerReady) -> None:
+    client.process_id = message.process_id
     if client.worker is not None:
         workers.started(tables, client.worker)
         scheduling.capacity_freed(tables)
@@ -216,6 +219,7 @@ CLIENT_HANDLERS: Final = cast(
         DropReferences: _drop_references,
         UnpinObjects: _unpin_objects,
         FreeObjects: _free_objects,
+        RecordSite: inventory.record_site,
         TaskDone: answers.task_done,
         WorkerReady: _worker_ready,
         TasksReturned: _tasks_returned,

@@ -149,6 +149,9 @@ def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
     take(node.available, group.to_hold)
     worker.resources = group.to_hold
     worker.units = devices
+    worker.leased_at_s = tables.now_s
+    if tables.measure_at_s is None and tables.memory.refresh_s:
+        tables.measure_at_s = tables.now_s + tables.memory.refresh_s
     take_next(group, task)
     if group.is_actor:
         workers.become_actor(tables, worker, task)

@@ -26,6 +26,7 @@ from localray.kernel.records import (
 )
 from localray.kernel.story import TransitionLog
 from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
+from localray.sched.memory import MemorySettings
 
 
 class RandomSource(Protocol):
@@ -50,15 +51,19 @@ class Tables:
         "hungry",
         "jobs",
         "log",
+        "measure_at_s",
+        "memory",
         "names",
         "next_client",
         "next_job",
         "nodes",
         "now_s",
         "objects",
+        "postponed",
         "random",
         "reap_at_s",
         "resuming",
+        "sites",
         "start_failures",
         "starved",
         "stopped",
@@ -71,8 +76,9 @@ class Tables:
         "workers",
     )
 
-    def __init__(self, random: RandomSource) -> None:
+    def __init__(self, random: RandomSource, memory: MemorySettings) -> None:
         self.random = random
+        self.memory = memory
         self.now_s = 0.0
         self.log = TransitionLog()
         self.effects: list[Effect] = []
@@ -99,8 +105,13 @@ class Tables:
         self.resuming: deque[WorkerRecord] = deque()
         # Workers whose process has not said hello yet.
         self.unborn: dict[int, None] = {}
+        # Where references were made, by object and client; only of programs that ask for it.
+        self.sites: dict[bytes, dict[int, str]] = {}
         self.start_failures = 0
         self.reap_at_s: float | None = None
+        # When the memory monitor measures next, and tasks that it will have tried again then.
+        self.measure_at_s: float | None = None
+        self.postponed: dict[TaskRecord, float] = {}
         self.next_client = 1
         self.next_job = 1
         self.stopped = False

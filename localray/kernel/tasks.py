@@ -116,6 +116,8 @@ def fail(tables: Tables, task: TaskRecord, status: Status, payload: bytes, reaso
 def conclude(tables: Tables, task: TaskRecord) -> None:
     """Forget an ended task and let go of what it held."""
     del tables.tasks[task.task_id]
+    if tables.postponed:
+        tables.postponed.pop(task, None)
     if task.dependencies:
         objects.release(tables, task.dependencies)
     if task.borrowed:

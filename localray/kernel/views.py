@@ -3,6 +3,7 @@ table."""
 
 from __future__ import annotations
 
+from localray.kernel import inventory
 from localray.kernel.records import ClientRecord, ObjectState, TaskState, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Ask, Query, ReplyValue
@@ -28,6 +29,10 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return pending_calls(tables, client, identity_of(message.argument))
     if query is Query.TASK_EVENTS:
         return task_events(tables)
+    if query is Query.OBJECTS:
+        return inventory.rows(tables)
+    if query is Query.STORE:
+        return inventory.store(tables)
     return table_sizes(tables)
 
 

@@ -29,6 +29,8 @@ from localray.kernel.effects import (
     DriverDisconnected,
     Effect,
     KillWorker,
+    MeasureMemory,
+    MemoryUsed,
     NodeAdded,
     ReleaseBuffer,
     Send,
@@ -40,9 +42,11 @@ from localray.kernel.effects import (
 from localray.protocol import CancelRunning, Exit, Message, RecallTasks
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
 from localray.runtime.frames import BrokenFrame, FrameReader, frame
+from localray.runtime.host_memory import HostMemory
 from localray.runtime.options import HeadOptions
 from localray.runtime.spin import Spinner, look_again
 from localray.runtime.worker_progress import read_progress
+from localray.sched.memory import settings_from
 from localray.shm.allocator import Allocator
 
 _URGENT = frozenset((RecallTasks, CancelRunning, Exit))
@@ -86,6 +90,7 @@ class Head:
         self._driver_watch: dict[int, int] = {}
         self._processes: dict[int, int] = {}
         self._broken_streams: dict[int, str] = {}
+        self._memory = HostMemory()
         control.setblocking(False)
         self._epoll.register(control, select.EPOLLIN)
         self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
@@ -93,6 +98,7 @@ class Head:
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
             AllocateBuffer: self._allocate,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
+            MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
             Stop: self._stop,  # type: ignore[dict-item]
         }
 
@@ -335,6 +341,14 @@ class Head:
     def _release(self, effect: ReleaseBuffer) -> None:
         self._allocator.free(effect.location, effect.size_bytes)
 
+    def _measure_memory(self, effect: MeasureMemory) -> None:
+        memory = self._memory
+        usage = memory.usage()
+        if usage is not None:
+            workers = tuple((number, memory.of_process(self._processes.get(number, 0))) for number in effect.workers)
+            top_users = tuple(memory.largest(effect.top_count)) if effect.top_count else ()
+            self.step(MemoryUsed(effect.node, *usage, workers, top_users))
+
     def _stop(self, effect: Stop) -> None:
         self._stopping = True
 
@@ -349,7 +363,8 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         progress: the page where workers count the tasks they start.
     """
     capacity_bytes = options["store_capacity_bytes"]
-    head = Head(Kernel(Random(options["seed"])), control, Allocator(capacity_bytes), progress)
+    kernel = Kernel(Random(options["seed"]), settings_from(os.environ))
+    head = Head(kernel, control, Allocator(capacity_bytes), progress)
     head.step(
         NodeAdded(
             bytes.fromhex(options["node_id"]),

@@ -17,6 +17,8 @@ from localray.kernel.effects import (
     DriverConnected,
     Effect,
     KillWorker,
+    MeasureMemory,
+    MemoryUsed,
     NodeAdded,
     ReleaseBuffer,
     Send,
@@ -82,6 +84,8 @@ class Host:
         self.workers: dict[int, VirtualWorker] = {}
         self.step_limit: int | None = None
         self.stopped: Callable[[], None] | None = None
+        self.memory: Callable[[MeasureMemory], MemoryUsed] | None = None
+        """Says what a virtual node and its workers use, for a kernel whose memory monitor is on."""
         self._carriers = carriers
         self._clock = carriers.clock
         self._timing = Timing(random)
@@ -99,6 +103,7 @@ class Host:
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
             AllocateBuffer: self._allocate,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
+            MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
             Stop: self._stop,  # type: ignore[dict-item]
         }
         carriers.agenda.tick_at_ns = self._next_tick_ns
@@ -247,6 +252,10 @@ class Host:
     def _release(self, effect: ReleaseBuffer) -> None:
         self._allocator.free(effect.location, effect.size_bytes)
         self.store.release(effect.location)
+
+    def _measure_memory(self, effect: MeasureMemory) -> None:
+        if self.memory is not None:
+            self.step(self.memory(effect), ENVIRONMENT)
 
     def _stop(self, effect: Stop) -> None:
         if self.stopped is not None:

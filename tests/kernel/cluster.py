@@ -21,6 +21,7 @@ from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
     Effect,
+    MemoryUsed,
     NodeAdded,
     StartWorker,
     Tick,
@@ -60,6 +61,7 @@ from localray.protocol import (
     UnpinObjects,
     WithdrawGet,
 )
+from localray.sched.memory import settings_from
 
 from .names import Names
 from .rendering import Renderer
@@ -172,6 +174,17 @@ class Cluster:
         if len(words.plain) > 1:
             self.now_s += duration_s(words.plain[1])
         self.step(Tick())
+
+    def _do_monitor(self, words: Words) -> None:
+        settings = {f"RAY_{key}": value for key, value in words.keys.items()}
+        if "enforce" in words.plain:
+            settings["LOCALRAY_ENFORCE_MEMORY"] = "1"
+        self.kernel.tables.memory = settings_from(settings)
+
+    def _do_memory(self, words: Words) -> None:
+        used, total = (int(part) for part in words.plain[1].split("/"))
+        workers = tuple((self.number_of(name), int(size)) for name, size in words.keys.items())
+        self.step(MemoryUsed(0, used, total, workers, ()))
 
     def _do_allocated(self, words: Words) -> None:
         asked = self._allocations.pop(0)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localray.kernel.effects import AllocateBuffer, Effect, KillWorker, ReleaseBuffer, Send, StartWorker, Stop
+from localray.kernel.effects import (
+    AllocateBuffer,
+    Effect,
+    KillWorker,
+    MeasureMemory,
+    ReleaseBuffer,
+    Send,
+    StartWorker,
+    Stop,
+)
 from localray.protocol import (
     INLINE,
     CancelRunning,
@@ -52,6 +61,9 @@ class Renderer:
             return f"allocate {effect.size_bytes} bytes for request {effect.request} of {names.client(effect.client)}"
         if isinstance(effect, ReleaseBuffer):
             return f"release {effect.size_bytes} bytes at {effect.location}"
+        if isinstance(effect, MeasureMemory):
+            of_workers = "".join(f", {names.client(number)}" for number in effect.workers)
+            return f"measure node {effect.node}{of_workers}" + (", top users" if effect.top_count else "")
         assert isinstance(effect, Stop)
         return f"stop: {effect.reason}"
 
@@ -99,7 +111,7 @@ class Renderer:
         """A finished object's value, place or error."""
         if location != INLINE:
             return f"{size_bytes} bytes at {location}"
-        text = self.names.in_text(payload.decode(errors="replace"))
+        text = self.names.in_text(payload.decode(errors="replace")).replace("\n", " / ")
         return text if status == Status.VALUE else f"{Status(status).name} ({text})"
 
     def reply(self, value: ReplyValue) -> str:

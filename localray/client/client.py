@@ -17,31 +17,36 @@ from localray import ids
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
 from localray.client.references import Entry, ReferenceTable
+from localray.client.room import Reservations
 from localray.client.serialization import Serialized, serialize
-from localray.client.values import error_of, load
-from localray.exceptions import GetTimeoutError, ObjectStoreFullError, RaySystemError
+from localray.client.values import checksum_of, checksums_wanted, error_of, load
+from localray.exceptions import GetTimeoutError, ObjectLostError, RaySystemError
 from localray.object_ref import ObjectRef
 from localray.protocol import (
     INLINE,
-    AbandonBuffer,
+    ON_DISK,
     Ask,
     ClientMessage,
     DefineFunction,
     DefineTemplate,
+    DiskPlace,
+    DropViews,
     GetObjects,
     KernelMessage,
     Notice,
+    ObjectDamaged,
     ObjectReady,
     PutObject,
     Query,
     Reply,
-    ReserveBuffer,
     Status,
     SubmitCall,
     SubmitTask,
     Value,
     WithdrawGet,
+    text_payload,
 )
+from localray.shm.spill_layout import DamagedEntryError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -92,9 +97,13 @@ class Client:
         self.cancelled_tasks: set[bytes] = set()
         self.stalls = False
         """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
+        self.checksums = checksums_wanted()
+        """Whether objects' bytes are written with a checksum, which their readers check: for finding out who damages
+        memory."""
         self._notify = notify
         self._requests: dict[int, Waiter] = {}
         self._request_numbers = itertools.count(1)
+        self.reservations = Reservations(channel, self._request_numbers.__next__)
         self._task_numbers = itertools.count(1)
         self._template_numbers = itertools.count(1)
         self._function_numbers = itertools.count(1)
@@ -171,20 +180,20 @@ class Client:
         """Put a value into the form in which it travels: inline when small, else written to the store.
 
         Raises:
-            ObjectStoreFullError: there is no room.
+            ObjectStoreFullError, OutOfDiskError: there is no room, and none can be made.
         """
         size_bytes = serialized.size_bytes
         if size_bytes <= INLINE_LIMIT_BYTES:
             return (Status.VALUE.value, serialized.to_bytes(), INLINE, size_bytes, serialized.contained)
-        location = self.request(lambda number: ReserveBuffer(number, size_bytes))
-        if not isinstance(location, int):
-            raise ObjectStoreFullError(str(location))
+        room = self.reservations.reserve(size_bytes)
         try:
-            serialized.write_into(self.store.writable(location, size_bytes))
+            target = room.open(self.store, size_bytes)
+            serialized.write_into(target)
+            payload = room.payload_with(checksum_of(target) if self.checksums else b"")
         except BaseException:
-            self.channel.send(AbandonBuffer(location))
+            self.reservations.abandon(room)
             raise
-        return (Status.VALUE.value, b"", location, size_bytes, serialized.contained)
+        return (Status.VALUE.value, payload, room.location, size_bytes, serialized.contained)
 
     def get(self, references: Sequence[ObjectRef[object]], timeout_s: float | None) -> list[object]:
         """The values of objects, in order; see `ray.get`.
@@ -197,7 +206,7 @@ class Client:
         if any(entry.value is None for entry in entries):
             self._await_entries(references, entries, len(references), timeout_s, fail_fast=True)
             self._raise_if_incomplete(references, entries, timeout_s)
-        return [self._load(ref.binary(), entry) for ref, entry in zip(references, entries, strict=True)]
+        return [self._load(ref, entry) for ref, entry in zip(references, entries, strict=True)]
 
     def get_one(self, reference: ObjectRef[object], timeout_s: float | None) -> object:
         """As `get` of one reference: the most frequent call, without what only several need. Raises as `get` does."""
@@ -218,7 +227,7 @@ class Client:
                 entry.asked = True
             self._wait_for((reference,), waiter, (object_id,) if asks else (), 1, timeout_s)
             self._raise_if_incomplete((reference,), (entry,), timeout_s)
-        return self._load(object_id, entry)
+        return self._load(reference, entry)
 
     def _raise_if_incomplete(
         self, references: Sequence[ObjectRef[object]], entries: Sequence[Entry], timeout_s: float | None
@@ -247,6 +256,9 @@ class Client:
         rest: list[ObjectRef[object]] = []
         for reference, entry in zip(references, entries, strict=True):
             (ready if entry.value is not None and len(ready) < num_returns else rest).append(reference)
+            if entry.view is not None:
+                # It was delivered, and need not be kept: who only waits does not look.
+                self.references.viewed(reference.binary())
         return ready, rest
 
     def _entries(self, references: Sequence[ObjectRef[object]]) -> tuple[list[Entry], list[ObjectRef[object]]]:
@@ -334,19 +346,49 @@ class Client:
                 if entry is not None and entry.waiters is not None and waiter in entry.waiters:
                     entry.waiters.remove(waiter)
 
-    def _load(self, object_id: bytes, entry: Entry) -> object:
-        value = entry.value
+    def _load(self, reference: ObjectRef[object], entry: Entry) -> object:
+        """The value of an object that is known to be ready."""
+        object_id = reference.binary()
+        value, view = entry.value, entry.view
+        while value is not None and value[0] == Status.VALUE and value[2] != INLINE and view is None:
+            # The view was let go of since: ask for another.
+            waiter = Waiter()
+            with self.references.lock:
+                entry.waiters = [*(entry.waiters or ()), waiter]
+            self._wait_for((reference,), waiter, (object_id,), 1, None)
+            value, view = entry.value, entry.view
         if value is None:
             raise RaySystemError(f"object {object_id.hex()} has no value although it was waited for")
         if value[0] != Status.VALUE:
             raise error_of(object_id, value)
-        return load(value[1] if entry.view is None else entry.view, object_id)
+        if view is None:
+            return load(value[1], object_id)
+        self.references.viewed(object_id)
+        return load(view, object_id)
 
     def view(self, object_id: bytes, value: Value) -> memoryview:
-        """A view of a delivered place in the store; the delivery's pin goes when the view, and what was made from it,
-        does."""
+        """A view of a delivered place. In the arena the delivery's pin goes when the view, and what was made from it,
+        does; on disk nothing is pinned, because what is mapped stays.
+
+        Raises:
+            ObjectLostError: the place does not hold the object; the kernel is told.
+        """
+        _, payload, location, size_bytes = value
         references = self.references
-        return self.store.readable(value[2], value[3], lambda: references.unpin(object_id))
+        try:
+            if location == ON_DISK:
+                path, offset, payload = DiskPlace.decode(payload)
+                view = self.store.readable_on_disk(path, offset, object_id, size_bytes)
+            else:
+                view = self.store.readable(location, size_bytes, lambda: references.unpin(object_id))
+            if payload and checksum_of(view) != payload:
+                raise DamagedEntryError("its bytes are not those that were written")
+        except DamagedEntryError as error:
+            text = f"The object is lost: {error}."
+            self.channel.queue(ObjectDamaged(object_id, text))
+            self.channel.soon()
+            raise ObjectLostError(object_id.hex(), b"", "", text) from error
+        return view
 
     # ---------------------------------------------------------------- futures
 
@@ -431,9 +473,13 @@ class Client:
             self._object_ready(message)  # type: ignore[arg-type]
         elif kind is Reply:
             waiter = self._requests.get(message.request)  # type: ignore[union-attr]
-            if waiter is not None:
+            if waiter is None:
+                self.reservations.answered(message.request, message.value)  # type: ignore[union-attr]
+            else:
                 waiter.reply = message.value  # type: ignore[union-attr]
                 waiter.fire()
+        elif kind is DropViews:
+            self.references.drop_views(0)
         elif kind is Notice:
             self._notify(message.text)  # type: ignore[union-attr]
         elif self.on_worker_message is not None:
@@ -445,14 +491,19 @@ class Client:
         """An object that was asked for: keep it in its entry, count the waiters down, run the callbacks."""
         object_id, status, payload, location, size_bytes = message
         value = (status, payload, location, size_bytes)
-        view = self.view(object_id, value) if location != INLINE else None
+        view = None
+        if location != INLINE:
+            try:
+                view = self.view(object_id, value)
+            except ObjectLostError as error:
+                status = Status.LOST.value
+                value = (status, text_payload(error.cause), INLINE, 0)
         with self.references.lock:
             entry = self.references.entries.get(object_id)
             if entry is None:
                 return
-            first = entry.value is None
             entry.value = value
-            if first:
+            if entry.view is None:
                 entry.view = view
             waiters, entry.waiters = entry.waiters, None
             callbacks, entry.callbacks = entry.callbacks, None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from localray.kernel import actors, scheduling, tasks
+from localray.kernel import actors, scheduling, store, tasks
 from localray.kernel.effects import (
     Effect,
     EnvironmentEvent,
@@ -53,11 +53,15 @@ class Kernel:
     @property
     def deadline_s(self) -> float | None:
         """When the kernel wants a `Tick` at the latest, on the clock that `step` is given; None for never."""
-        backlog_s = scheduling.backlog_deadline_s(self.tables) if self.tables.backlogged else None
-        reap_s = self.tables.reap_at_s
-        if backlog_s is None or reap_s is None:
-            return reap_s if backlog_s is None else backlog_s
-        return min(backlog_s, reap_s)
+        tables = self.tables
+        earliest_s = store.deadline_s(tables)
+        if tables.reap_at_s is not None and (earliest_s is None or tables.reap_at_s < earliest_s):
+            earliest_s = tables.reap_at_s
+        if tables.backlogged:
+            backlog_s = scheduling.backlog_deadline_s(tables)
+            if backlog_s is not None and (earliest_s is None or backlog_s < earliest_s):
+                earliest_s = backlog_s
+        return earliest_s
 
     def new_client_number(self) -> int:
         """The number for a driver that is about to connect."""
@@ -104,6 +108,9 @@ def _settle(tables: Tables) -> None:
                 tables.actors.pop(actor.actor_id, None)
             else:
                 actors.out_of_scope(tables, actor)
+        elif tables.crowded:
+            number, _ = tables.crowded.popitem()
+            store.serve(tables, tables.nodes[number].store)
         elif tables.hungry and not tables.stopped:
             scheduling.dispatch(tables)
         else:

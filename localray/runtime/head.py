@@ -22,8 +22,9 @@ from random import Random
 
 from localray.kernel import ENVIRONMENT, Event, Kernel
 from localray.kernel.effects import (
-    AllocateBuffer,
-    BufferAllocated,
+    CoolArena,
+    CreateSpillFile,
+    DeleteSpillFile,
     DriverConnected,
     DriverDisconnected,
     Effect,
@@ -31,20 +32,23 @@ from localray.kernel.effects import (
     NodeAdded,
     ReleaseBuffer,
     Send,
+    SpillObjects,
     StartWorker,
     Stop,
     Tick,
     WorkerDied,
 )
-from localray.protocol import CancelRunning, Exit, Message, RecallTasks
+from localray.protocol import CancelRunning, DropViews, Exit, Message, RecallTasks
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
 from localray.runtime.frames import BrokenFrame, FrameReader, frame
 from localray.runtime.options import HeadOptions
+from localray.runtime.spilling import Spiller
 from localray.runtime.spin import Spinner, look_again
 from localray.runtime.worker_progress import read_progress
-from localray.shm.allocator import Allocator
+from localray.shm.arena import Arena
+from localray.shm.settings import StoreSettings
 
-_URGENT = frozenset((RecallTasks, CancelRunning, Exit))
+_URGENT = frozenset((RecallTasks, CancelRunning, DropViews, Exit))
 
 
 @dataclass(slots=True, eq=False)
@@ -67,14 +71,18 @@ class Head:
     Args:
         kernel: which decides.
         control: stream to the fork server.
-        allocator: of the node's arena.
+        arena: the node's shared memory.
+        spiller: writes to disk.
         progress: the page where workers count the tasks they start.
     """
 
-    def __init__(self, kernel: Kernel, control: socket.socket, allocator: Allocator, progress: mmap.mmap) -> None:
+    def __init__(
+        self, kernel: Kernel, control: socket.socket, arena: Arena, spiller: Spiller, progress: mmap.mmap
+    ) -> None:
         self._kernel = kernel
         self._control = control
-        self._allocator = allocator
+        self._arena = arena
+        self._spiller = spiller
         self._progress = progress
         self._connections: dict[int, Connection] = {}
         self._by_descriptor: dict[int, Connection] = {}
@@ -87,11 +95,15 @@ class Head:
         self._broken_streams: dict[int, str] = {}
         control.setblocking(False)
         self._epoll.register(control, select.EPOLLIN)
+        self._epoll.register(spiller, select.EPOLLIN)
         self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
             StartWorker: self._start_worker,  # type: ignore[dict-item]
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
-            AllocateBuffer: self._allocate,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
+            CoolArena: self._cool,  # type: ignore[dict-item]
+            SpillObjects: spiller.begin,  # type: ignore[dict-item]
+            CreateSpillFile: spiller.begin,  # type: ignore[dict-item]
+            DeleteSpillFile: spiller.begin,  # type: ignore[dict-item]
             Stop: self._stop,  # type: ignore[dict-item]
         }
 
@@ -166,6 +178,9 @@ class Head:
     def _other_readable(self, descriptor: int) -> None:
         if descriptor == self._control.fileno():
             self._read_reports()
+        elif descriptor == self._spiller.fileno():
+            for answer in self._spiller.answers():
+                self.step(answer)
         elif descriptor in self._driver_watch:
             self._epoll.unregister(descriptor)
             os.close(descriptor)
@@ -322,15 +337,11 @@ class Head:
         except OSError:
             self._fork_server_died()
 
-    def _allocate(self, effect: AllocateBuffer) -> None:
-        location = self._allocator.allocate(effect.size_bytes)
-        answer = BufferAllocated(
-            effect.client, effect.request, effect.node, -1 if location is None else location, effect.size_bytes
-        )
-        self.step(answer)
-
     def _release(self, effect: ReleaseBuffer) -> None:
-        self._allocator.free(effect.location, effect.size_bytes)
+        """Nothing to do: the next writer writes over it."""
+
+    def _cool(self, effect: CoolArena) -> None:
+        self._arena.cool(effect.offset, effect.size_bytes)
 
     def _stop(self, effect: Stop) -> None:
         self._stopping = True
@@ -346,7 +357,10 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         progress: the page where workers count the tasks they start.
     """
     capacity_bytes = options["store_capacity_bytes"]
-    head = Head(Kernel(Random(options["seed"])), control, Allocator(capacity_bytes), progress)
+    store = StoreSettings(**options["store"])  # type: ignore[arg-type]
+    arena = Arena(options["arena_descriptor"], capacity_bytes)
+    spiller = Spiller(arena, list(store.directories))
+    head = Head(Kernel(Random(options["seed"])), control, arena, spiller, progress)
     head.step(
         NodeAdded(
             bytes.fromhex(options["node_id"]),
@@ -354,10 +368,14 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
             tuple(sorted(options["labels"].items())),
             capacity_bytes,
             options["prestart"],
+            store,
         )
     )
     head.add_driver(driver, options["driver_process"])
-    head.run()
+    try:
+        head.run()
+    finally:
+        spiller.close()
     # The fork server sees the control socket close, kills what is left and ends; then so do we.
     try:
         control.shutdown(socket.SHUT_WR)

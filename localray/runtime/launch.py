@@ -26,6 +26,8 @@ from localray.runtime.channel import SocketChannel
 from localray.runtime.frames import FrameReader, frame
 from localray.runtime.interrupts import guard
 from localray.shm.arena import Arena, create_file
+from localray.shm.session_directories import remove, sweep
+from localray.shm.settings import StoreSettings
 
 STOP_TIMEOUT_S = 5.0
 _PRELOADED = ("numpy",)
@@ -40,6 +42,7 @@ class NodeOptions:
     store_capacity_bytes: int
     node_id: bytes
     seed: int
+    store: StoreSettings
 
 
 class ProcessSession:
@@ -53,6 +56,9 @@ class ProcessSession:
 
     def __init__(self, options: NodeOptions, namespace: str, notify: object) -> None:
         self._process_id = os.getpid()
+        self._directories = [Path(directory) for directory in options.store.directories]
+        for directory in self._directories:
+            sweep(directory.parent)
         self._head: subprocess.Popen[bytes] | None = None
         # Whatever stops the start, Ctrl-C included: what was opened until then is on this stack.
         self._opened = ExitStack()
@@ -128,6 +134,7 @@ class ProcessSession:
             "seed": options.seed,
             "node_id": options.node_id.hex(),
             "import_path": _import_path(),
+            "store": options.store._asdict(),
         }
         root = str(Path(__file__).resolve().parent.parent.parent)
         # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
@@ -181,6 +188,9 @@ class ProcessSession:
                 self._end_head(self._head)
             self._opened.close()
             self._arena.close()
+            for directory in self._directories:
+                # The head has removed them, unless it was killed.
+                remove(directory)
             guard.uninstall()
 
     def _end_head(self, head: subprocess.Popen[bytes]) -> None:

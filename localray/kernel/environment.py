@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import deaths, objects, scheduling, workers
+from localray.kernel import deaths, objects, patience, scheduling, workers
 from localray.kernel.effects import (
     BufferAllocated,
     DriverConnected,
@@ -76,6 +76,8 @@ def _buffer_allocated(tables: Tables, event: BufferAllocated) -> None:
 def _tick(tables: Tables, event: Tick) -> None:
     workers.reap_idle(tables)
     scheduling.check_backlogs(tables)
+    if patience.is_over(tables):
+        scheduling.capacity_freed(tables)
 
 
 ENVIRONMENT_HANDLERS: Final = cast(

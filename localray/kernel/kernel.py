@@ -54,10 +54,11 @@ class Kernel:
     def deadline_s(self) -> float | None:
         """When the kernel wants a `Tick` at the latest, on the clock that `step` is given; None for never."""
         backlog_s = scheduling.backlog_deadline_s(self.tables) if self.tables.backlogged else None
-        reap_s = self.tables.reap_at_s
-        if backlog_s is None or reap_s is None:
-            return reap_s if backlog_s is None else backlog_s
-        return min(backlog_s, reap_s)
+        earliest_s = self.tables.reap_at_s
+        for moment_s in (backlog_s, self.tables.patience_at_s):
+            if moment_s is not None and (earliest_s is None or moment_s < earliest_s):
+                earliest_s = moment_s
+        return earliest_s
 
     def new_client_number(self) -> int:
         """The number for a driver that is about to connect."""

@@ -196,7 +196,8 @@ class WorkerRecord:
 
     ``assigned`` is in the order sent: the worker runs its tasks in that order, so the first is the one running.
     ``units`` are the indices of whole or shared devices (GPUs) that come with the resources. ``stalled`` counts its
-    blocking requests that are not yet satisfied; while it is positive the resources in ``lent`` are back with the node.
+    blocking requests that are not yet satisfied; while it is positive (since ``stalled_at_s``) the resources in
+    ``lent`` are back with the node.
     """
 
     number: int
@@ -210,6 +211,7 @@ class WorkerRecord:
     assigned: dict[bytes, TaskRecord] = field(default_factory=dict)
     actor: ActorRecord | None = None
     stalled: int = 0
+    stalled_at_s: float = 0.0
     lent: Resources = ()
     recalled: bool = False
     stopping: bool = False

@@ -131,8 +131,8 @@ class Template:
 
 @dataclass(slots=True, eq=False)
 class TaskRecord:
-    """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver
-    submits."""
+    """One task, constructor or call, from its submission until its outcome is known. ``parent_id`` is the task that
+    submitted it, which may have ended since; for what a driver submits it is empty and ``depth`` is 0."""
 
     task_id: bytes
     template: Template
@@ -140,6 +140,7 @@ class TaskRecord:
     dependencies: tuple[bytes, ...]
     borrowed: tuple[bytes, ...]
     submitter: int
+    parent_id: bytes
     depth: int
     retries_left: int
     state: TaskState = TaskState.WAITING

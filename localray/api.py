@@ -225,7 +225,7 @@ def cancel(object_ref: ObjectRef[object], *, force: bool = False, recursive: boo
     Args:
         object_ref: of the task.
         force: kill the worker instead of raising KeyboardInterrupt in it.
-        recursive: accepted; children are cancelled in a later version.
+        recursive: cancel what the task has submitted too, and so on.
 
     Raises:
         TypeError: this is not a reference.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import deaths, memory, scheduling, spilled, store, workers
+from localray.kernel import deaths, memory, patience, scheduling, spilled, store, workers
 from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
@@ -73,6 +73,8 @@ def _tick(tables: Tables, event: Tick) -> None:
     scheduling.check_backlogs(tables)
     memory.tick(tables)
     store.tick(tables)
+    if patience.is_over(tables):
+        scheduling.capacity_freed(tables)
 
 
 ENVIRONMENT_HANDLERS: Final = cast(

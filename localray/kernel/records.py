@@ -139,7 +139,8 @@ class Template:
 @dataclass(slots=True, eq=False)
 class TaskRecord:
     """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver
-    submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent."""
+    submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent;
+    ``parent_id`` is the task that submitted it, which may have ended since, and empty for a driver's."""
 
     task_id: bytes
     template: Template
@@ -147,6 +148,7 @@ class TaskRecord:
     dependencies: tuple[bytes, ...]
     borrowed: tuple[bytes, ...]
     submitter: int
+    parent_id: bytes
     depth: int
     retries_left: int
     state: TaskState = TaskState.WAITING
@@ -212,7 +214,8 @@ class WorkerRecord:
 
     ``assigned`` is in the order sent: the worker runs its tasks in that order, so the first is the one running.
     ``units`` are the indices of whole or shared devices (GPUs) that come with the resources. ``stalled`` counts its
-    blocking requests that are not yet satisfied; while it is positive the resources in ``lent`` are back with the node.
+    blocking requests that are not yet satisfied; while it is positive (since ``stalled_at_s``) the resources in
+    ``lent`` are back with the node.
     """
 
     number: int
@@ -226,6 +229,7 @@ class WorkerRecord:
     assigned: dict[bytes, TaskRecord] = field(default_factory=dict)
     actor: ActorRecord | None = None
     stalled: int = 0
+    stalled_at_s: float = 0.0
     lent: Resources = ()
     recalled: bool = False
     stopping: bool = False

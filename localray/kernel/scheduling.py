@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import objects, tasks, workers
+from localray.kernel import objects, patience, tasks, workers
 from localray.kernel.records import SchedulingClass, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -60,7 +60,7 @@ def enqueue(tables: Tables, task: TaskRecord, reason: str) -> None:
         queue = group.queues[task.depth] = deque()
     queue.append(task)
     group.queued += 1
-    if group not in tables.starved:
+    if group not in tables.starved or task.depth > tables.patient.get(group, task.depth):
         tables.hungry[group] = None
 
 
@@ -71,7 +71,8 @@ def requeue(tables: Tables, task: TaskRecord, reason: str) -> None:
     move(tables.log, task.task_id, task, TaskState.QUEUED, reason)
     group.queues.setdefault(task.depth, deque()).appendleft(task)
     group.queued += 1
-    if group not in tables.starved:
+    # What is back in front may be what a stalled task waits for: then patience is over.
+    if group not in tables.starved or group in tables.patient:
         tables.hungry[group] = None
 
 
@@ -111,10 +112,12 @@ def take_next(group: SchedulingClass, task: TaskRecord) -> None:
 
 
 def capacity_freed(tables: Tables) -> None:
-    """Something was given back: classes that failed to place are worth another try."""
+    """Something was given back, or waited for long enough: classes that failed to place are worth another try."""
+    tables.patience_at_s = None
     if tables.starved:
         tables.hungry.update(tables.starved)
         tables.starved.clear()
+        tables.patient.clear()
 
 
 def dispatch(tables: Tables) -> None:
@@ -123,6 +126,8 @@ def dispatch(tables: Tables) -> None:
     while hungry:
         group = next(iter(hungry))
         del hungry[group]
+        tables.starved.pop(group, None)
+        tables.patient.pop(group, None)
         task = next_task(group)
         if task is None:
             continue
@@ -138,6 +143,8 @@ def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
     node = placement.choose_node(tables.nodes.values(), group.to_place)
     if node is None:
         warn_if_infeasible(tables, group)
+        return False
+    if patience.holds_back(tables, node, group, task):
         return False
     devices = take_devices(node.gpu_free, amount(group.to_hold, GPU))
     if devices is None:
@@ -241,7 +248,7 @@ def ahead_limit(group: SchedulingClass) -> int:
 
 def others_starve(tables: Tables, group: SchedulingClass) -> bool:
     """Whether another class waits for what this one holds."""
-    return any(other is not group and other.queued for other in tables.starved)
+    return any(other is not group and other.queued and other not in tables.patient for other in tables.starved)
 
 
 def fill(tables: Tables, worker: WorkerRecord, group: SchedulingClass, limit: int) -> None:
@@ -303,6 +310,7 @@ def stall(tables: Tables, worker: WorkerRecord) -> None:
     worker.stalled += 1
     if worker.stalled > 1 or worker.actor is not None:
         return
+    worker.stalled_at_s = tables.now_s
     lent = placement.lendable(worker.resources)
     if lent:
         worker.lent = lent

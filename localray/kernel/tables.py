@@ -61,6 +61,8 @@ class Tables:
         "nodes",
         "now_s",
         "objects",
+        "patience_at_s",
+        "patient",
         "postponed",
         "random",
         "reap_at_s",
@@ -101,6 +103,10 @@ class Tables:
         # freed.
         self.hungry: dict[SchedulingClass, None] = {}
         self.starved: dict[SchedulingClass, None] = {}
+        # Of the starved, those for which there was room (`patience`): the depth of the task that was held back all the
+        # same; and when that is over.
+        self.patient: dict[SchedulingClass, int] = {}
+        self.patience_at_s: float | None = None
         # Workers with tasks waiting in their own line, looked at when one of them may be held up.
         self.backlogged: dict[WorkerRecord, None] = {}
         self.woken: deque[TaskRecord] = deque()

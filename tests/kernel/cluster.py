@@ -367,7 +367,7 @@ class Cluster:
 
     def _client_cancel(self, client: int, words: Words) -> None:
         (object_id,) = self.names.object_ids(words.plain[:1])
-        self.step(CancelTask(object_id, "force" in words.plain, False), client)
+        self.step(CancelTask(object_id, "force" in words.plain, "alone" not in words.plain), client)
 
     def _client_find(self, client: int, words: Words) -> None:
         self.step(FindActor(self.next_request(client), words.plain[0], words.keys.get("namespace", "n")), client)

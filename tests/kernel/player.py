@@ -180,8 +180,8 @@ class Player(World):
 
     def cancel(self, client: Client) -> None:
         """A client cancels what makes an object."""
-        force = " force" if self.choices.pick(3) == 0 else ""
-        client.say(f"cancel {self.one_of(list(client.held))}{force}")
+        how = self.choices.one_of(("", "", " force", " alone"))
+        client.say(f"cancel {self.one_of(list(client.held))}{how}")
 
     def withdraw(self, client: Client) -> None:
         """A wait times out."""

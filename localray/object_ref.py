@@ -61,8 +61,10 @@ class ObjectRef(Reference, Generic[T_co]):
     __slots__ = ("__weakref__", "_holder", "_id")
 
     def __init__(self, object_id: bytes, holder: ReferenceHolder | None = None) -> None:
-        if type(object_id) is not bytes or len(object_id) != 28:
-            raise ValueError(f"ObjectRef needs 28 bytes, got {object_id!r}")
+        if type(object_id) is not bytes:
+            raise TypeError(f"Unsupported type: {type(object_id)}, expected bytes")
+        if len(object_id) != 28:
+            raise ValueError(f"ID string needs to have length 28, got {len(object_id)}")
         self._id = object_id
         self._holder = _adopted_by_current_client(object_id) if holder is None else holder
 

@@ -276,11 +276,19 @@ class Client:
         A reference may be unknown here: made from an id, or left over from an earlier session. It is adopted for as
             long as the
         caller looks at it; the kernel says if it knows no such object.
+
+        Raises:
+            ValueError: one of them is nil.
         """
         table = self.references.entries
         try:
             return [table[reference.binary()] for reference in references], []
         except KeyError:
+            if any(reference.is_nil() for reference in references):
+                raise ValueError(
+                    "You are trying to access an object whose owner is unknown: ObjectRef.nil() names nothing. "
+                    "Use a reference that .remote() or ray.put() returned in this session."
+                ) from None
             keep = [self.references.adopt(reference.binary()) for reference in references]
             return [table[reference.binary()] for reference in references], keep
 

@@ -27,6 +27,8 @@ from ..registry import program
 
 MB = 2**20
 SIZE = 20 * MB
+PINNING_STORE_BYTES = SMALLEST_STORE_BYTES + MB
+"""Another size, and so on real Ray another session, for programs after which objects are held for ever."""
 
 
 def block(number: int = 1, size: int = SIZE) -> np.ndarray:
@@ -337,7 +339,7 @@ def a_returned_ref_lives_as_long_as_what_was_returned(ray: ModuleType) -> None:
     wait_until_freed(ray)
 
 
-@program(object_store_bytes=SMALLEST_STORE_BYTES)
+@program(object_store_bytes=PINNING_STORE_BYTES)
 def a_ref_in_an_exception_is_good(ray: ModuleType) -> None:
     """V19, E1: an error may carry a ref; whoever catches the error can read it."""
 
@@ -360,7 +362,7 @@ def a_ref_in_an_exception_is_good(ray: ModuleType) -> None:
     assert ray.get(read.remote([caught.value.cause.ref])) == 11
 
 
-@program(object_store_bytes=SMALLEST_STORE_BYTES)
+@program(object_store_bytes=PINNING_STORE_BYTES)
 def a_ref_in_a_global_of_a_function_is_good(ray: ModuleType) -> None:
     """V9, V19: a function that travels by value takes the refs in its globals and defaults with it."""
     namespace = {"ray": ray, "held": ray.put(block(12))}
@@ -374,7 +376,7 @@ def a_ref_in_a_global_of_a_function_is_good(ray: ModuleType) -> None:
     assert ray.get([read.remote(), with_default.remote()]) == [12, 13]
 
 
-@program(object_store_bytes=SMALLEST_STORE_BYTES)
+@program(object_store_bytes=PINNING_STORE_BYTES)
 def a_ref_pickled_by_hand_is_held_for_ever(ray: ModuleType) -> None:
     """V18: bytes made with ray.cloudpickle can be read, here and elsewhere, as long as the process that made them lives."""
     data = ray.cloudpickle.dumps(ray.put(block(14)))

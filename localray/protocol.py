@@ -503,7 +503,7 @@ def encode(messages: list[Message]) -> bytes:
         [Notice(text='hello'), WithdrawGet(request=3)]
     """
     codes = _CODES
-    return marshal.dumps([(codes[type(message)], *message) for message in messages], _MARSHAL_VERSION)
+    return marshal.dumps([(codes[type(message)],) + message for message in messages], _MARSHAL_VERSION)
 
 
 def decode(body: bytes | bytearray | memoryview) -> list[Message]:

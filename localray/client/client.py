@@ -433,6 +433,8 @@ class Client:
         number = next(self._request_numbers)
         waiter = Waiter()
         self._requests[number] = waiter
+        # What died before the question was asked must not count in the answer.
+        self.references.conclude()
         try:
             self.channel.send(make(number))
             self.channel.wait(waiter, None)
@@ -501,9 +503,9 @@ class Client:
         for callback in callbacks:
             callback()
 
-    def before_flush(self) -> None:
-        """Called by the channel before it sends: conclude what the garbage collector noted."""
-        self.references.conclude()
+    def before_flush(self, at_least: int = 1) -> None:
+        """Called by the channel before it sends: conclude what the garbage collector noted, if that is so much."""
+        self.references.conclude(at_least)
 
     def close(self) -> None:
         """The session is over for this client."""

@@ -96,9 +96,9 @@ class ReferenceTable:
             self._unpinned.append(object_id)
             self._channel.soon()
 
-    def conclude(self) -> None:
-        """Work off what died since the last time; called before each flush."""
-        if self._released:
+    def conclude(self, at_least: int = 1) -> None:
+        """Work off what died since the last time, if it is at least so much."""
+        if len(self._released) >= at_least:
             self._conclude_released()
         if self._unpinned:
             unpinned = [self._unpinned.popleft() for _ in range(len(self._unpinned))]
@@ -138,7 +138,12 @@ class ReferenceTable:
         self._source.on_completed(object_id, callback)
 
     def close(self) -> None:
-        """The session is over: deaths need not be told any more."""
+        """The session is over: deaths need not be told any more, and views that only we still hold are let go of."""
         self.closed = True
+        self.entries.clear()
         self._released.clear()
         self._unpinned.clear()
+        with self.lock:
+            # What is held for ever would else keep the arena mapped until the garbage collector comes by.
+            for entry in self.entries.values():
+                entry.view = None

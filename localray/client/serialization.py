@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 
 import cloudpickle
 
+from localray.client.arrays import take_array_apart
+from localray.client.copying import copy_into
 from localray.object_ref import Reference
 
 _WITH_BUFFERS = 1
@@ -70,11 +72,11 @@ class Serialized:
                 end += _LENGTH.size
         for piece in self.pieces:
             start, end = end, end + len(piece)
-            target[start:end] = piece
+            copy_into(target[start:end], memoryview(piece))
         for buffer in self.buffers:
             start = _aligned(end)
             end = start + buffer.nbytes
-            target[start:end] = buffer
+            copy_into(target[start:end], buffer)
 
 
 class _Pieces:
@@ -160,8 +162,12 @@ def serialize(value: object) -> Serialized:
     Raises:
         Exception: whatever pickling raises; see `localray.client.diagnosis` for making it readable.
     """
-    if _is_plain(value, 3) and not _custom_serializers:
-        return Serialized((pickle.dumps(value, 5),), (), ())
+    if not _custom_serializers:
+        if _is_plain(value, 3):
+            return Serialized((pickle.dumps(value, 5),), (), ())
+        array = take_array_apart(value)
+        if array is not None:
+            return Serialized((array[0],), (array[1],), ())
     buffers: list[pickle.PickleBuffer] = []
     file = _Pieces()
     pickler = _Pickler(file, buffers.append)

@@ -11,7 +11,7 @@ from localray.protocol import CancelRunning, CancelTask, Status, text_payload
 def cancel_task(tables: Tables, client: ClientRecord, message: CancelTask) -> None:
     """Cancel the task that makes an object; one that has ended, or an actor's constructor, is left alone."""
     task = tables.tasks.get(message.object_id[:24])
-    if task is None or task.cancelled:
+    if task is None or task.cancelled or (task.actor is not None and task.actor.creation is task):
         return
     if task.state is TaskState.SENT and task.worker is not None:
         task.cancelled = True
@@ -21,8 +21,6 @@ def cancel_task(tables: Tables, client: ClientRecord, message: CancelTask) -> No
             workers.kill(tables, task.worker, "ray.cancel(force=True)")
         else:
             tables.send(task.worker.number, CancelRunning(task.task_id))
-        return
-    if task.actor is not None and task.actor.creation is task:
         return
     task.cancelled = True
     text = f"Task {task.template.name} was cancelled before it started."

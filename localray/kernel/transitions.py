@@ -9,8 +9,8 @@ never a state, because what was asked may still be running.
 
 An object is PENDING until its creator answers, READY with a value or an error for the rest of its life, and RELEASED
 when nothing refers to it but somebody still looks at its bytes. A worker is never shared: IDLE or LEASED to one
-scheduling class at a time, or an ACTOR until it is DEAD. An actor goes one way; a restart (a later chapter) will lead
-from ALIVE back to PENDING.
+scheduling class at a time, or an ACTOR until it is DEAD. An actor goes back only from STARTING to
+PENDING, when its worker died before its constructor began; a restart (a later chapter) will lead there from ALIVE.
 
 An illegal transition raises `InternalError` with the story of the thing and changes nothing.
 """
@@ -40,7 +40,7 @@ TABLE: Final[Mapping[State, tuple[State, ...]]] = {
     WorkerState.ACTOR: (WorkerState.DEAD,),
     WorkerState.DEAD: (),
     ActorState.PENDING: (ActorState.STARTING, ActorState.DEAD),
-    ActorState.STARTING: (ActorState.ALIVE, ActorState.DEAD),
+    ActorState.STARTING: (ActorState.ALIVE, ActorState.PENDING, ActorState.DEAD),
     ActorState.ALIVE: (ActorState.DEAD,),
     ActorState.DEAD: (),
 }

@@ -9,6 +9,7 @@ two dies, the other cleans up. Must not live here: decisions.
 from __future__ import annotations
 
 import errno
+import gc
 import mmap
 import os
 import select
@@ -132,14 +133,16 @@ class Head:
         poll = self._epoll.poll
         look = partial(poll, 0)
         spinner = Spinner()
+        kernel = self._kernel
         while not self._stopping:
-            deadline_s = self._kernel.deadline_s
-            timeout_s = -1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
             ready: list[tuple[int, int]] = []
             if spinner.worth_it():
                 ready = look_again(look)
                 spinner.came(bool(ready))
-            for descriptor, events in ready or poll(timeout_s):
+            deadline_s = kernel.deadline_s
+            if not ready:
+                ready = poll(-1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
+            for descriptor, events in ready:
                 connection = self._by_descriptor.get(descriptor)
                 if connection is None:
                     self._other_readable(descriptor)
@@ -372,6 +375,8 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         )
     )
     head.add_driver(driver, options["driver_process"])
+    # What was imported stays: collections need not look at it again.
+    gc.freeze()
     head.run()
     # The fork server sees the control socket close, kills what is left and ends; then so do we.
     try:

@@ -10,6 +10,16 @@ STORE_SHARE = 0.3
 STORE_MAXIMUM_BYTES = 200 * 10**9
 
 
+def temporary_directory() -> Path:
+    """Where temporary files go. `tempfile` knows better in odd cases, but takes 7 ms to import."""
+    for candidate in (os.environ.get("TMPDIR"), os.path.join(os.sep, "tmp")):  # noqa: PTH118 - no path of its own here
+        if candidate and os.path.isdir(candidate) and os.access(candidate, os.W_OK | os.X_OK):  # noqa: PTH112
+            return Path(candidate)
+    import tempfile
+
+    return Path(tempfile.gettempdir())
+
+
 def default_cpu_count() -> int:
     """The CPUs that this process may use: of the machine, less what its affinity and its container's quota forbid; at
     least 1."""

@@ -18,6 +18,7 @@ from localray.client.current import current_client, set_process_client, set_sess
 from localray.exceptions import RaySystemError
 from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
 from localray.options import RESOURCE_UNIT, to_units
+from localray.store_settings import store_settings
 
 RAY_VERSION = "2.60.0"
 """The version of Ray whose behaviour this follows; what `ray.__version__` answers."""
@@ -36,8 +37,6 @@ _IGNORED = frozenset(
         "runtime_env",
         "proxy_server_url",
         "_temp_dir",
-        "_system_config",
-        "object_spilling_directory",
         "_node_name",
         "_node_ip_address",
         "_metrics_export_port",
@@ -138,6 +137,8 @@ def init(
     engine: str = "processes",
     seed: int = 0,
     _memory: int | None = None,
+    object_spilling_directory: str | None = None,
+    _system_config: Mapping[str, object] | None = None,
     **ignored: object,
 ) -> RayContext:
     """Start a session: a head process, its workers, an object store.
@@ -155,6 +156,9 @@ def init(
         engine: "processes", or "sim" for the deterministic simulation in this process.
         seed: of every random decision of the session.
         _memory: bytes that tasks may ask for with ``memory=``; by default the machine's less the object store's.
+        object_spilling_directory: where objects go that the store has no room for; by default the temporary directory.
+        _system_config: Ray's internal settings; those about the object store are followed, see
+            `localray.store_settings`, the others ignored.
         ignored: Ray's other keywords; accepted where they mean nothing on one machine.
 
     Returns:
@@ -187,7 +191,15 @@ def init(
         if namespace is None and engine != "sim":
             # As in Ray: nobody else's names are visible by accident. A simulation makes its own from the seed.
             namespace = str(uuid.uuid4())
-        started = _start(engine, node_resources, dict(labels or {}), store_bytes, namespace or "", seed)
+        started = _start(
+            engine,
+            node_resources,
+            dict(labels or {}),
+            store_bytes,
+            namespace or "",
+            seed,
+            (object_spilling_directory, _system_config or {}),
+        )
         _session.engine = started
         set_process_client(started.client)
         _session.context = RayContext(_address_info(started.client))
@@ -218,17 +230,25 @@ def _existing(ignore_reinit_error: bool, address: str | None) -> RayContext | No
 
 
 def _start(
-    engine: str, resources: dict[str, int], labels: dict[str, str], store_bytes: int, namespace: str, seed: int
+    engine: str,
+    resources: dict[str, int],
+    labels: dict[str, str],
+    store_bytes: int,
+    namespace: str,
+    seed: int,
+    spilling: tuple[str | None, Mapping[str, object]],
 ) -> Engine:
     if engine == "processes":
         from localray.runtime.launch import NodeOptions, ProcessSession
 
         node_id = os.urandom(28)
-        return ProcessSession(NodeOptions(resources, labels, store_bytes, node_id, seed), namespace, _notify)
+        store = store_settings(*spilling, f"{os.getpid()}_{node_id.hex()[:12]}")
+        return ProcessSession(NodeOptions(resources, labels, store_bytes, node_id, seed, store), namespace, _notify)
     if engine == "sim":
         from localray.sim.session import SimulatedSession
 
-        return SimulatedSession(resources, labels, store_bytes, namespace, seed, _notify)
+        store = store_settings(*spilling, "simulated")
+        return SimulatedSession(resources, labels, store_bytes, namespace, seed, _notify, store)
     raise ValueError(f"Unknown engine {engine!r}: use 'processes' or 'sim'.")
 
 

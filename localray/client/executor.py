@@ -292,7 +292,7 @@ class Executor:
         except BaseException:
             for outcome in outcomes:
                 if outcome[2] != INLINE:
-                    self.client.channel.queue(AbandonBuffer(outcome[2]))
+                    self.client.channel.queue(AbandonBuffer(outcome[2], outcome[1]))
             raise
         return tuple(outcomes)
 

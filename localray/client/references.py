@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 
+VIEWS_KEPT = 4
+
+
 class Entry:
     """What this process knows of one object that it refers to."""
 
@@ -57,6 +60,7 @@ class ReferenceTable:
         self._unpinned: deque[bytes] = deque()
         self._pinned_for_ever: set[bytes] = set()
         self._records_sites = creation_sites.wanted(os.environ)
+        self._viewed: deque[bytes] = deque()
         self.closed = False
 
     def declare(self, object_id: bytes) -> ObjectRef[object]:
@@ -95,6 +99,26 @@ class ReferenceTable:
         if not self.closed:
             self._unpinned.append(object_id)
             self._channel.soon()
+
+    def viewed(self, object_id: bytes) -> None:
+        """A view was read from. The last few are kept for who reads the same object again and again; as long as one is
+        kept, its bytes are pinned."""
+        viewed = self._viewed
+        if object_id not in viewed:
+            viewed.append(object_id)
+            if len(viewed) > VIEWS_KEPT:
+                self.drop_views(VIEWS_KEPT)
+
+    def drop_views(self, kept: int) -> None:
+        """Let go of all but so many of the last views; what users made of them stays."""
+        while len(self._viewed) > kept:
+            try:
+                object_id = self._viewed.popleft()
+            except IndexError:
+                return  # Another thread took the last.
+            entry = self.entries.get(object_id)
+            if entry is not None:
+                entry.view = None
 
     def conclude(self, at_least: int = 1) -> None:
         """Work off what died since the last time, if it is at least so much."""

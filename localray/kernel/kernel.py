@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from localray.kernel import actors, memory, scheduling, tasks
+from localray.kernel import actors, memory, scheduling, store, tasks
 from localray.kernel.effects import (
     Effect,
     EnvironmentEvent,
@@ -58,7 +58,7 @@ class Kernel:
     def deadline_s(self) -> float | None:
         """When the kernel wants a `Tick` at the latest, on the clock that `step` is given; None for never."""
         tables = self.tables
-        earliest_s = tables.reap_at_s
+        earliest_s = _earlier(tables.reap_at_s, store.deadline_s(tables))
         if tables.backlogged:
             earliest_s = _earlier(earliest_s, scheduling.backlog_deadline_s(tables))
         if tables.measure_at_s is not None or tables.postponed:
@@ -116,6 +116,9 @@ def _settle(tables: Tables) -> None:
                 tables.actors.pop(actor.actor_id, None)
             else:
                 actors.out_of_scope(tables, actor)
+        elif tables.crowded:
+            number, _ = tables.crowded.popitem()
+            store.serve(tables, tables.nodes[number].store)
         elif tables.hungry and not tables.stopped:
             scheduling.dispatch(tables)
         else:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from localray.kernel.store_records import SpillBatch, SpillFile, StoreRecord
 from localray.protocol import INLINE, CallMode, Resources, Status, TaskKind
 
 
@@ -78,7 +79,8 @@ class ObjectRecord:
 
     ``references`` counts the clients that hold it, the tasks that need it and the objects that contain it. ``pins``
     counts deliveries of its place in the store that the receiver has not yet let go of; while there are any, its bytes
-    may not be reused.
+    may not be reused. ``file`` and ``offset`` say where its copy on disk is; ``batch`` is that in which it is being
+    spilled; ``lingering`` is the place and size of bytes that were freed by hand and are still looked at.
     """
 
     object_id: bytes
@@ -90,6 +92,10 @@ class ObjectRecord:
     size_bytes: int = 0
     contained: tuple[bytes, ...] = ()
     pins: int = 0
+    file: SpillFile | None = None
+    offset: int = 0
+    batch: SpillBatch | None = None
+    lingering: tuple[int, int] | None = None
     waiting_tasks: list[TaskRecord] | None = None
     watchers: dict[int, list[WaitRecord]] | None = None
     actor: ActorRecord | None = None
@@ -133,7 +139,7 @@ class Template:
 @dataclass(slots=True, eq=False)
 class TaskRecord:
     """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver
-    submits."""
+    submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent."""
 
     task_id: bytes
     template: Template
@@ -146,6 +152,7 @@ class TaskRecord:
     state: TaskState = TaskState.WAITING
     missing: int = 0
     attempt: int = 0
+    pinned: tuple[bytes, ...] = ()
     worker: WorkerRecord | None = None
     actor: ActorRecord | None = None
     cancelled: bool = False
@@ -241,12 +248,21 @@ class NodeRecord:
     available: dict[str, int]
     labels: dict[str, str]
     gpu_free: list[int]
-    store_capacity_bytes: int
-    store_used_bytes: int = 0
+    store: StoreRecord
     alive: bool = True
     idle: list[WorkerRecord] = field(default_factory=list)
     workers: dict[int, WorkerRecord] = field(default_factory=dict)
     starting: int = 0
+
+    @property
+    def store_capacity_bytes(self) -> int:
+        """The size of its arena."""
+        return self.store.allocator.capacity_bytes
+
+    @property
+    def store_used_bytes(self) -> int:
+        """What of its arena is taken."""
+        return self.store.allocator.used_bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -260,6 +276,8 @@ class ClientRecord:
     pins: dict[bytes, int] = field(default_factory=dict)
     waits: dict[int, WaitRecord] = field(default_factory=dict)
     buffers: dict[int, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    asked_to_drop_views: bool = False
     functions: dict[bytes, None] = field(default_factory=dict)
     worker: WorkerRecord | None = None
     process_id: int = 0

@@ -2,8 +2,8 @@
 
 The parts of the kernel (`objects`, `tasks`, `actors`, `workers`, `scheduling`) are functions over these tables. What
 one part starts and another must go on with is left in the small work lists here (`woken`, `unreferenced_actors`,
-`hungry`), which `Kernel.step` drains: so the parts need not import each other in circles, and no chain of consequences,
-however long, recurses.
+`hungry`, `crowded`), which `Kernel.step` drains: so the parts need not import each other in circles, and no chain of
+consequences, however long, recurses.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from localray.kernel.records import (
     Template,
     WorkerRecord,
 )
+from localray.kernel.store_records import SpillFile
 from localray.kernel.story import TransitionLog
 from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
 from localray.sched.memory import MemorySettings
@@ -46,6 +47,7 @@ class Tables:
         "backlogged",
         "classes",
         "clients",
+        "crowded",
         "effects",
         "functions",
         "hungry",
@@ -64,6 +66,7 @@ class Tables:
         "reap_at_s",
         "resuming",
         "sites",
+        "spill_files",
         "start_failures",
         "starved",
         "stopped",
@@ -103,6 +106,9 @@ class Tables:
         self.woken: deque[TaskRecord] = deque()
         self.unreferenced_actors: deque[ActorRecord] = deque()
         self.resuming: deque[WorkerRecord] = deque()
+        self.spill_files: dict[str, SpillFile] = {}
+        # Numbers of nodes whose stores may have room now for those that wait for it.
+        self.crowded: dict[int, None] = {}
         # Workers whose process has not said hello yet.
         self.unborn: dict[int, None] = {}
         # Where references were made, by object and client; only of programs that ask for it.

@@ -111,4 +111,6 @@ def table_sizes(tables: Tables) -> ReplyValue:
         ("leased workers", busy),
         ("viewed objects", pinned),
         ("store bytes", sum(node.store_used_bytes for node in tables.nodes.values())),
+        ("spill files", len(tables.spill_files)),
+        ("waiting for room", sum(len(node.store.waiting) for node in tables.nodes.values())),
     )

@@ -310,7 +310,7 @@ class SocketChannel:
     def _serve_once(self, quiet: select.poll, reading: select.poll, stream: int) -> None:
         """Wait for something to do and do it."""
         if self.lost and self._interested > 0 and self._client is not None:
-            self._client.fail_callbacks()
+            self._client.completions.fail_all()
         leads = (
             self._interested > 0
             and not self._read_by_loop

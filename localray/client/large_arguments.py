@@ -58,8 +58,8 @@ def fingerprint_of(serialized: Serialized) -> int:
     False
     """
     crc = 0
-    for piece in (memoryview(serialized.pickled), *serialized.buffers):
-        view = piece.cast("B")
+    for piece in (*serialized.pieces, *serialized.buffers):
+        view = memoryview(piece).cast("B")
         crc = zlib.crc32(view.nbytes.to_bytes(8, "little"), crc)
         stride = max(_SAMPLE_BYTES, view.nbytes // _SAMPLES)
         for start in range(0, view.nbytes, stride):

@@ -50,9 +50,9 @@ def store_settings(
 
 
 def _configured_roots(text: object) -> list[str]:
-    """Where files may be spilled to, by Ray's ``object_spilling_config``; else a directory of this user's own."""
+    """Where files may be spilled to, by Ray's ``object_spilling_config``; else where temporary files go."""
     if not text:
-        return [str(temporary_directory() / f"localray-{os.getuid()}")]
+        return [str(temporary_directory())]
     config = json.loads(str(text))
     if config["type"] != "filesystem":
         raise ValueError(f"Unknown external storage type: {config['type']}. Only 'filesystem' is there.")

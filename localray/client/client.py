@@ -194,6 +194,8 @@ class Client:
         size_bytes = serialized.size_bytes
         if size_bytes <= INLINE_LIMIT_BYTES:
             return (Status.VALUE.value, serialized.to_bytes(), INLINE, size_bytes, serialized.contained)
+        # What has died here makes room: it is told before more is asked for.
+        self.references.conclude()
         room = self.reservations.reserve(size_bytes)
         try:
             target = room.open(self.store, size_bytes)

@@ -198,6 +198,8 @@ def release_bytes(tables: Tables, location: int, size_bytes: int) -> None:
     tables.effects.append(ReleaseBuffer(store.node, location, size_bytes))
     if store.waiting:
         tables.crowded[store.node] = None
+    else:
+        store.starving_since_s = None
     cooling.watch(tables, store)
 
 

@@ -63,8 +63,8 @@ class StoreRecord:
 
     Objects in the arena that nobody looks at are in ``spillable`` when that is their only copy and in ``evictable``
     when they have one on disk, least recently used first. ``starving_since_s`` is when the first of those that wait
-    found nothing left to spill; it is kept until somebody gets room in the arena again, so that only the first of many
-    waits out the grace period. ``peak_bytes`` is the most in use since the last look at what could be given back to the
+    found nothing left to spill; it is kept until there is room in the arena again, so that only the first of many waits
+    out the grace period. ``peak_bytes`` is the most in use since the last look at what could be given back to the
     system; ``cooling`` what is being given back, piece by piece.
     """
 

@@ -33,9 +33,11 @@ class SessionDirectory:
         Raises:
             OSError: it cannot be made.
         """
-        if self._lock is not None and self.path.is_dir():
+        if self._lock is not None:
+            # Somebody may have cleaned up.
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             return
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         while self._lock is None:
             # A sweeper may have found the new file before it was locked: then it is another file by now.
             lock = lock_of(self.path)
@@ -45,7 +47,8 @@ class SessionDirectory:
                 self._lock = descriptor
             else:
                 os.close(descriptor)
-        self.path.mkdir(mode=0o700, exist_ok=True)
+        # Not one that is there already: nobody else may have made it for us.
+        self.path.mkdir(mode=0o700)
 
     def remove(self) -> None:
         """It and all that is in it go."""
@@ -74,19 +77,28 @@ def remove(path: Path) -> None:
         for entry in path.iterdir():
             entry.unlink(missing_ok=True)
         path.rmdir()
+    except FileNotFoundError:
+        _unlink_lock(path)
     except OSError:
-        if path.exists():
-            return  # Somebody else's, or not empty for another reason: its lock file stays as a mark.
+        return  # Somebody else's, or no directory at all: whatever lies there stays.
+    else:
+        _unlink_lock(path)
+
+
+def _unlink_lock(path: Path) -> None:
     lock_of(path).unlink(missing_ok=True)
 
 
 def sweep(root: Path) -> None:
     """Remove what sessions left here whose processes were all killed at once."""
     try:
-        locks = [entry for entry in root.iterdir() if entry.name.startswith(PREFIX) and entry.name.endswith(_LOCK)]
+        names = [entry.name for entry in root.iterdir()]
     except OSError:
         return  # There is nothing there, or it is not for us.
-    for lock in locks:
+    for name in names:
+        if not (name.startswith(PREFIX) and name.endswith(_LOCK)):
+            continue
+        lock = root / name
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:

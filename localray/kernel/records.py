@@ -233,6 +233,7 @@ class WorkerRecord:
     lent: Resources = ()
     recalled: bool = False
     stopping: bool = False
+    killed: bool = False
     ended_count: int = 0
     calls: dict[bytes, int] = field(default_factory=dict)
     leased_at_s: float = 0.0

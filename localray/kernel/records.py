@@ -252,7 +252,6 @@ class ClientRecord:
     pins: dict[bytes, int] = field(default_factory=dict)
     waits: dict[int, WaitRecord] = field(default_factory=dict)
     buffers: dict[int, int] = field(default_factory=dict)
-    functions: dict[bytes, None] = field(default_factory=dict)
     worker: WorkerRecord | None = None
 
 
@@ -281,6 +280,7 @@ class SchedulingClass:
     is_actor: bool
     queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
     queued: int = 0
+    taken: int = 0
     leased: dict[int, WorkerRecord] = field(default_factory=dict)
     mean_duration_s: float = -1.0
     warned: bool = False

@@ -13,6 +13,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     # Written out for type checkers; at run time each is loaded when it is first used, by the table below.
+    import cloudpickle as cloudpickle
+
+    from localray import _private as _private
     from localray import actor as actor
     from localray import exceptions as exceptions
     from localray import remote_function as remote_function
@@ -82,7 +85,7 @@ _PLACES = {
         "WorkerID",
     ),
 }
-_MODULES = frozenset(("actor", "exceptions", "remote_function", "runtime_context", "sim", "util"))
+_MODULES = frozenset(("_private", "actor", "exceptions", "remote_function", "runtime_context", "sim", "util"))
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = sorted(_HOME)
@@ -91,6 +94,9 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"localray.{name}")
+    if name == "cloudpickle":
+        # Programs pickle with `ray.cloudpickle`; ours is the one everybody has.
+        return import_module("cloudpickle")
     module = _HOME.get(name)
     if module is None:
         raise AttributeError(f"module 'localray' has no attribute {name!r}")

@@ -146,7 +146,7 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
         )
     for reference in object_refs:
         if not isinstance(reference, ObjectRef):
-            raise TypeError(f"Attempting to call `get` on the value {reference!r}, which is not an ray.ObjectRef.")
+            raise TypeError(f"Attempting to call `get` on the value {reference}, which is not an ray.ObjectRef.")
     return client.get(object_refs, timeout) if object_refs else []
 
 

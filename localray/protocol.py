@@ -17,6 +17,9 @@ from enum import IntEnum
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias, cast
 
+# Version 2 writes no back-references: looking for shared objects costs more than it saves on messages of this size.
+_MARSHAL_VERSION: Final = 2
+
 
 class Status(IntEnum):
     """How an object ended: what its payload means to whoever reads it.
@@ -36,6 +39,8 @@ class Status(IntEnum):
     STORE_FULL = 8
     UNSCHEDULABLE = 9
     ACTOR_UNAVAILABLE = 10
+    OUT_OF_MEMORY = 11
+    OUT_OF_DISK = 12
 
 
 class TaskKind(IntEnum):
@@ -57,6 +62,18 @@ class Query(IntEnum):
     TABLE_SIZES = 5
     PENDING_CALLS = 6
     TASK_EVENTS = 7
+    OBJECTS = 8
+    STORE = 9
+
+
+class ReferenceKind(IntEnum):
+    """Why a client keeps an object, by the names that Ray prints."""
+
+    LOCAL_REFERENCE = 0
+    PINNED_IN_MEMORY = 1
+    USED_BY_PENDING_TASK = 2
+    CAPTURED_IN_OBJECT = 3
+    ACTOR_HANDLE = 4
 
 
 class CallMode(IntEnum):
@@ -74,9 +91,9 @@ Resources: TypeAlias = "tuple[tuple[str, int], ...]"
 Value: TypeAlias = "tuple[int, bytes, int, int]"
 """A finished object as it travels: ``(status, payload, location, size_bytes)``.
 
-``location`` is -1 for an inline object, whose bytes are the payload; else a number that only the driver of the kernel
-and the readers of its store understand (an offset in the node's arena). Plain tuples, because they are nested in
-messages and marshal takes no subclasses.
+``location`` is -1 for an inline object, whose bytes are the payload, and -2 for one on disk, whose payload is an
+encoded `DiskPlace`. Else it is a place in a node's arena, and the payload is empty, or a checksum of the bytes there.
+Plain tuples, because they are nested in messages and marshal takes no subclasses.
 """
 
 Outcome: TypeAlias = "tuple[int, bytes, int, int, tuple[bytes, ...]]"
@@ -90,6 +107,32 @@ def text_payload(text: str) -> bytes:
 
 INLINE: Final = -1
 """The location of an object whose bytes travel in its payload."""
+
+ON_DISK: Final = -2
+"""The location of an object whose bytes are in a file; its payload says where."""
+
+
+class DiskPlace(NamedTuple):
+    """An entry of a spill file. ``checksum`` is of the object's bytes; empty when none was made."""
+
+    path: str
+    offset: int
+    checksum: bytes
+
+    def encode(self) -> bytes:
+        """As a payload.
+
+        Example:
+            >>> DiskPlace.decode(DiskPlace("/spilled/7", 4096, b"").encode())
+            DiskPlace(path='/spilled/7', offset=4096, checksum=b'')
+        """
+        return marshal.dumps((self.path.encode(errors="surrogateescape"), self.offset, self.checksum), _MARSHAL_VERSION)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> DiskPlace:
+        """The inverse of `encode`."""
+        path, offset, checksum = marshal.loads(payload)
+        return cls(path.decode(errors="surrogateescape"), offset, checksum)
 
 
 # ---------------------------------------------------------------- from a client to the kernel
@@ -189,17 +232,27 @@ class PutObject(NamedTuple):
 
 
 class ReserveBuffer(NamedTuple):
-    """Ask for room in the node's shared store. Answered by `Reply` with ``(location,)`` or with a text that says why
-    not."""
+    """Ask for room in the node's store. Answered by `Reply`, maybe after a while: a location in its arena; an encoded
+    `DiskPlace` in a file of its own, which exists and is large enough; or ``(status, text)``: refused, and why."""
 
     request: int
     size_bytes: int
 
 
 class AbandonBuffer(NamedTuple):
-    """Give back a reserved buffer that will not become an object (its writer failed)."""
+    """Give back a reserved buffer that will not become an object (its writer failed); ``payload`` says which when it is
+    on disk."""
 
     location: int
+    payload: bytes = b""
+
+
+class ObjectDamaged(NamedTuple):
+    """What this client was told is the place of an object does not hold it (any more): its file is missing, cut off or
+    altered."""
+
+    object_id: bytes
+    reason: str
 
 
 class GetObjects(NamedTuple):
@@ -242,6 +295,13 @@ class FreeObjects(NamedTuple):
     object_ids: tuple[bytes, ...]
 
 
+class RecordSite(NamedTuple):
+    """Where this client made or received a reference, for whoever asks for a memory summary."""
+
+    object_id: bytes
+    site: str
+
+
 class TaskDone(NamedTuple):
     """A worker finished a task: one outcome for each return. ``retryable`` marks a user error that the task's options
     want retried."""
@@ -254,6 +314,8 @@ class TaskDone(NamedTuple):
 
 class WorkerReady(NamedTuple):
     """A worker's process is up and reads its channel: its first message."""
+
+    process_id: int
 
 
 class TasksReturned(NamedTuple):
@@ -379,6 +441,10 @@ class Notice(NamedTuple):
     text: str
 
 
+class DropViews(NamedTuple):
+    """The store is short of room: let go of the views that are only kept in case somebody reads again."""
+
+
 class Exit(NamedTuple):
     """This worker's process is to end in an orderly way: flush, run exit handlers, go."""
 
@@ -395,12 +461,14 @@ ClientMessage: TypeAlias = (
     | PutObject
     | ReserveBuffer
     | AbandonBuffer
+    | ObjectDamaged
     | GetObjects
     | WithdrawGet
     | AddReferences
     | DropReferences
     | UnpinObjects
     | FreeObjects
+    | RecordSite
     | TaskDone
     | WorkerReady
     | TasksReturned
@@ -422,6 +490,7 @@ KernelMessage: TypeAlias = (
     | ObjectReady
     | Reply
     | Notice
+    | DropViews
     | Exit
 )
 Message: TypeAlias = ClientMessage | KernelMessage
@@ -436,12 +505,14 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     PutObject,
     ReserveBuffer,
     AbandonBuffer,
+    ObjectDamaged,
     GetObjects,
     WithdrawGet,
     AddReferences,
     DropReferences,
     UnpinObjects,
     FreeObjects,
+    RecordSite,
     TaskDone,
     WorkerReady,
     TasksReturned,
@@ -459,6 +530,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     ObjectReady,
     Reply,
     Notice,
+    DropViews,
     Exit,
 )
 """A message's code is its place here; both ends of a channel run the same version, so the order is free to change."""
@@ -466,9 +538,6 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
 _CODES: Final[dict[type[Message], int]] = {message_type: code for code, message_type in enumerate(MESSAGE_TYPES)}
 # Straight to the tuple's own constructor: `_make` checks a length that cannot be wrong here, and takes twice as long.
 _MAKERS: Final = tuple(partial(tuple.__new__, message_type) for message_type in MESSAGE_TYPES)
-
-# Version 2 writes no back-references: looking for shared objects costs more than it saves on messages of this size.
-_MARSHAL_VERSION: Final = 2
 
 
 def encode(messages: list[Message]) -> bytes:
@@ -479,7 +548,7 @@ def encode(messages: list[Message]) -> bytes:
         [Notice(text='hello'), WithdrawGet(request=3)]
     """
     codes = _CODES
-    return marshal.dumps([(codes[type(message)], *message) for message in messages], _MARSHAL_VERSION)
+    return marshal.dumps([(codes[type(message)],) + message for message in messages], _MARSHAL_VERSION)
 
 
 def decode(body: bytes | bytearray | memoryview) -> list[Message]:

@@ -16,8 +16,9 @@ from typing import Protocol
 from localray.client.client import Client
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
-from localray.host import default_cpu_count, default_store_bytes
+from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
 from localray.options import RESOURCE_UNIT, to_units
+from localray.store_settings import store_settings
 
 RAY_VERSION = "2.60.0"
 """The version of Ray whose behaviour this follows; what `ray.__version__` answers."""
@@ -36,9 +37,6 @@ _IGNORED = frozenset(
         "runtime_env",
         "proxy_server_url",
         "_temp_dir",
-        "_system_config",
-        "object_spilling_directory",
-        "_memory",
         "_node_name",
         "_node_ip_address",
         "_metrics_export_port",
@@ -57,6 +55,9 @@ _IGNORED = frozenset(
         "local_mode",
     ]
 )
+
+_SIMULATED_MEMORY_BYTES = 8 * 2**30
+"""What a simulation's node has for ``memory=``, on whatever machine it runs."""
 
 
 class Engine(Protocol):
@@ -135,6 +136,9 @@ def init(
     namespace: str | None = None,
     engine: str = "processes",
     seed: int = 0,
+    _memory: int | None = None,
+    object_spilling_directory: str | None = None,
+    _system_config: Mapping[str, object] | None = None,
     **ignored: object,
 ) -> RayContext:
     """Start a session: a head process, its workers, an object store.
@@ -151,6 +155,10 @@ def init(
         namespace: where names of actors live; by default a new one.
         engine: "processes", or "sim" for the deterministic simulation in this process.
         seed: of every random decision of the session.
+        _memory: bytes that tasks may ask for with ``memory=``; by default the machine's less the object store's.
+        object_spilling_directory: where objects go that the store has no room for; by default the temporary directory.
+        _system_config: Ray's internal settings; those about the object store are followed, see
+            `localray.store_settings`, the others ignored.
         ignored: Ray's other keywords; accepted where they mean nothing on one machine.
 
     Returns:
@@ -172,17 +180,26 @@ def init(
         existing = _existing(ignore_reinit_error, address)
         if existing is not None:
             return existing
-        node_resources = _node_resources(num_cpus, num_gpus, resources)
         if object_store_memory is not None and object_store_memory < 75 * 1024 * 1024:
             raise ValueError(
                 "Attempting to cap object store memory usage at "
                 f"{object_store_memory} bytes, but the minimum allowed is {75 * 1024 * 1024} bytes."
             )
         store_bytes = default_store_bytes() if object_store_memory is None else object_store_memory
+        memory_bytes = default_memory_bytes(store_bytes) if engine != "sim" else _SIMULATED_MEMORY_BYTES
+        node_resources = _node_resources(num_cpus, num_gpus, resources, _memory or memory_bytes)
         if namespace is None and engine != "sim":
             # As in Ray: nobody else's names are visible by accident. A simulation makes its own from the seed.
             namespace = str(uuid.uuid4())
-        started = _start(engine, node_resources, dict(labels or {}), store_bytes, namespace or "", seed)
+        started = _start(
+            engine,
+            node_resources,
+            dict(labels or {}),
+            store_bytes,
+            namespace or "",
+            seed,
+            (object_spilling_directory, _system_config or {}),
+        )
         _session.engine = started
         set_process_client(started.client)
         _session.context = RayContext(_address_info(started.client))
@@ -213,17 +230,25 @@ def _existing(ignore_reinit_error: bool, address: str | None) -> RayContext | No
 
 
 def _start(
-    engine: str, resources: dict[str, int], labels: dict[str, str], store_bytes: int, namespace: str, seed: int
+    engine: str,
+    resources: dict[str, int],
+    labels: dict[str, str],
+    store_bytes: int,
+    namespace: str,
+    seed: int,
+    spilling: tuple[str | None, Mapping[str, object]],
 ) -> Engine:
     if engine == "processes":
         from localray.runtime.launch import NodeOptions, ProcessSession
 
         node_id = os.urandom(28)
-        return ProcessSession(NodeOptions(resources, labels, store_bytes, node_id, seed), namespace, _notify)
+        store = store_settings(*spilling, f"{os.getpid()}_{node_id.hex()[:12]}")
+        return ProcessSession(NodeOptions(resources, labels, store_bytes, node_id, seed, store), namespace, _notify)
     if engine == "sim":
         from localray.sim.session import SimulatedSession
 
-        return SimulatedSession(resources, labels, store_bytes, namespace, seed, _notify)
+        store = store_settings(*spilling, "simulated")
+        return SimulatedSession(resources, labels, store_bytes, namespace, seed, _notify, store)
     raise ValueError(f"Unknown engine {engine!r}: use 'processes' or 'sim'.")
 
 
@@ -232,7 +257,7 @@ def _notify(text: str) -> None:
 
 
 def _node_resources(
-    num_cpus: float | None, num_gpus: float | None, resources: Mapping[str, float] | None
+    num_cpus: float | None, num_gpus: float | None, resources: Mapping[str, float] | None, memory_bytes: int
 ) -> dict[str, int]:
     """What the node has, in 1/10000 units.
 
@@ -253,7 +278,7 @@ def _node_resources(
     units = {"CPU": to_units(default_cpu_count() if num_cpus is None else num_cpus)}
     if num_gpus:
         units["GPU"] = int(num_gpus) * RESOURCE_UNIT
-    units["memory"] = 0
+    units["memory"] = memory_bytes * RESOURCE_UNIT
     units.update({name: to_units(amount) for name, amount in custom.items()})
     units["node:__internal_head__"] = RESOURCE_UNIT
     units["node:127.0.0.1"] = RESOURCE_UNIT

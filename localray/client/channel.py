@@ -98,3 +98,9 @@ class Store(Protocol):
 
     def readable(self, location: int, size_bytes: int, on_gone: Callable[[], None]) -> memoryview:
         """A read-only view; ``on_gone`` is called when it and all made from it are gone. It must not lock or block."""
+
+    def readable_on_disk(self, path: str, offset: int, object_id: bytes, size_bytes: int) -> memoryview:
+        """A read-only view of an object in a spill file; raises `DamagedEntryError` when it is not there."""
+
+    def writable_on_disk(self, path: str, size_bytes: int) -> memoryview:
+        """A file for one object, to write it into; raises `OSError`."""

@@ -11,40 +11,45 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from localray import ids
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
+from localray.client.completions import Completions
+from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
+from localray.client.room import Reservations
 from localray.client.serialization import Serialized, serialize
-from localray.client.values import error_of, load
-from localray.exceptions import GetTimeoutError, ObjectStoreFullError, RaySystemError
+from localray.client.values import checksum_of, checksums_wanted, error_of, load
+from localray.exceptions import GetTimeoutError, ObjectLostError, RaySystemError
 from localray.object_ref import ObjectRef
 from localray.protocol import (
     INLINE,
-    AbandonBuffer,
+    ON_DISK,
     Ask,
     ClientMessage,
     DefineFunction,
     DefineTemplate,
+    DiskPlace,
+    DropViews,
+    FreeObjects,
     GetObjects,
     KernelMessage,
     Notice,
+    ObjectDamaged,
     ObjectReady,
     PutObject,
     Query,
     Reply,
-    ReserveBuffer,
     Status,
     SubmitCall,
     SubmitTask,
     Value,
     WithdrawGet,
+    text_payload,
 )
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from localray.shm.spill_layout import DamagedEntryError
 
 INLINE_LIMIT_BYTES = 100 * 1024
 """Values up to this size travel inside messages; larger ones go to the store (Ray's limit)."""
@@ -87,14 +92,20 @@ class Client:
         self.number = number
         self.node_id = node_id
         self.namespace = namespace
-        self.references = ReferenceTable(channel, self)
+        self.completions = Completions(self)
+        self.references = ReferenceTable(channel, self.completions)
         self.on_worker_message: MessageHandler | None = None
         self.cancelled_tasks: set[bytes] = set()
         self.stalls = False
         """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
+        self.checksums = checksums_wanted()
+        """Whether objects' bytes are written with a checksum, which their readers check: for finding out who damages
+        memory."""
         self._notify = notify
+        self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
-        self._request_numbers = itertools.count(1)
+        self.new_request_number = itertools.count(1).__next__
+        self.reservations = Reservations(channel, self.new_request_number)
         self._task_numbers = itertools.count(1)
         self._template_numbers = itertools.count(1)
         self._function_numbers = itertools.count(1)
@@ -167,24 +178,33 @@ class Client:
         self.channel.send(PutObject(object_id, status, payload, location, size_bytes, contained))
         return reference
 
+    def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
+        """Store the large arguments of a call of this name; the user is told when they are the same again and again."""
+        advice = self._repeated.note(name, serialized)
+        if advice is not None:
+            self._notify(advice)
+        return self.put_serialized(serialized)
+
     def pack(self, serialized: Serialized) -> tuple[int, bytes, int, int, tuple[bytes, ...]]:
         """Put a value into the form in which it travels: inline when small, else written to the store.
 
         Raises:
-            ObjectStoreFullError: there is no room.
+            ObjectStoreFullError, OutOfDiskError: there is no room, and none can be made.
         """
         size_bytes = serialized.size_bytes
         if size_bytes <= INLINE_LIMIT_BYTES:
             return (Status.VALUE.value, serialized.to_bytes(), INLINE, size_bytes, serialized.contained)
-        location = self.request(lambda number: ReserveBuffer(number, size_bytes))
-        if not isinstance(location, int):
-            raise ObjectStoreFullError(str(location))
+        # What has died here makes room: it is told before more is asked for.
+        self.references.conclude()
+        room = self.reservations.reserve(size_bytes)
         try:
-            serialized.write_into(self.store.writable(location, size_bytes))
+            target = room.open(self.store, size_bytes)
+            serialized.write_into(target)
+            payload = room.payload_with(checksum_of(target) if self.checksums else b"")
         except BaseException:
-            self.channel.send(AbandonBuffer(location))
+            self.reservations.abandon(room)
             raise
-        return (Status.VALUE.value, b"", location, size_bytes, serialized.contained)
+        return (Status.VALUE.value, payload, room.location, size_bytes, serialized.contained)
 
     def get(self, references: Sequence[ObjectRef[object]], timeout_s: float | None) -> list[object]:
         """The values of objects, in order; see `ray.get`.
@@ -197,7 +217,7 @@ class Client:
         if any(entry.value is None for entry in entries):
             self._await_entries(references, entries, len(references), timeout_s, fail_fast=True)
             self._raise_if_incomplete(references, entries, timeout_s)
-        return [self._load(ref.binary(), entry) for ref, entry in zip(references, entries, strict=True)]
+        return [self._load(ref, entry) for ref, entry in zip(references, entries, strict=True)]
 
     def get_one(self, reference: ObjectRef[object], timeout_s: float | None) -> object:
         """As `get` of one reference: the most frequent call, without what only several need. Raises as `get` does."""
@@ -218,7 +238,7 @@ class Client:
                 entry.asked = True
             self._wait_for((reference,), waiter, (object_id,) if asks else (), 1, timeout_s)
             self._raise_if_incomplete((reference,), (entry,), timeout_s)
-        return self._load(object_id, entry)
+        return self._load(reference, entry)
 
     def _raise_if_incomplete(
         self, references: Sequence[ObjectRef[object]], entries: Sequence[Entry], timeout_s: float | None
@@ -247,6 +267,9 @@ class Client:
         rest: list[ObjectRef[object]] = []
         for reference, entry in zip(references, entries, strict=True):
             (ready if entry.value is not None and len(ready) < num_returns else rest).append(reference)
+            if entry.view is not None:
+                # It was delivered, and need not be kept: who only waits does not look.
+                self.references.viewed(reference.binary())
         return ready, rest
 
     def _entries(self, references: Sequence[ObjectRef[object]]) -> tuple[list[Entry], list[ObjectRef[object]]]:
@@ -255,11 +278,19 @@ class Client:
         A reference may be unknown here: made from an id, or left over from an earlier session. It is adopted for as
             long as the
         caller looks at it; the kernel says if it knows no such object.
+
+        Raises:
+            ValueError: one of them is nil.
         """
         table = self.references.entries
         try:
             return [table[reference.binary()] for reference in references], []
         except KeyError:
+            if any(reference.is_nil() for reference in references):
+                raise ValueError(
+                    "You are trying to access an object whose owner is unknown: ObjectRef.nil() names nothing. "
+                    "Use a reference that .remote() or ray.put() returned in this session."
+                ) from None
             keep = [self.references.adopt(reference.binary()) for reference in references]
             return [table[reference.binary()] for reference in references], keep
 
@@ -312,7 +343,7 @@ class Client:
         """Ask for what has not been asked for, wait, and take back what the wait leaves behind if it ended early."""
         number = 0
         if asked:
-            number = next(self._request_numbers)
+            number = self.new_request_number()
             # One that never blocks stalls nothing: its CPU is not to be lent out.
             self.channel.queue(GetObjects(number, asked, needed, self.stalls and timeout_s != 0))
         try:
@@ -334,71 +365,61 @@ class Client:
                 if entry is not None and entry.waiters is not None and waiter in entry.waiters:
                     entry.waiters.remove(waiter)
 
-    def _load(self, object_id: bytes, entry: Entry) -> object:
-        value = entry.value
+    def _load(self, reference: ObjectRef[object], entry: Entry) -> object:
+        """The value of an object that is known to be ready."""
+        object_id = reference.binary()
+        value, view = entry.value, entry.view
+        while value is not None and value[0] == Status.VALUE and value[2] != INLINE and view is None:
+            # The view was let go of since: ask for another.
+            waiter = Waiter()
+            with self.references.lock:
+                entry.waiters = [*(entry.waiters or ()), waiter]
+            self._wait_for((reference,), waiter, (object_id,), 1, None)
+            value, view = entry.value, entry.view
         if value is None:
             raise RaySystemError(f"object {object_id.hex()} has no value although it was waited for")
         if value[0] != Status.VALUE:
             raise error_of(object_id, value)
-        return load(value[1] if entry.view is None else entry.view, object_id)
+        if view is None:
+            return load(value[1], object_id)
+        self.references.viewed(object_id)
+        return load(view, object_id)
 
     def view(self, object_id: bytes, value: Value) -> memoryview:
-        """A view of a delivered place in the store; the delivery's pin goes when the view, and what was made from it,
-        does."""
+        """A view of a delivered place. In the arena the delivery's pin goes when the view, and what was made from it,
+        does; on disk nothing is pinned, because what is mapped stays.
+
+        Raises:
+            ObjectLostError: the place does not hold the object; the kernel is told.
+        """
+        _, payload, location, size_bytes = value
         references = self.references
-        return self.store.readable(value[2], value[3], lambda: references.unpin(object_id))
-
-    # ---------------------------------------------------------------- futures
-
-    def future(self, object_id: bytes) -> Future[object]:
-        """A future of an object's value or error. It keeps the object alive until it is done."""
-        # Imported here: most processes never need a future, and it costs a worker's start 10 ms.
-        from concurrent.futures import Future
-
-        future: Future[object] = Future()
-        future.set_running_or_notify_cancel()
-        keep = self.references.adopt(object_id)
-
-        def complete() -> None:
-            try:
-                result = self.get([keep], 0)[0]
-            except BaseException as error:  # noqa: BLE001 - whatever the task raised belongs to who waits for the future
-                future.set_exception(error)
+        try:
+            if location == ON_DISK:
+                path, offset, payload = DiskPlace.decode(payload)
+                view = self.store.readable_on_disk(path, offset, object_id, size_bytes)
             else:
-                future.set_result(result)
+                view = self.store.readable(location, size_bytes, lambda: references.unpin(object_id))
+            if payload and checksum_of(view) != payload:
+                raise DamagedEntryError("its bytes are not those that were written")
+        except DamagedEntryError as error:
+            text = f"The object is lost: {error}."
+            self.channel.queue(ObjectDamaged(object_id, text))
+            self.channel.soon()
+            raise ObjectLostError(object_id.hex(), b"", "", text) from error
+        return view
 
-        self._call_when_ready(keep, complete)
-        return future
-
-    def on_completed(self, object_id: bytes, callback: Callable[[object], None]) -> None:
-        """Call back with an object's value, or the error instance, once known."""
-
-        def done(future: Future[object]) -> None:
-            error = future.exception()
-            callback(error if error is not None else future.result())
-
-        self.future(object_id).add_done_callback(done)
-
-    def _call_when_ready(self, reference: ObjectRef[object], callback: Callable[[], None]) -> None:
-        object_id = reference.binary()
+    def free(self, references: Sequence[ObjectRef[object]]) -> None:
+        """Drop the values of objects, whoever refers to them."""
+        object_ids = tuple(reference.binary() for reference in references)
         with self.references.lock:
-            entry = self.references.entries[object_id]
-            if entry.value is None:
-                if entry.callbacks is None:
-                    entry.callbacks = []
-                entry.callbacks.append(callback)
-                asked: bool | None = entry.asked
-                entry.asked = True
-                self.channel.keep_reading(1)
-                if not asked:
-                    self.channel.queue(GetObjects(next(self._request_numbers), (object_id,), 1, False))
-            else:
-                asked = None
-        if asked is None:
-            callback()
-        else:
-            # Somebody waits, although no thread does: what was called must leave now.
-            self.channel.flush()
+            for object_id in object_ids:
+                entry = self.references.entries.get(object_id)
+                if entry is not None and entry.value is not None:
+                    # What this process knows of it is to be asked for anew.
+                    entry.value, entry.view, entry.asked = None, None, False
+        self.channel.send(FreeObjects(object_ids))
+        self.channel.flush()
 
     # ---------------------------------------------------------------- requests
 
@@ -408,9 +429,11 @@ class Client:
         Args:
             make: builds the message from its number.
         """
-        number = next(self._request_numbers)
+        number = self.new_request_number()
         waiter = Waiter()
         self._requests[number] = waiter
+        # What died before the question was asked must not count in the answer.
+        self.references.conclude()
         try:
             self.channel.send(make(number))
             self.channel.wait(waiter, None)
@@ -431,9 +454,13 @@ class Client:
             self._object_ready(message)  # type: ignore[arg-type]
         elif kind is Reply:
             waiter = self._requests.get(message.request)  # type: ignore[union-attr]
-            if waiter is not None:
+            if waiter is None:
+                self.reservations.answered(message.request, message.value)  # type: ignore[union-attr]
+            else:
                 waiter.reply = message.value  # type: ignore[union-attr]
                 waiter.fire()
+        elif kind is DropViews:
+            self.references.drop_views(0)
         elif kind is Notice:
             self._notify(message.text)  # type: ignore[union-attr]
         elif self.on_worker_message is not None:
@@ -445,14 +472,19 @@ class Client:
         """An object that was asked for: keep it in its entry, count the waiters down, run the callbacks."""
         object_id, status, payload, location, size_bytes = message
         value = (status, payload, location, size_bytes)
-        view = self.view(object_id, value) if location != INLINE else None
+        view = None
+        if location != INLINE:
+            try:
+                view = self.view(object_id, value)
+            except ObjectLostError as error:
+                status = Status.LOST.value
+                value = (status, text_payload(error.cause), INLINE, 0)
         with self.references.lock:
             entry = self.references.entries.get(object_id)
             if entry is None:
                 return
-            first = entry.value is None
             entry.value = value
-            if first:
+            if entry.view is None:
                 entry.view = view
             waiters, entry.waiters = entry.waiters, None
             callbacks, entry.callbacks = entry.callbacks, None
@@ -464,27 +496,14 @@ class Client:
                 else:
                     waiter.count_down()
         if callbacks is not None:
-            for callback in callbacks:
-                callback()
-            self.channel.keep_reading(-len(callbacks))
+            self.completions.run(callbacks)
 
-    def fail_callbacks(self) -> None:
-        """The channel has ended: futures still outstanding get the error that a `get` would raise now."""
-        with self.references.lock:
-            entries = [entry for entry in self.references.entries.values() if entry.callbacks is not None]
-            callbacks = [callback for entry in entries for callback in entry.callbacks or ()]
-            for entry in entries:
-                entry.callbacks = None
-        self.channel.keep_reading(-len(callbacks))
-        for callback in callbacks:
-            callback()
-
-    def before_flush(self) -> None:
-        """Called by the channel before it sends: conclude what the garbage collector noted."""
-        self.references.conclude()
+    def before_flush(self, at_least: int = 1) -> None:
+        """Called by the channel before it sends: conclude what the garbage collector noted, if that is so much."""
+        self.references.conclude(at_least)
 
     def close(self) -> None:
         """The session is over for this client."""
         self.channel.close()
-        self.fail_callbacks()
+        self.completions.fail_all()
         self.references.close()

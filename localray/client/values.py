@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import zlib
+
 from localray.client.serialization import deserialize
 from localray.exceptions import (
     ActorDiedError,
@@ -9,6 +12,8 @@ from localray.exceptions import (
     ObjectFreedError,
     ObjectLostError,
     ObjectStoreFullError,
+    OutOfDiskError,
+    OutOfMemoryError,
     RayError,
     RaySystemError,
     RayTaskError,
@@ -34,6 +39,16 @@ def load(data: bytes | memoryview, object_id: bytes) -> object:
         ) from error
 
 
+def checksum_of(data: memoryview) -> bytes:
+    """The checksum of an object's bytes, as it travels in debug mode."""
+    return zlib.crc32(data).to_bytes(4, "little")
+
+
+def checksums_wanted() -> bool:
+    """Whether this process was told to write and check checksums of large objects."""
+    return os.environ.get("LOCALRAY_CHECKSUMS") == "1"
+
+
 def error_of(object_id: bytes, value: Value) -> RayError:
     """The exception that reading a failed object raises.
 
@@ -56,9 +71,13 @@ def error_of(object_id: bytes, value: Value) -> RayError:
     if status == Status.FREED:
         return ObjectFreedError(object_id.hex(), b"", "")
     if status == Status.LOST:
-        return ObjectLostError(object_id.hex(), b"", "")
+        return ObjectLostError(object_id.hex(), b"", "", text)
     if status == Status.STORE_FULL:
         return ObjectStoreFullError(text)
+    if status == Status.OUT_OF_MEMORY:
+        return OutOfMemoryError(text)
+    if status == Status.OUT_OF_DISK:
+        return OutOfDiskError(text)
     if status == Status.UNSCHEDULABLE:
         return TaskUnschedulableError(text)
     return WorkerCrashedError(text)

@@ -46,13 +46,15 @@ class ObjectLostError(RayError):
         object_ref_hex: hexadecimal id of the object.
         owner_address: where its owner was, if known.
         call_site: the lines that made the ref, parted by ` | `; empty when not recorded.
+        cause: what became of it, if something is known.
     """
 
     _reason = "All copies of {object_ref_hex} have been lost due to node failure."
 
-    def __init__(self, object_ref_hex: str, owner_address: bytes | None, call_site: str) -> None:
+    def __init__(self, object_ref_hex: str, owner_address: bytes | None, call_site: str, cause: str = "") -> None:
         self.object_ref_hex = object_ref_hex
         self.owner_address = owner_address
+        self.cause = cause
         self.call_site = call_site.replace(" | ", "\n  ")
 
     def _base_str(self) -> str:
@@ -62,7 +64,7 @@ class ObjectLostError(RayError):
         return f"{start}Set the environment variable RAY_record_ref_creation_sites=1 to see where it was created."
 
     def __str__(self) -> str:
-        return f"{self._base_str()}\n\n{self._reason.format(object_ref_hex=self.object_ref_hex)}"
+        return f"{self._base_str()}\n\n{self.cause or self._reason.format(object_ref_hex=self.object_ref_hex)}"
 
 
 class ObjectFetchTimedOutError(ObjectLostError):

@@ -7,14 +7,14 @@ from localray.kernel import actors, objects, scheduling, tasks, workers
 from localray.kernel.records import ClientRecord, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import TaskDone
+from localray.protocol import INLINE, TaskDone
 
 
 def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
     task_id, outcomes, duration_s, retryable = message
     for outcome in outcomes:
-        if outcome[2] >= 0:
-            objects.claim_buffer(tables, client, outcome[2])
+        if outcome[2] != INLINE:
+            objects.claim_buffer(tables, client, outcome[2], outcome[1])
     worker = client.worker
     task = tables.tasks.get(task_id)
     if worker is None or task is None or task.worker is not worker:

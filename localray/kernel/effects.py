@@ -8,7 +8,10 @@ skipped.
 own
   `WorkerReady`) or `WorkerDied`,
 `KillWorker` by
-  `WorkerDied`, `AllocateBuffer` by `BufferAllocated`.
+  `WorkerDied`, `SpillObjects` by `ObjectsSpilled`, `CreateSpillFile` by `SpillFileCreated`; `ReleaseBuffer`,
+  `CoolArena` and `DeleteSpillFile` by nothing.
+* What concerns one spill file is done in order. A range may be released, and even be written again, while it is being
+  spilled: what is then in the file is never read.
 * A worker may be sent to from the moment `StartWorker` was emitted: what is sent before its process lives is kept for
 it.
 * All that a worker sent before it died is stepped before its `WorkerDied`.
@@ -19,6 +22,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from localray.protocol import KernelMessage, Resources
+from localray.shm.settings import StoreSettings
 
 # ---------------------------------------------------------------- effects
 
@@ -43,15 +47,6 @@ class KillWorker(NamedTuple):
     worker: int
 
 
-class AllocateBuffer(NamedTuple):
-    """Find room for so many bytes in a node's store for a client's request."""
-
-    client: int
-    request: int
-    node: int
-    size_bytes: int
-
-
 class ReleaseBuffer(NamedTuple):
     """The bytes at this location are no one's any more."""
 
@@ -60,13 +55,65 @@ class ReleaseBuffer(NamedTuple):
     size_bytes: int
 
 
+class MeasureMemory(NamedTuple):
+    """Say how much memory a node has in use, how much each of these workers, and who the so many largest users are."""
+
+    node: int
+    workers: tuple[int, ...]
+    top_count: int
+class CoolArena(NamedTuple):
+    """Nothing is in this range of a node's arena, and it has been idle: its memory is to go back to the system."""
+
+    node: int
+    offset: int
+    size_bytes: int
+
+
+class SpillObjects(NamedTuple):
+    """Copy objects from a node's arena into one new file: ``(object id, location, size in bytes, offset in the file)``
+    for each; see `localray.shm.spill_layout`. On failure nothing of the file may stay."""
+
+    node: int
+    batch: int
+    path: str
+    length: int
+    entries: tuple[tuple[bytes, int, int, int], ...]
+
+
+class CreateSpillFile(NamedTuple):
+    """Make a file of this length, its blocks allocated, for a client to write one object into."""
+
+    node: int
+    file: int
+    path: str
+    length: int
+
+
+class DeleteSpillFile(NamedTuple):
+    """Nobody will open this file any more; who has mapped it may look on."""
+
+    node: int
+    path: str
+
+
 class Stop(NamedTuple):
     """The session is over: end every process and give everything back."""
 
     reason: str
 
 
-Effect: TypeAlias = Send | StartWorker | KillWorker | AllocateBuffer | ReleaseBuffer | Stop
+Effect: TypeAlias = (
+    Send
+    | StartWorker
+    | KillWorker
+    | ReleaseBuffer
+    | CoolArena
+    | SpillObjects
+    | CreateSpillFile
+    | DeleteSpillFile
+    | MeasureMemory
+    | Stop
+)
 
 # ---------------------------------------------------------------- events from the driver of the kernel
 
@@ -79,6 +126,7 @@ class NodeAdded(NamedTuple):
     labels: tuple[tuple[str, str], ...]
     store_capacity_bytes: int
     prestart: int
+    store: StoreSettings = StoreSettings()
 
 
 class DriverConnected(NamedTuple):
@@ -108,14 +156,32 @@ class WorkerDied(NamedTuple):
     started: int
 
 
-class BufferAllocated(NamedTuple):
-    """The answer to `AllocateBuffer`; ``location`` is -1 when there is no room."""
+class ObjectsSpilled(NamedTuple):
+    """The answer to `SpillObjects`; ``failure`` says why not, and is empty on success."""
 
-    client: int
-    request: int
     node: int
-    location: int
-    size_bytes: int
+    batch: int
+    failure: str
+    duration_s: float
+
+
+class SpillFileCreated(NamedTuple):
+    """The answer to `CreateSpillFile`; ``failure`` says why not, and is empty on success."""
+
+    node: int
+    file: int
+    failure: str
+
+
+class MemoryUsed(NamedTuple):
+    """The answer to `MeasureMemory`: pairs of a worker and its bytes, triples of a process, its bytes and its command;
+    or at any time, from a driver that knows by itself."""
+
+    node: int
+    used_bytes: int
+    total_bytes: int
+    workers: tuple[tuple[int, int], ...]
+    top_users: tuple[tuple[int, int, str], ...]
 
 
 class Tick(NamedTuple):
@@ -123,5 +189,13 @@ class Tick(NamedTuple):
 
 
 EnvironmentEvent: TypeAlias = (
-    NodeAdded | DriverConnected | DriverDisconnected | WorkerStarted | WorkerDied | BufferAllocated | Tick
+    NodeAdded
+    | DriverConnected
+    | DriverDisconnected
+    | WorkerStarted
+    | WorkerDied
+    | ObjectsSpilled
+    | SpillFileCreated
+    | MemoryUsed
+    | Tick
 )

@@ -1,25 +1,28 @@
-"""The events of the driver of the kernel: nodes, drivers, worker processes, buffers, the clock."""
+"""The events of the driver of the kernel: nodes, drivers, worker processes, disks, the clock."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import deaths, objects, patience, scheduling, workers
+from localray.kernel import deaths, memory, patience, scheduling, spilled, store, workers
 from localray.kernel.effects import (
-    BufferAllocated,
     DriverConnected,
     DriverDisconnected,
     EnvironmentEvent,
+    MemoryUsed,
     NodeAdded,
+    ObjectsSpilled,
+    SpillFileCreated,
     Tick,
     WorkerDied,
     WorkerStarted,
 )
 from localray.kernel.records import ClientKind, ClientRecord, NodeRecord
+from localray.kernel.store_records import StoreRecord
 from localray.kernel.tables import Tables
-from localray.protocol import Reply
 from localray.sched.resources import GPU, RESOURCE_UNIT
+from localray.shm.allocator import Allocator
 
 EnvironmentHandler: TypeAlias = Callable[[Tables, EnvironmentEvent], None]
 
@@ -28,9 +31,8 @@ def _node_added(tables: Tables, event: NodeAdded) -> None:
     number = len(tables.nodes)
     total = dict(event.total)
     devices = [RESOURCE_UNIT] * (total.get(GPU, 0) // RESOURCE_UNIT)
-    node = NodeRecord(
-        number, event.node_id, total, dict(total), dict(event.labels), devices, event.store_capacity_bytes
-    )
+    record = StoreRecord(number, Allocator(event.store_capacity_bytes), event.store)
+    node = NodeRecord(number, event.node_id, total, dict(total), dict(event.labels), devices, record)
     tables.nodes[number] = node
     for _ in range(event.prestart):
         node.idle.append(workers.start(tables, node))
@@ -58,24 +60,19 @@ def _worker_died(tables: Tables, event: WorkerDied) -> None:
         deaths.worker_died(tables, worker, event.cause, event.started)
 
 
-def _buffer_allocated(tables: Tables, event: BufferAllocated) -> None:
-    node = tables.nodes[event.node]
-    client = tables.clients.get(event.client)
-    if event.location < 0:
-        node.store_used_bytes -= event.size_bytes
-        if client is not None:
-            text = f"The object store has no gap of {event.size_bytes} bytes."
-            tables.send(event.client, Reply(event.request, text))
-    elif client is None:
-        objects.release_bytes(tables, event.location, event.size_bytes)
-    else:
-        client.buffers[event.location] = event.size_bytes
-        tables.send(event.client, Reply(event.request, event.location))
+def _objects_spilled(tables: Tables, event: ObjectsSpilled) -> None:
+    spilled.objects_spilled(tables, event)
+
+
+def _spill_file_created(tables: Tables, event: SpillFileCreated) -> None:
+    spilled.file_created(tables, event)
 
 
 def _tick(tables: Tables, event: Tick) -> None:
     workers.reap_idle(tables)
     scheduling.check_backlogs(tables)
+    memory.tick(tables)
+    store.tick(tables)
     if patience.is_over(tables):
         scheduling.capacity_freed(tables)
 
@@ -88,7 +85,9 @@ ENVIRONMENT_HANDLERS: Final = cast(
         DriverDisconnected: _driver_disconnected,
         WorkerStarted: _worker_started,
         WorkerDied: _worker_died,
-        BufferAllocated: _buffer_allocated,
+        MemoryUsed: memory.memory_used,
+        ObjectsSpilled: _objects_spilled,
+        SpillFileCreated: _spill_file_created,
         Tick: _tick,
     },
 )

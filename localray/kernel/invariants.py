@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from localray.kernel.records import ActorState, ObjectState, TaskState, WorkerState
+from localray.kernel.records import ActorState, ObjectRecord, ObjectState, TaskState, WorkerState
+from localray.kernel.store_records import NODE_SHIFT
 from localray.kernel.tables import Tables
+from localray.protocol import ON_DISK
 from localray.sched.resources import give_back, take
+from localray.shm.allocator import rounded
 
 
 def check(tables: Tables) -> None:
@@ -24,11 +27,14 @@ def check(tables: Tables) -> None:
     check_resources(tables)
     check_workers(tables)
     check_actors(tables)
+    check_stores(tables)
+    check_spill_files(tables)
 
 
 def check_work_lists(tables: Tables) -> None:
     """A step leaves nothing half concluded."""
-    if tables.woken or tables.resuming or tables.unreferenced_actors or (tables.hungry and not tables.stopped):
+    unconcluded = tables.woken or tables.resuming or tables.unreferenced_actors or tables.crowded
+    if unconcluded or (tables.hungry and not tables.stopped):
         raise tables.broken("a step ended with work undone", 0)
 
 
@@ -68,6 +74,9 @@ def check_pins(tables: Tables) -> None:
 
 def check_tasks(tables: Tables) -> None:
     """A task is where its state says: waiting for a pending object, in a queue, or in exactly one worker's line."""
+    for task in tables.postponed:
+        if task.state is not TaskState.WAITING:
+            raise tables.broken(f"is postponed in state {task.state.name}", task.task_id)
     for task_id, task in tables.tasks.items():
         held = task.worker is not None and task_id in task.worker.assigned
         if (task.state is TaskState.SENT) != held:
@@ -77,8 +86,8 @@ def check_tasks(tables: Tables) -> None:
         pending = sum(1 for object_id in task.dependencies if tables.objects[object_id].state is ObjectState.PENDING)
         if task.missing != pending:
             raise tables.broken(f"waits for {task.missing} arguments, {pending} are pending", task_id)
-        if task.state is TaskState.WAITING and not pending:
-            raise tables.broken("waits although its arguments are there", task_id)
+        if task.state is TaskState.WAITING and bool(pending) == (task in tables.postponed):
+            raise tables.broken("waits although its arguments are there, or for a second try without them", task_id)
 
 
 def check_waits(tables: Tables) -> None:
@@ -152,3 +161,70 @@ def check_actors(tables: Tables) -> None:
     for actor in tables.names.values():
         if actor.state is ActorState.DEAD:
             raise tables.broken("a name leads to a dead actor", actor.actor_id)
+
+
+def check_stores(tables: Tables) -> None:
+    """What is taken of an arena is what living objects, buffers and views of freed ones take; what may give way is what
+    nobody looks at."""
+    used: Counter[int] = Counter()
+    places: list[tuple[int, int]] = []
+    for record in tables.objects.values():
+        if record.location >= 0:
+            places.append((record.location, record.size_bytes))
+        if record.lingering is not None:
+            places.append(record.lingering)
+            if not record.pins:
+                raise tables.broken("bytes that nobody looks at linger", record.object_id)
+        check_givable(tables, record)
+    for client in tables.clients.values():
+        places.extend(client.buffers.items())
+    end = 0
+    for location, size_bytes in sorted(places):
+        if location < end:
+            raise tables.broken(f"two objects overlap at {location}", 0)
+        end = location + rounded(size_bytes)
+        used[location >> NODE_SHIFT] += rounded(size_bytes)
+    for node in tables.nodes.values():
+        store = node.store
+        if store.allocator.used_bytes != used[node.number]:
+            raise tables.broken(f"{store.allocator.used_bytes} bytes are taken, {used[node.number]} are known of", 0)
+        for counted, records in ((store.spillable_bytes, store.spillable), (store.evictable_bytes, store.evictable)):
+            if counted != sum(rounded(record.size_bytes) for record in records.values()):
+                raise tables.broken("the bytes that may give way are counted wrong", 0)
+        if not tables.objects.keys() >= store.spillable.keys() | store.evictable.keys():
+            raise tables.broken("an object that is gone may give way", 0)
+        if any(reservation.client not in tables.clients for reservation in store.waiting):
+            raise tables.broken("a client that is gone waits for room", 0)
+        if store.waiting and store.batch is None and store.starving_since_s is None:
+            raise tables.broken("somebody waits for room and nothing is done about it", 0)
+
+
+def check_givable(tables: Tables, record: ObjectRecord) -> None:
+    """An object may give way if it is in the arena, nobody looks at it, and it is not being spilled."""
+    settled = record.location >= 0 and not record.pins and record.batch is None
+    if record.location >= 0:
+        store = tables.nodes[record.location >> NODE_SHIFT].store
+        spillable, evictable = record.object_id in store.spillable, record.object_id in store.evictable
+        if spillable != (settled and record.file is None) or evictable != (settled and record.file is not None):
+            raise tables.broken("an object may give way that must not, or the other way round", record.object_id)
+        if record.batch is not None and store.batch is not record.batch:
+            raise tables.broken("an object is in a batch that is over", record.object_id)
+    elif record.batch is not None or (record.location == ON_DISK) != (record.file is not None):
+        raise tables.broken("an object is on disk and nobody knows where, or the other way round", record.object_id)
+
+
+def check_spill_files(tables: Tables) -> None:
+    """A file is there for the objects in it, or because it is being written."""
+    live: Counter[str] = Counter(record.file.path for record in tables.objects.values() if record.file is not None)
+    written = {path for client in tables.clients.values() for path in client.files}
+    for node in tables.nodes.values():
+        written.update(file.path for _, file, _ in node.store.creating.values())
+        if node.store.batch is not None:
+            written.add(node.store.batch.file.path)
+    for path, file in tables.spill_files.items():
+        if file.live != live.pop(path, 0):
+            raise tables.broken(f"{path} counts {file.live} objects wrongly", 0)
+        if not file.live and path not in written:
+            raise tables.broken(f"{path} holds nothing and was kept", 0)
+    if live:
+        raise tables.broken(f"{next(iter(live))} is gone and holds an object", 0)

@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localray.kernel.effects import ReleaseBuffer
+from localray.kernel import spilled, store
 from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import INLINE, ObjectReady, Outcome, PutObject, Status, Value, text_payload
+from localray.protocol import (
+    INLINE,
+    ON_DISK,
+    DiskPlace,
+    ObjectReady,
+    Outcome,
+    PutObject,
+    Status,
+    Value,
+    text_payload,
+)
 
 
 def declare(tables: Tables, object_id: bytes, holder: ClientRecord) -> ObjectRecord:
@@ -27,17 +37,37 @@ def declare(tables: Tables, object_id: bytes, holder: ClientRecord) -> ObjectRec
 def put(tables: Tables, holder: ClientRecord, message: PutObject) -> None:
     """Take in a finished object from its creator."""
     record = declare(tables, message.object_id, holder)
-    if message.location != INLINE:
-        claim_buffer(tables, holder, message.location)
+    claim_buffer(tables, holder, message.location, message.payload)
     deliver(tables, record, message[1:])
 
 
-def claim_buffer(tables: Tables, writer: ClientRecord, location: int) -> None:
+def claim_buffer(tables: Tables, writer: ClientRecord, location: int, payload: bytes) -> None:
     """A reserved buffer becomes an object: its writer's death no longer frees it."""
-    if writer.buffers.pop(location, None) is None:
-        raise tables.broken(
-            f"client {writer.number} delivers a buffer at {location} that it did not reserve", writer.number
-        )
+    if location >= 0:
+        if writer.buffers.pop(location, None) is None:
+            raise tables.broken(
+                f"client {writer.number} delivers a buffer at {location} that it did not reserve", writer.number
+            )
+    elif location == ON_DISK:
+        spilled.claim_file(tables, writer, payload)
+
+
+def abandon_buffer(tables: Tables, writer: ClientRecord, location: int, payload: bytes) -> None:
+    """A reserved buffer will not become an object."""
+    if location == ON_DISK:
+        spilled.abandon_file(tables, writer, DiskPlace.decode(payload).path)
+        return
+    size_bytes = writer.buffers.pop(location, None)
+    if size_bytes is not None:
+        store.release_bytes(tables, location, size_bytes)
+
+
+def discard(tables: Tables, outcome: Outcome) -> None:
+    """A delivered outcome that nobody waits for: its bytes go back."""
+    if outcome[2] >= 0:
+        store.release_bytes(tables, outcome[2], outcome[3])
+    elif outcome[2] == ON_DISK:
+        spilled.discard_file(tables, outcome)
 
 
 def deliver(tables: Tables, record: ObjectRecord, outcome: Outcome) -> None:
@@ -51,7 +81,11 @@ def deliver(tables: Tables, record: ObjectRecord, outcome: Outcome) -> None:
     if contained:
         record.contained = contained
         acquire(tables, contained)
+    if location == ON_DISK:
+        spilled.adopt_file(tables, record, payload)
     announce(tables, record)
+    if location >= 0 and record.pins == 0:
+        store.settle(tables, record)
 
 
 def fail(tables: Tables, record: ObjectRecord, status: Status, payload: bytes) -> None:
@@ -104,7 +138,7 @@ def end_wait(tables: Tables, wait: WaitRecord) -> None:
 
 def send_object(tables: Tables, client: int, record: ObjectRecord) -> None:
     """Deliver a ready object to a client; a place in the store is pinned until the client lets go of it."""
-    if record.location != INLINE:
+    if record.location >= 0:
         pin(tables, client, record)
     tables.send(
         client, ObjectReady(record.object_id, record.status, record.payload, record.location, record.size_bytes)
@@ -114,7 +148,7 @@ def send_object(tables: Tables, client: int, record: ObjectRecord) -> None:
 def value_for(tables: Tables, client: int, object_id: bytes) -> Value:
     """A ready object as an argument for a task on a worker, pinned like any delivery."""
     record = tables.objects[object_id]
-    if record.location != INLINE:
+    if record.location >= 0:
         pin(tables, client, record)
     return (record.status, record.payload, record.location, record.size_bytes)
 
@@ -124,7 +158,10 @@ def pin(tables: Tables, client: int, record: ObjectRecord) -> None:
     holder = tables.clients.get(client)
     if holder is None:
         return
+    if record.pins == 0:
+        store.unsettle(tables, record)
     record.pins += 1
+    holder.asked_to_drop_views = False
     holder.pins[record.object_id] = holder.pins.get(record.object_id, 0) + 1
 
 
@@ -140,9 +177,20 @@ def unpin(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> 
             del holder.pins[object_id]
         record = tables.objects[object_id]
         record.pins -= 1
-        if record.pins == 0 and record.state is ObjectState.RELEASED:
-            forget(tables, record, "last view gone")
-            release(tables, record.contained)
+        if record.pins == 0:
+            last_view_gone(tables, record)
+
+
+def last_view_gone(tables: Tables, record: ObjectRecord) -> None:
+    """Nobody looks at an object's bytes any more: they may give way to others, or go if the object has gone before."""
+    if record.lingering is not None:
+        lingering, record.lingering = record.lingering, None
+        store.release_bytes(tables, *lingering)
+    elif record.state is ObjectState.READY:
+        store.settle(tables, record)
+    if record.state is ObjectState.RELEASED:
+        forget(tables, record, "last view gone")
+        release(tables, record.contained)
 
 
 def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
@@ -239,15 +287,7 @@ def forget(tables: Tables, record: ObjectRecord, reason: str) -> None:
     """Remove an object for good and give its bytes back."""
     move(tables.log, record.object_id, record, ObjectState.GONE, reason)
     del tables.objects[record.object_id]
-    release_bytes(tables, record.location, record.size_bytes)
-
-
-def release_bytes(tables: Tables, location: int, size_bytes: int) -> None:
-    """Give a buffer in the store back to its node."""
-    if location != INLINE:
-        node = next(iter(tables.nodes.values()))
-        node.store_used_bytes -= size_bytes
-        tables.effects.append(ReleaseBuffer(node.number, location, size_bytes))
+    store.release_object(tables, record)
 
 
 def free_values(tables: Tables, object_ids: Iterable[bytes]) -> None:
@@ -255,19 +295,34 @@ def free_values(tables: Tables, object_ids: Iterable[bytes]) -> None:
     bytes until then."""
     for object_id in object_ids:
         record = tables.objects.get(object_id)
-        if record is None or record.state is not ObjectState.READY or record.pins:
-            continue
-        release_bytes(tables, record.location, record.size_bytes)
-        contained = record.contained
-        text = f"Object {object_id.hex()} was freed with ray.internal.free()."
-        record.status, record.payload, record.location, record.size_bytes = (
-            Status.FREED.value,
-            text_payload(text),
-            INLINE,
-            0,
-        )
-        record.contained = ()
-        release(tables, contained)
+        if record is not None and record.state is ObjectState.READY and record.status != Status.FREED:
+            text = f"Object {object_id.hex()} was freed with ray.internal.free()."
+            replace_value(tables, record, Status.FREED, text)
+
+
+def damaged(tables: Tables, object_id: bytes, reason: str) -> None:
+    """A reader found that an object's place does not hold it: it is lost for whoever reads it from now on."""
+    record = tables.objects.get(object_id)
+    if record is not None and record.location != INLINE:
+        tables.log.note(object_id, record.state, f"damaged: {reason}")
+        replace_value(tables, record, Status.LOST, reason)
+
+
+def replace_value(tables: Tables, record: ObjectRecord, status: Status, text: str) -> None:
+    """An object's value is gone; there is an error in its place, and what it contained is let go of. Bytes that are
+    looked at stay until they are not."""
+    if record.pins and record.lingering is None:
+        record.lingering = (record.location, record.size_bytes)
+        record.batch = None
+        store.release_copy(tables, record)
+    else:
+        store.release_object(tables, record)
+    contained, record.contained = record.contained, ()
+    record.status = status.value
+    record.payload = text_payload(text)
+    record.location = INLINE
+    record.size_bytes = 0
+    release(tables, contained)
 
 
 def add_references(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> None:
@@ -296,5 +351,8 @@ def drop_client(tables: Tables, client: ClientRecord) -> None:
     unpin(tables, client, pins)
     drop_references(tables, client, sorted(client.held))
     for location, size_bytes in client.buffers.items():
-        release_bytes(tables, location, size_bytes)
+        store.release_bytes(tables, location, size_bytes)
     client.buffers.clear()
+    for path in list(client.files):
+        spilled.abandon_file(tables, client, path)
+    store.forget_client(tables, client.number)

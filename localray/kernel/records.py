@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
+from localray.kernel.store_records import SpillBatch, SpillFile, StoreRecord
 from localray.protocol import INLINE, CallMode, Resources, Status, TaskKind
 
 
@@ -35,8 +37,8 @@ class ObjectState(State):
 
 
 class TaskState(State):
-    """WAITING for arguments, QUEUED for a worker, SENT to one (running or next in its line), then ended one way or the
-    other."""
+    """WAITING for arguments or for the time of another try, QUEUED for a worker, SENT to one (running or next in its
+    line), then ended one way or the other."""
 
     WAITING = "waiting"
     QUEUED = "queued"
@@ -77,7 +79,8 @@ class ObjectRecord:
 
     ``references`` counts the clients that hold it, the tasks that need it and the objects that contain it. ``pins``
     counts deliveries of its place in the store that the receiver has not yet let go of; while there are any, its bytes
-    may not be reused.
+    may not be reused. ``file`` and ``offset`` say where its copy on disk is; ``batch`` is that in which it is being
+    spilled; ``lingering`` is the place and size of bytes that were freed by hand and are still looked at.
     """
 
     object_id: bytes
@@ -89,6 +92,10 @@ class ObjectRecord:
     size_bytes: int = 0
     contained: tuple[bytes, ...] = ()
     pins: int = 0
+    file: SpillFile | None = None
+    offset: int = 0
+    batch: SpillBatch | None = None
+    lingering: tuple[int, int] | None = None
     waiting_tasks: list[TaskRecord] | None = None
     watchers: dict[int, list[WaitRecord]] | None = None
     actor: ActorRecord | None = None
@@ -131,8 +138,9 @@ class Template:
 
 @dataclass(slots=True, eq=False)
 class TaskRecord:
-    """One task, constructor or call, from its submission until its outcome is known. ``parent_id`` is the task that
-    submitted it, which may have ended since; for what a driver submits it is empty and ``depth`` is 0."""
+    """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver
+    submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent;
+    ``parent_id`` is the task that submitted it, which may have ended since, and empty for a driver's."""
 
     task_id: bytes
     template: Template
@@ -146,9 +154,11 @@ class TaskRecord:
     state: TaskState = TaskState.WAITING
     missing: int = 0
     attempt: int = 0
+    pinned: tuple[bytes, ...] = ()
     worker: WorkerRecord | None = None
     actor: ActorRecord | None = None
     cancelled: bool = False
+    memory_kills: int = 0
 
     @property
     def may_share_a_worker(self) -> bool:
@@ -191,6 +201,13 @@ class ActorRecord:
         return self.creation.template.call_mode is CallMode.SERIAL
 
 
+class OutOfMemory(NamedTuple):
+    """Why the memory monitor killed a worker, for its tasks; and whether they may be tried again."""
+
+    text: str
+    may_retry: bool
+
+
 @dataclass(slots=True, eq=False)
 class WorkerRecord:
     """One worker process and what it holds.
@@ -216,11 +233,14 @@ class WorkerRecord:
     lent: Resources = ()
     recalled: bool = False
     stopping: bool = False
+    killed: bool = False
     ended_count: int = 0
     calls: dict[bytes, int] = field(default_factory=dict)
+    leased_at_s: float = 0.0
     progress_at_s: float = 0.0
     idle_since_s: float = 0.0
     known: set[bytes | int] = field(default_factory=set)
+    out_of_memory: OutOfMemory | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -233,12 +253,21 @@ class NodeRecord:
     available: dict[str, int]
     labels: dict[str, str]
     gpu_free: list[int]
-    store_capacity_bytes: int
-    store_used_bytes: int = 0
+    store: StoreRecord
     alive: bool = True
     idle: list[WorkerRecord] = field(default_factory=list)
     workers: dict[int, WorkerRecord] = field(default_factory=dict)
     starting: int = 0
+
+    @property
+    def store_capacity_bytes(self) -> int:
+        """The size of its arena."""
+        return self.store.allocator.capacity_bytes
+
+    @property
+    def store_used_bytes(self) -> int:
+        """What of its arena is taken."""
+        return self.store.allocator.used_bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -252,7 +281,10 @@ class ClientRecord:
     pins: dict[bytes, int] = field(default_factory=dict)
     waits: dict[int, WaitRecord] = field(default_factory=dict)
     buffers: dict[int, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    asked_to_drop_views: bool = False
     worker: WorkerRecord | None = None
+    process_id: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -8,8 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import actors, answers, cancellation, deaths, objects, scheduling, tasks, views, workers
-from localray.kernel.effects import AllocateBuffer
+from localray.kernel import (
+    actors,
+    answers,
+    cancellation,
+    deaths,
+    inventory,
+    objects,
+    scheduling,
+    store,
+    tasks,
+    views,
+    workers,
+)
 from localray.kernel.records import ActorState, ClientRecord, JobRecord, Template, WaitRecord
 from localray.kernel.tables import Tables
 from localray.protocol import (
@@ -28,7 +39,9 @@ from localray.protocol import (
     FreeObjects,
     GetObjects,
     KillActor,
+    ObjectDamaged,
     PutObject,
+    RecordSite,
     RegisterDriver,
     Registered,
     Reply,
@@ -55,6 +68,7 @@ def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriv
     namespace = message.namespace or f"anonymous-{number}"
     tables.jobs[number] = JobRecord(number, client.number, namespace, message.sys_path, message.working_directory)
     client.job = number
+    client.process_id = message.process_id
     node_id = next((node.node_id for node in tables.nodes.values()), b"")
     tables.send(client.number, Registered(client.number, number, node_id, namespace))
 
@@ -97,23 +111,15 @@ def _put_object(tables: Tables, client: ClientRecord, message: PutObject) -> Non
 
 
 def _reserve_buffer(tables: Tables, client: ClientRecord, message: ReserveBuffer) -> None:
-    node = client.worker.node if client.worker is not None else next(iter(tables.nodes.values()))
-    if node.store_used_bytes + message.size_bytes > node.store_capacity_bytes:
-        text = (
-            f"The object store is full: {message.size_bytes} bytes wanted, {node.store_used_bytes} of "
-            f"{node.store_capacity_bytes} in use. Drop references you no longer need, or give "
-            "ray.init(object_store_memory=...) more."
-        )
-        tables.send(client.number, Reply(message.request, text))
-        return
-    node.store_used_bytes += message.size_bytes
-    tables.effects.append(AllocateBuffer(client.number, message.request, node.number, message.size_bytes))
+    store.reserve(tables, client, message.request, message.size_bytes)
 
 
 def _abandon_buffer(tables: Tables, client: ClientRecord, message: AbandonBuffer) -> None:
-    size_bytes = client.buffers.pop(message.location, None)
-    if size_bytes is not None:
-        objects.release_bytes(tables, message.location, size_bytes)
+    objects.abandon_buffer(tables, client, message.location, message.payload)
+
+
+def _object_damaged(tables: Tables, client: ClientRecord, message: ObjectDamaged) -> None:
+    objects.damaged(tables, message.object_id, message.reason)
 
 
 def _get_objects(tables: Tables, client: ClientRecord, message: GetObjects) -> None:
@@ -151,6 +157,7 @@ def _free_objects(tables: Tables, client: ClientRecord, message: FreeObjects) ->
 
 
 def _worker_ready(tables: Tables, client: ClientRecord, message: WorkerReady) -> None:
+    client.process_id = message.process_id
     if client.worker is not None:
         workers.started(tables, client.worker)
         scheduling.capacity_freed(tables)
@@ -209,12 +216,14 @@ CLIENT_HANDLERS: Final = cast(
         PutObject: _put_object,
         ReserveBuffer: _reserve_buffer,
         AbandonBuffer: _abandon_buffer,
+        ObjectDamaged: _object_damaged,
         GetObjects: _get_objects,
         WithdrawGet: _withdraw_get,
         AddReferences: _add_references,
         DropReferences: _drop_references,
         UnpinObjects: _unpin_objects,
         FreeObjects: _free_objects,
+        RecordSite: inventory.record_site,
         TaskDone: answers.task_done,
         WorkerReady: _worker_ready,
         TasksReturned: _tasks_returned,

@@ -17,7 +17,7 @@ from localray.kernel import objects, patience, tasks, workers
 from localray.kernel.records import SchedulingClass, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import INLINE, Notice, RecallTasks, RunTask, TaskKind
+from localray.protocol import Notice, RecallTasks, RunTask, TaskKind
 from localray.sched import placement
 from localray.sched.resources import (
     GPU,
@@ -170,6 +170,9 @@ def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
     take(node.available, group.to_hold)
     worker.resources = group.to_hold
     worker.units = devices
+    worker.leased_at_s = tables.now_s
+    if tables.measure_at_s is None and tables.memory.refresh_s:
+        tables.measure_at_s = tables.now_s + tables.memory.refresh_s
     take_next(group, task)
     if group.is_actor:
         workers.become_actor(tables, worker, task)
@@ -208,6 +211,9 @@ def send_task(tables: Tables, worker: WorkerRecord, task: TaskRecord) -> None:
     if template.number not in worker.known:
         workers.teach(tables, worker, template)
     values = tuple([objects.value_for(tables, number, object_id) for object_id in task.dependencies])
+    if values:
+        pairs = zip(task.dependencies, values, strict=True)
+        task.pinned = tuple([object_id for object_id, value in pairs if value[2] >= 0])
     actor = task.actor
     tables.send(
         number,
@@ -350,8 +356,7 @@ def tasks_returned(tables: Tables, worker: WorkerRecord, task_ids: tuple[bytes, 
         task = worker.assigned.pop(task_id, None)
         if task is not None:
             # It was given back unopened: nobody will look at its arguments there.
-            in_store = [each for each in task.dependencies if tables.objects[each].location != INLINE]
-            objects.unpin(tables, tables.clients[worker.number], in_store)
+            objects.unpin(tables, tables.clients[worker.number], task.pinned)
             take_back(tables, task, "recalled")
     tables.backlogged.pop(worker, None)
     if not worker.assigned and worker.leased_to is not None:

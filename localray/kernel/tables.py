@@ -2,8 +2,8 @@
 
 The parts of the kernel (`objects`, `tasks`, `actors`, `workers`, `scheduling`) are functions over these tables. What
 one part starts and another must go on with is left in the small work lists here (`woken`, `unreferenced_actors`,
-`hungry`), which `Kernel.step` drains: so the parts need not import each other in circles, and no chain of consequences,
-however long, recurses.
+`hungry`, `crowded`), which `Kernel.step` drains: so the parts need not import each other in circles, and no chain of
+consequences, however long, recurses.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from localray.kernel.records import (
     Template,
     WorkerRecord,
 )
+from localray.kernel.store_records import SpillFile
 from localray.kernel.story import TransitionLog
 from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
+from localray.sched.memory import MemorySettings
 
 
 class RandomSource(Protocol):
@@ -45,11 +47,14 @@ class Tables:
         "backlogged",
         "classes",
         "clients",
+        "crowded",
         "effects",
         "functions",
         "hungry",
         "jobs",
         "log",
+        "measure_at_s",
+        "memory",
         "names",
         "next_client",
         "next_job",
@@ -58,9 +63,12 @@ class Tables:
         "objects",
         "patience_at_s",
         "patient",
+        "postponed",
         "random",
         "reap_at_s",
         "resuming",
+        "sites",
+        "spill_files",
         "start_failures",
         "starved",
         "stopped",
@@ -73,8 +81,9 @@ class Tables:
         "workers",
     )
 
-    def __init__(self, random: RandomSource) -> None:
+    def __init__(self, random: RandomSource, memory: MemorySettings) -> None:
         self.random = random
+        self.memory = memory
         self.now_s = 0.0
         self.log = TransitionLog()
         self.effects: list[Effect] = []
@@ -103,10 +112,18 @@ class Tables:
         self.woken: deque[TaskRecord] = deque()
         self.unreferenced_actors: deque[ActorRecord] = deque()
         self.resuming: deque[WorkerRecord] = deque()
+        self.spill_files: dict[str, SpillFile] = {}
+        # Numbers of nodes whose stores may have room now for those that wait for it.
+        self.crowded: dict[int, None] = {}
         # Workers whose process has not said hello yet.
         self.unborn: dict[int, None] = {}
+        # Where references were made, by object and client; only of programs that ask for it.
+        self.sites: dict[bytes, dict[int, str]] = {}
         self.start_failures = 0
         self.reap_at_s: float | None = None
+        # When the memory monitor measures next, and tasks that it will have tried again then.
+        self.measure_at_s: float | None = None
+        self.postponed: dict[TaskRecord, float] = {}
         self.next_client = 1
         self.next_job = 1
         self.stopped = False

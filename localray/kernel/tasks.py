@@ -13,7 +13,7 @@ from localray.kernel import objects
 from localray.kernel.records import ClientRecord, ObjectState, TaskRecord, TaskState, Template
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import INLINE, Outcome, Status, text_payload
+from localray.protocol import Outcome, Status, text_payload
 
 INDEX_BYTES = tuple(index.to_bytes(4, "little") for index in range(1, 257))
 """The suffix of a task's first, second, … return id."""
@@ -105,7 +105,7 @@ def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> Non
         if record is not None and record.state is ObjectState.PENDING:
             objects.deliver(tables, record, outcome)
         else:
-            objects.release_bytes(tables, outcome[2], outcome[3])
+            objects.discard(tables, outcome)
     conclude(tables, task)
 
 
@@ -122,6 +122,8 @@ def fail(tables: Tables, task: TaskRecord, status: Status, payload: bytes, reaso
 def conclude(tables: Tables, task: TaskRecord) -> None:
     """Forget an ended task and let go of what it held."""
     del tables.tasks[task.task_id]
+    if tables.postponed:
+        tables.postponed.pop(task, None)
     if task.dependencies:
         objects.release(tables, task.dependencies)
     if task.borrowed:
@@ -131,8 +133,7 @@ def conclude(tables: Tables, task: TaskRecord) -> None:
 def discard_outcomes(tables: Tables, outcomes: Sequence[Outcome]) -> None:
     """An answer nobody waits for: stale, or of a task that was given up. Its bytes go back."""
     for outcome in outcomes:
-        if outcome[2] != INLINE:
-            objects.release_bytes(tables, outcome[2], outcome[3])
+        objects.discard(tables, outcome)
 
 
 def refusal(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:

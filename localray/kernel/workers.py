@@ -147,7 +147,10 @@ def retire(tables: Tables, worker: WorkerRecord, reason: str) -> None:
 
 
 def kill(tables: Tables, worker: WorkerRecord, reason: str) -> None:
-    """End a worker's process at once."""
+    """End a worker's process at once. It may be running on still when the next reason to kill it comes."""
+    if worker.killed:
+        return
+    worker.killed = True
     worker.stopping = True
     if worker in worker.node.idle:
         worker.node.idle.remove(worker)

@@ -23,7 +23,6 @@ def main() -> None:
     progress = create_page()
     driver = socket.socket(fileno=options["driver_descriptor"])
     control = fork_fork_server(options, progress, driver)
-    os.close(options["arena_descriptor"])
 
     from localray.runtime import head
 

@@ -52,6 +52,7 @@ class ForkServer:
         self._run_worker = run_worker
         self._children: dict[int, int] = {}
         self._processes: dict[int, int] = {}
+        self._head_is_gone = False
 
     def serve(self) -> None:
         """Serve until the head is gone, then kill what is left and return."""
@@ -64,7 +65,7 @@ class ForkServer:
         poll.register(self._control, select.POLLIN)
         poll.register(wake_read, select.POLLIN)
         self._own_descriptors = (wake_read, wake_write)
-        while True:
+        while not self._head_is_gone:
             ready = dict(poll.poll())
             if wake_read in ready:
                 os.read(wake_read, 4096)
@@ -136,8 +137,8 @@ class ForkServer:
         try:
             self._control.sendall(RECORD.pack(report, number, value))
         except OSError:
-            self._kill_all()
-            os._exit(1)
+            # Seen here first when a worker dies of the head's end: whoever called `serve` has to clean up all the same.
+            self._head_is_gone = True
 
     def _kill_all(self) -> None:
         for process in self._processes:

@@ -25,7 +25,10 @@ from localray.protocol import KernelMessage, RegisterDriver, Registered, ShutDow
 from localray.runtime.channel import SocketChannel
 from localray.runtime.frames import FrameReader, frame
 from localray.runtime.interrupts import guard
+from localray.sched.memory import settings_from
 from localray.shm.arena import Arena, create_file
+from localray.shm.session_directories import remove, sweep
+from localray.shm.settings import StoreSettings
 
 STOP_TIMEOUT_S = 5.0
 _PRELOADED = ("numpy",)
@@ -40,6 +43,7 @@ class NodeOptions:
     store_capacity_bytes: int
     node_id: bytes
     seed: int
+    store: StoreSettings
 
 
 class ProcessSession:
@@ -52,7 +56,12 @@ class ProcessSession:
     """
 
     def __init__(self, options: NodeOptions, namespace: str, notify: object) -> None:
+        # Checked here, where the user sees it; used by the head, whose environment is this one.
+        settings_from(os.environ)
         self._process_id = os.getpid()
+        self._directories = [Path(directory) for directory in options.store.directories]
+        for directory in self._directories:
+            sweep(directory.parent)
         self._head: subprocess.Popen[bytes] | None = None
         # Whatever stops the start, Ctrl-C included: what was opened until then is on this stack.
         self._opened = ExitStack()
@@ -128,6 +137,7 @@ class ProcessSession:
             "seed": options.seed,
             "node_id": options.node_id.hex(),
             "import_path": _import_path(),
+            "store": options.store._asdict(),
         }
         root = str(Path(__file__).resolve().parent.parent.parent)
         # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
@@ -181,6 +191,9 @@ class ProcessSession:
                 self._end_head(self._head)
             self._opened.close()
             self._arena.close()
+            for directory in self._directories:
+                # The head has removed them, unless it was killed.
+                remove(directory)
             guard.uninstall()
 
     def _end_head(self, head: subprocess.Popen[bytes]) -> None:

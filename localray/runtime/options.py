@@ -19,3 +19,4 @@ class HeadOptions(TypedDict):
     seed: int
     node_id: str
     import_path: list[str]
+    store: dict[str, object]

@@ -9,6 +9,7 @@ import mmap
 import os
 import socket
 import sys
+from pathlib import Path
 
 from localray.runtime.environment import THREADS_ARE_OURS
 from localray.runtime.forkserver import ForkServer
@@ -31,6 +32,7 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
         os.environ[THREADS_ARE_OURS] = "1"
     from localray.runtime import worker
     from localray.shm.arena import Arena
+    from localray.shm.session_directories import remove
 
     for module in options["preload"]:
         try:
@@ -46,3 +48,6 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
         worker.main(number, stream, nudge, arena, progress)
 
     ForkServer(control, run_worker).serve()
+    # The head has removed them, unless it was killed.
+    for directory in options["store"]["directories"]:  # type: ignore[attr-defined]
+        remove(Path(directory))

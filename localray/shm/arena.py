@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localray.shm import spill_files
+
 if TYPE_CHECKING:
     import ctypes
 
@@ -43,7 +45,7 @@ class Arena:
 
     def __init__(self, descriptor: int, capacity_bytes: int) -> None:
         self._descriptor = descriptor
-        self._capacity_bytes = capacity_bytes
+        self.capacity_bytes = capacity_bytes
         self._mapping: mmap.mmap | None = None
         self._owners: dict[int, weakref.ref[ctypes.Array[ctypes.c_ubyte]]] = {}
 
@@ -79,9 +81,24 @@ class Arena:
         owners[key] = weakref.ref(owner, gone)
         return memoryview(owner).cast("B").toreadonly()
 
+    def readable_on_disk(self, path: str, offset: int, object_id: bytes, size_bytes: int) -> memoryview:
+        """See `localray.shm.spill_files.map_entry`."""
+        return spill_files.map_entry(path, offset, object_id, size_bytes)
+
+    def writable_on_disk(self, path: str, size_bytes: int) -> memoryview:
+        """See `localray.shm.spill_files.write_entry`."""
+        return spill_files.write_entry(path, size_bytes)
+
+    def cool(self, offset: int, size_bytes: int) -> None:
+        """Give the whole pages of a range that nobody uses back to the system; they are zero when next used."""
+        start = -(-offset // mmap.PAGESIZE) * mmap.PAGESIZE
+        length = (offset + size_bytes) // mmap.PAGESIZE * mmap.PAGESIZE - start
+        if length > 0 and hasattr(mmap, "MADV_REMOVE"):
+            self._map().madvise(mmap.MADV_REMOVE, start, length)
+
     def _map(self) -> mmap.mmap:
         if self._mapping is None:
-            self._mapping = mmap.mmap(self._descriptor, self._capacity_bytes)
+            self._mapping = mmap.mmap(self._descriptor, self.capacity_bytes)
         return self._mapping
 
     def close(self) -> None:

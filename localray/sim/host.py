@@ -12,14 +12,20 @@ from random import Random
 
 from localray.kernel import ENVIRONMENT, Event, Kernel
 from localray.kernel.effects import (
-    AllocateBuffer,
-    BufferAllocated,
+    CoolArena,
+    CreateSpillFile,
+    DeleteSpillFile,
     DriverConnected,
     Effect,
     KillWorker,
+    MeasureMemory,
+    MemoryUsed,
     NodeAdded,
+    ObjectsSpilled,
     ReleaseBuffer,
     Send,
+    SpillFileCreated,
+    SpillObjects,
     StartWorker,
     Stop,
     Tick,
@@ -28,11 +34,11 @@ from localray.kernel.effects import (
 )
 from localray.kernel.invariants import check
 from localray.protocol import ClientMessage, KernelMessage, RegisterDriver, Registered
-from localray.shm.allocator import Allocator
 from localray.sim.carrier import Blocked, Owner
 from localray.sim.carriers import Carriers
 from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS, to_ns
+from localray.sim.disk import duration_ns
 from localray.sim.errors import SimulationLimitError
 from localray.sim.links import Link, Timing
 from localray.sim.store import VirtualStore
@@ -60,7 +66,6 @@ class Host:
         kernel: which decides.
         carriers: threads, clock and events.
         random: the schedule's stream.
-        store_bytes: capacity of the store.
         checks: how often the kernel's invariants are checked.
         trace: gets every event and effect.
         notify: shows a text to the user.
@@ -71,7 +76,6 @@ class Host:
         kernel: Kernel,
         carriers: Carriers,
         random: Random,
-        store_bytes: int,
         checks: Checks,
         trace: Trace,
         notify: Callable[[str], None],
@@ -82,10 +86,11 @@ class Host:
         self.workers: dict[int, VirtualWorker] = {}
         self.step_limit: int | None = None
         self.stopped: Callable[[], None] | None = None
+        self.memory: Callable[[MeasureMemory], MemoryUsed] | None = None
+        """Says what a virtual node and its workers use, for a kernel whose memory monitor is on."""
         self._carriers = carriers
         self._clock = carriers.clock
         self._timing = Timing(random)
-        self._allocator = Allocator(store_bytes)
         self._checks = checks
         self._until_check = 0
         self._notify = notify
@@ -97,8 +102,12 @@ class Host:
         self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
             StartWorker: self._start_worker,  # type: ignore[dict-item]
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
-            AllocateBuffer: self._allocate,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
+            MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
+            CoolArena: lambda effect: None,
+            SpillObjects: self._spill,  # type: ignore[dict-item]
+            CreateSpillFile: self._create_file,  # type: ignore[dict-item]
+            DeleteSpillFile: self._delete_file,  # type: ignore[dict-item]
             Stop: self._stop,  # type: ignore[dict-item]
         }
         carriers.agenda.tick_at_ns = self._next_tick_ns
@@ -235,18 +244,32 @@ class Host:
     def _report_death(self, died: WorkerDied) -> None:
         self.step(died, ENVIRONMENT)
 
-    def _allocate(self, effect: AllocateBuffer) -> None:
-        location = self._allocator.allocate(effect.size_bytes)
-        self.step(
-            BufferAllocated(
-                effect.client, effect.request, effect.node, -1 if location is None else location, effect.size_bytes
-            ),
-            ENVIRONMENT,
-        )
-
     def _release(self, effect: ReleaseBuffer) -> None:
-        self._allocator.free(effect.location, effect.size_bytes)
         self.store.release(effect.location)
+
+    def _measure_memory(self, effect: MeasureMemory) -> None:
+        if self.memory is not None:
+            self.step(self.memory(effect), ENVIRONMENT)
+    def _spill(self, effect: SpillObjects) -> None:
+        failure = self.store.disk.create(effect.path, effect.length)
+        if not failure:
+            self.store.spill(effect.path, effect.entries)
+        took_ns = duration_ns(effect.length)
+        answer = ObjectsSpilled(effect.node, effect.batch, failure, took_ns / NANOSECONDS)
+        self._answer_after(took_ns, answer)
+
+    def _create_file(self, effect: CreateSpillFile) -> None:
+        failure = self.store.disk.create(effect.path, effect.length)
+        self._answer_after(duration_ns(0), SpillFileCreated(effect.node, effect.file, failure))
+
+    def _delete_file(self, effect: DeleteSpillFile) -> None:
+        self.store.disk.delete(effect.path)
+
+    def _answer_after(self, delay_ns: int, answer: ObjectsSpilled | SpillFileCreated) -> None:
+        self._carriers.events.add(self._clock.now_ns + delay_ns, lambda: self._answer(answer))
+
+    def _answer(self, answer: ObjectsSpilled | SpillFileCreated) -> None:
+        self.step(answer, ENVIRONMENT)
 
     def _stop(self, effect: Stop) -> None:
         if self.stopped is not None:

@@ -21,6 +21,7 @@ from localray.exceptions import RaySystemError
 from localray.kernel import Kernel
 from localray.kernel.effects import NodeAdded
 from localray.protocol import RegisterDriver, ShutDown
+from localray.shm.settings import StoreSettings
 from localray.sim.carrier import Blocked
 from localray.sim.carriers import Carriers
 from localray.sim.clock import VirtualClock, to_ns
@@ -42,7 +43,8 @@ class SessionOptions:
 
     ``nodes`` is how many nodes there are; ``checks`` how often the kernel's invariants are checked; ``keep_trace``
     keeps every line of the trace; after ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel,
-    `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives."""
+    `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives;
+    ``disk_bytes`` is the size of the disk that objects are spilled to, without a limit by default."""
 
     nodes: int = 1
     checks: Checks = Checks.THINNED
@@ -50,6 +52,7 @@ class SessionOptions:
     time_limit_s: float | None = None
     step_limit: int | None = None
     notify: Callable[[str], None] | None = None
+    disk_bytes: int | None = None
 
 
 _next_options: list[SessionOptions] = []
@@ -87,6 +90,7 @@ class SimulatedSession:
         namespace: of the driver's actors; empty for a new one.
         seed: decides everything that is left open.
         notify: shows a text to the user.
+        store: settings of the object store.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class SimulatedSession:
         namespace: str,
         seed: int,
         notify: Callable[[str], None],
+        store: StoreSettings,
     ) -> None:
         options = _next_options.pop() if _next_options else SessionOptions()
         notify = options.notify or notify
@@ -115,15 +120,9 @@ class SimulatedSession:
         clock = VirtualClock()
         self.carriers = Carriers(clock, EventQueue(streams.schedule), streams.schedule)
         self.carriers.agenda.limit_ns = None if options.time_limit_s is None else to_ns(options.time_limit_s)
-        self.host = Host(
-            Kernel(Random(f"kernel {seed}")),
-            self.carriers,
-            streams.schedule,
-            store_bytes,
-            options.checks,
-            self.trace,
-            notify,
-        )
+        kernel = Kernel(Random(f"kernel {seed}"))
+        self.host = Host(kernel, self.carriers, streams.schedule, options.checks, self.trace, notify)
+        self.host.store.disk.capacity_bytes = options.disk_bytes
         self.host.step_limit = options.step_limit
         self._thread = threading.get_ident()
         self._over = False
@@ -131,7 +130,7 @@ class SimulatedSession:
         self._driver = VirtualDriver()
         node_random = Random(f"nodes {seed}")
         for number in range(options.nodes):
-            self.host.add_node(_node(number, node_random, resources, labels, store_bytes))
+            self.host.add_node(_node(number, node_random, resources, labels, store_bytes, store))
         hello = RegisterDriver(os.getpid(), namespace, tuple(sys.path), str(Path.cwd()))
         registered, channel = self.host.connect_driver(self._driver, hello)
         self.client = Client(
@@ -202,9 +201,19 @@ class SimulatedSession:
 
 
 def _node(
-    number: int, random: Random, resources: Mapping[str, int], labels: Mapping[str, str], store_bytes: int
+    number: int,
+    random: Random,
+    resources: Mapping[str, int],
+    labels: Mapping[str, str],
+    store_bytes: int,
+    store: StoreSettings,
 ) -> NodeAdded:
     prestart = max(1, min(resources.get("CPU", 0) // _CPU_UNITS, _MOST_PRESTARTED))
     return NodeAdded(
-        random.randbytes(28), tuple(sorted(resources.items())), tuple(sorted(labels.items())), store_bytes, prestart
+        random.randbytes(28),
+        tuple(sorted(resources.items())),
+        tuple(sorted(labels.items())),
+        store_bytes,
+        prestart,
+        store,
     )

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from localray.sim.disk import VirtualDisk
 
 
 class VirtualStore:
@@ -15,6 +17,7 @@ class VirtualStore:
     again."""
 
     def __init__(self) -> None:
+        self.disk = VirtualDisk()
         self._bytes: dict[int, bytearray] = {}
         self._owners: dict[int, weakref.ref[ctypes.Array[ctypes.c_ubyte]]] = {}
 
@@ -37,6 +40,19 @@ class VirtualStore:
 
         owners[key] = weakref.ref(owner, gone)
         return memoryview(owner).cast("B").toreadonly()
+
+    def readable_on_disk(self, path: str, offset: int, object_id: bytes, size_bytes: int) -> memoryview:
+        """An object on the virtual disk; raises `DamagedEntryError` when it is not there."""
+        return self.disk.readable(path, offset, size_bytes)
+
+    def writable_on_disk(self, path: str, size_bytes: int) -> memoryview:
+        """A file for one object, to write it into."""
+        return self.disk.writable(path, size_bytes)
+
+    def spill(self, path: str, entries: Iterable[tuple[bytes, int, int, int]]) -> None:
+        """Copy objects to the disk, as far as they have bodies."""
+        for _, location, size_bytes, offset in entries:
+            self.disk.write(path, offset, self._bytes.get(location, bytearray(size_bytes)))
 
     def release(self, location: int) -> None:
         """Forget what is at this location."""

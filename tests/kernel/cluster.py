@@ -2,7 +2,7 @@
 
 A command is ``[who] verb words key=value``; `Cluster.execute` turns it into one event (or a few), steps the kernel,
 checks every invariant and gives the answers as lines. Environment: ``node``, ``driver d``, ``w1 starts``, ``w1 dies``,
-``d leaves``, ``tick +5ms``, ``+5ms``, ``allocated``. Clients: ``submit``, ``done``, ``get``, ``withdraw``, ``put``,
+``d leaves``, ``tick +5ms``, ``+5ms``, ``disk done``. Clients: ``submit``, ``done``, ``get``, ``withdraw``, ``put``,
 ``add``, ``drop``, ``actor``, ``call``, ... one for each message. Questions that step nothing: ``story``, ``sizes``,
 ``free``, ``deadline``. Must not live here: what to expect.
 """
@@ -16,12 +16,15 @@ from random import Random
 from localray import ids
 from localray.kernel import ENVIRONMENT, Event, Kernel, invariants
 from localray.kernel.effects import (
-    AllocateBuffer,
-    BufferAllocated,
+    CreateSpillFile,
     DriverConnected,
     DriverDisconnected,
     Effect,
+    MemoryUsed,
     NodeAdded,
+    ObjectsSpilled,
+    SpillFileCreated,
+    SpillObjects,
     StartWorker,
     Tick,
     WorkerDied,
@@ -30,6 +33,7 @@ from localray.kernel.effects import (
 from localray.kernel.views import sum_resources, table_sizes
 from localray.protocol import (
     INLINE,
+    ON_DISK,
     AbandonBuffer,
     ActorExiting,
     AddReferences,
@@ -39,11 +43,13 @@ from localray.protocol import (
     CreateActor,
     DefineFunction,
     DefineTemplate,
+    DiskPlace,
     DropReferences,
     FindActor,
     FreeObjects,
     GetObjects,
     KillActor,
+    ObjectDamaged,
     Outcome,
     PutObject,
     Query,
@@ -60,6 +66,8 @@ from localray.protocol import (
     UnpinObjects,
     WithdrawGet,
 )
+from localray.sched.memory import settings_from
+from localray.shm.settings import StoreSettings
 
 from .names import Names
 from .rendering import Renderer
@@ -68,6 +76,7 @@ _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
     "error", "at", "size", "took", "cause", "started", "store", "prestart",
+    "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
 
 
@@ -112,7 +121,7 @@ class Cluster:
         self.now_s = 0.0
         self.effects: list[Effect] = []
         self.workers_started = 0
-        self._allocations: list[AllocateBuffer] = []
+        self.disk: list[SpillObjects | CreateSpillFile] = []
         self._templates: dict[tuple[object, ...], int] = {}
         self._functions: dict[tuple[int, str], bytes] = {}
         self._requests: dict[int, int] = {}
@@ -146,8 +155,8 @@ class Cluster:
             if isinstance(effect, StartWorker):
                 self.workers_started += 1
                 self.names.add_client(f"w{self.workers_started}", effect.worker)
-            elif isinstance(effect, AllocateBuffer):
-                self._allocations.append(effect)
+            elif isinstance(effect, SpillObjects | CreateSpillFile):
+                self.disk.append(effect)
         self.effects += effects
 
     # ---------------------------------------------------------------- environment
@@ -156,7 +165,14 @@ class Cluster:
         number = len(self.kernel.tables.nodes)
         store_bytes = words.number("store", 1000)
         node_id = b"node%d" % number
-        self.step(NodeAdded(node_id, words.resources("0"), (), store_bytes, words.number("prestart", 0)))
+        settings = StoreSettings(
+            words.names("spill"),
+            spills=words.number("spills", 1) == 1,
+            min_spilling_size=words.number("least", 100 << 20),
+            object_spilling_threshold=float(words.keys.get("threshold", 1)),
+            verbose_spill_logs=words.number("verbose", 0),
+        )
+        self.step(NodeAdded(node_id, words.resources("0"), (), store_bytes, words.number("prestart", 0), settings))
 
     def _do_connect(self, words: Words) -> None:
         number = self.kernel.new_client_number()
@@ -173,10 +189,26 @@ class Cluster:
             self.now_s += duration_s(words.plain[1])
         self.step(Tick())
 
-    def _do_allocated(self, words: Words) -> None:
-        asked = self._allocations.pop(0)
-        location = words.number("at", -1)
-        self.step(BufferAllocated(asked.client, asked.request, asked.node, location, asked.size_bytes))
+    def _do_monitor(self, words: Words) -> None:
+        settings = {f"RAY_{key}": value for key, value in words.keys.items()}
+        if "enforce" in words.plain:
+            settings["LOCALRAY_ENFORCE_MEMORY"] = "1"
+        self.kernel.tables.memory = settings_from(settings)
+
+    def _do_memory(self, words: Words) -> None:
+        used, total = (int(part) for part in words.plain[1].split("/"))
+        workers = tuple((self.number_of(name), int(size)) for name, size in words.keys.items())
+        self.step(MemoryUsed(0, used, total, workers, ()))
+
+    def _do_disk(self, words: Words) -> None:
+        """The disk's answer to the oldest question: ``disk done``, or ``disk fails = why``."""
+        asked = self.disk.pop(0)
+        failure = words.text if words.plain[1] == "fails" else ""
+        if isinstance(asked, SpillObjects):
+            took_s = duration_s(words.keys.get("took", "1s"))
+            self.step(ObjectsSpilled(asked.node, asked.batch, failure, took_s))
+        else:
+            self.step(SpillFileCreated(asked.node, asked.file, failure))
 
     def _client_starts(self, client: int, words: Words) -> None:
         self.step(WorkerStarted(client))
@@ -311,15 +343,16 @@ class Cluster:
         contained = self.names.object_ids(words.names("contains"))
         if "error" in words.keys:
             return (Status.TASK_ERROR.value, words.keys["error"].encode(), INLINE, 0, ())
-        location = words.number("at", INLINE)
-        text = words.text or "None"
-        return (
-            Status.VALUE.value,
-            b"" if location >= 0 else text.encode(),
-            location,
-            words.number("size", 4),
-            contained,
-        )
+        location, payload = self._place(words)
+        if location == INLINE:
+            payload = (words.text or "None").encode()
+        return (Status.VALUE.value, payload, location, words.number("size", 4), contained)
+
+    def _place(self, words: Words) -> tuple[int, bytes]:
+        """Where a value is: in the arena with ``at=``, in a file of its own with ``file=``, else inline."""
+        if "file" in words.keys:
+            return ON_DISK, DiskPlace(words.keys["file"], 0, b"").encode()
+        return words.number("at", INLINE), b""
 
     def _client_returned(self, client: int, words: Words) -> None:
         self.step(TasksReturned(tuple(self.names.tasks[name] for name in words.plain)), client)
@@ -365,7 +398,11 @@ class Cluster:
         self.step(ReserveBuffer(self.next_request(client), words.number("size", 100)), client)
 
     def _client_abandon(self, client: int, words: Words) -> None:
-        self.step(AbandonBuffer(words.number("at", 0)), client)
+        self.step(AbandonBuffer(*self._place(words)), client)
+
+    def _client_damaged(self, client: int, words: Words) -> None:
+        (object_id,) = self.names.object_ids(words.plain[:1])
+        self.step(ObjectDamaged(object_id, words.text), client)
 
     def _client_add(self, client: int, words: Words) -> None:
         self.step(AddReferences(self.names.object_ids(words.plain)), client)

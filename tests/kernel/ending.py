@@ -26,8 +26,7 @@ class Ending:
         tables = self.player.cluster.kernel.tables
         for round_number in range(400):
             busy = [client for client in list(self.player.clients.values()) if self.go_on(client)]
-            while self.player.allocations:
-                self.player.allocate()
+            self.make_room()
             for name in list(self.player.kills):
                 self.player.die(name, 0)
             if busy or any(client.inbox for client in self.player.clients.values()):
@@ -83,10 +82,9 @@ class Ending:
                 while client.pins:
                     self.player.unpin(client)
                 while client.buffers:
-                    client.say(f"abandon at={client.buffers.pop()[0]}")
+                    client.say(f"abandon {client.buffers.pop()[0]}")
                 self.go_on(client)
-            while self.player.allocations:
-                self.player.allocate()
+            self.make_room()
             for name in list(self.player.kills):
                 self.player.die(name, 0)
         for actor in [name for name, spec in self.player.specs.items() if spec.actor == name]:
@@ -94,17 +92,26 @@ class Ending:
         for name in list(self.player.kills):
             self.player.die(name, 0)
 
+    def make_room(self) -> None:
+        """The disk answers, and nobody waits for room any longer."""
+        tables = self.player.cluster.kernel.tables
+        while self.player.cluster.disk:
+            self.player.disk_answers()
+        if any(node.store.waiting for node in tables.nodes.values()):
+            self.player.do("tick +2000ms")
+
     def check_nothing_is_left(self) -> None:
         """All tables are empty, all resources free."""
         tables = self.player.cluster.kernel.tables
         names = self.player.cluster.names
         assert not tables.objects, f"objects are left: {names.list_of(tables.objects)}"
         assert not tables.tasks and not tables.actors and not tables.names
-        assert not tables.backlogged
+        assert not tables.backlogged and not tables.postponed
         assert all(not group.queued and not group.leased for group in tables.classes.values())
         assert all(worker.state is WorkerState.IDLE for worker in tables.workers.values())
         for node in tables.nodes.values():
             assert node.available == node.total
             assert node.gpu_free == [10_000] * (node.total["GPU"] // 10_000)
             assert node.store_used_bytes == 0
-        assert self.player.allocator.used_bytes == 0
+            assert not node.store.waiting and not node.store.spillable and not node.store.evictable
+        assert not tables.spill_files

@@ -53,7 +53,7 @@ class Client:
     waits: dict[int, dict[str, None]] = field(default_factory=dict)
     needed: dict[int, int] = field(default_factory=dict)
     reserving: dict[int, int] = field(default_factory=dict)
-    buffers: list[tuple[int, int]] = field(default_factory=list)
+    buffers: list[tuple[str, int]] = field(default_factory=list)
     # A worker's own.
     born: bool = False
     queue: deque[RunTask] = field(default_factory=deque)

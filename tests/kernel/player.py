@@ -19,7 +19,7 @@ class Player(World):
     """One random program, played to its end."""
 
     def __init__(self, choices: Choices) -> None:
-        super().__init__()
+        super().__init__(choices.one_of(("", " spill=/a threshold=0.8", " spill=/a,/b", " spill=/a spills=0")))
         self.choices = choices
         self.named = 0
         # What a program is given to is chosen once for all of it: so that some of them go far into each corner.
@@ -29,6 +29,9 @@ class Player(World):
         self.actors = choices.one_of((0, 1, 3))
         self.durations = choices.one_of((("100us",), ("100us", "100us", "5ms"), ("1ms", "20ms")))
         self.max_calls = choices.one_of((0, 0, 2))
+        self.starved = choices.one_of((0, 0, 40))
+        if self.starved:
+            self.do("monitor memory_usage_threshold=0.5 task_oom_retry_delay_base_ms=1")
         self.retries = choices.one_of(((3, 3, 3, 1, 0), (3,), (0,)))
 
     def play(self) -> None:
@@ -61,12 +64,11 @@ class Player(World):
         where = f" contains={','.join(contained)}" if contained else ""
         text = f"{task}/{client.name}/{client.started}"
         if kind == 1 and client.buffers and spec.returns == 1:
-            location, size_bytes = client.buffers.pop()
-            where += f" at={location} size={size_bytes}"
-            text = f"@{location}"
+            text, size_bytes = client.buffers.pop()
+            where += f" {text} size={size_bytes}"
         for name in spec.objects:
             self.values.setdefault(name, {})[text] = contained
-        client.say(f"done {task}{where} took={took}" + ("" if text[0] == "@" else f" = {text}"))
+        client.say(f"done {task}{where} took={took}" + ("" if text in where else f" = {text}"))
 
     def reaches(self, name: str, objects: set[str]) -> bool:
         """Whether an object is or leads to one of these: contained in them it would be a cycle, which counting cannot
@@ -151,9 +153,9 @@ class Player(World):
         contained = self.some(list(client.held), 2)
         where = f" contains={','.join(contained)}" if contained else ""
         if client.buffers and self.choices.pick(2):
-            location, size_bytes = client.buffers.pop()
-            self.values[name] = {f"@{location}": contained}
-            client.say(f"put {name} at={location} size={size_bytes}{where}")
+            place, size_bytes = client.buffers.pop()
+            self.values[name] = {place: contained}
+            client.say(f"put {name} {place} size={size_bytes}{where}")
         else:
             self.values[name] = {name: contained}
             client.say(f"put {name}{where} = {name}")
@@ -205,11 +207,16 @@ class Player(World):
 
     def act(self) -> None:
         """One thing happens somewhere."""
-        world: list[Callable[[], None]] = [lambda: self.do(f"tick +{self.choices.one_of((1, 1, 1, 5, 5, 5, 1100))}ms")]
-        if self.allocations:
-            world += [self.allocate] * 2
+        world: list[Callable[[], None]] = [
+            lambda: self.do(f"tick +{self.choices.one_of((1, 1, 1, 5, 5, 5, 1100, 2000))}ms")
+        ]
+        if self.cluster.disk:
+            world += [self.disk_answers] * 2 + [lambda: self.disk_answers("full")]
         if self.kills:
             world += [lambda: self.die(self.kills[0], 0)] * 2
+        if self.starved and self.choices.pick(self.starved) == 0:
+            self.run_out_of_memory()
+            return
         client = self.choices.one_of([each for each in self.clients.values() if not each.is_idle])
         moves = self.moves(client)
         if not moves or self.choices.pick(12) == 0:
@@ -217,6 +224,11 @@ class Player(World):
         moves[self.choices.pick(len(moves))]()
         if not client.is_worker and client.name in self.clients:
             self.catch_up(client)
+
+    def run_out_of_memory(self) -> None:
+        """The node is too full, by as much as one to three workers have."""
+        workers = "".join(f" {client.name}=100" for client in self.clients.values() if client.is_worker)
+        self.do(f"memory {self.choices.one_of((510, 610, 710))}/1000{workers}")
 
     def moves(self, client: Client) -> list[Callable[[], None]]:
         """What a client may do next; a likelier thing stands there more than once."""

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localray.kernel.effects import AllocateBuffer, Effect, KillWorker, ReleaseBuffer, Send, StartWorker, Stop
+from localray.kernel.effects import (
+    CoolArena,
+    CreateSpillFile,
+    DeleteSpillFile,
+    Effect,
+    KillWorker,
+    MeasureMemory,
+    ReleaseBuffer,
+    Send,
+    SpillObjects,
+    StartWorker,
+    Stop,
+)
 from localray.protocol import (
     INLINE,
+    ON_DISK,
     CancelRunning,
     DefineFunction,
     DefineTemplate,
+    DiskPlace,
+    DropViews,
     Exit,
     KernelMessage,
     Notice,
@@ -25,6 +40,7 @@ from localray.protocol import (
 
 from .names import Names
 
+_MARSHALLED = DiskPlace("", 0, b"").encode()[:1]
 _TEACHING = (SetUpJob, DefineFunction, DefineTemplate)
 
 
@@ -48,12 +64,26 @@ class Renderer:
             return f"start {names.client(effect.worker)} on node {effect.node}"
         if isinstance(effect, KillWorker):
             return f"kill {names.client(effect.worker)}"
-        if isinstance(effect, AllocateBuffer):
-            return f"allocate {effect.size_bytes} bytes for request {effect.request} of {names.client(effect.client)}"
+        if isinstance(effect, Stop):
+            return f"stop: {effect.reason}"
+        return self._of_the_store(effect)
+
+    def _of_the_store(self, effect: Effect) -> str:
+        names = self.names
         if isinstance(effect, ReleaseBuffer):
             return f"release {effect.size_bytes} bytes at {effect.location}"
-        assert isinstance(effect, Stop)
-        return f"stop: {effect.reason}"
+        if isinstance(effect, MeasureMemory):
+            of_workers = "".join(f", {names.client(number)}" for number in effect.workers)
+            return f"measure node {effect.node}{of_workers}" + (", top users" if effect.top_count else "")
+        if isinstance(effect, CoolArena):
+            return f"cool {effect.size_bytes} bytes at {effect.offset}"
+        if isinstance(effect, SpillObjects):
+            entries = ", ".join(f"{names.of(each[0])} from {each[1]} to {each[3]}" for each in effect.entries)
+            return f"spill into {effect.path}: {entries}"
+        if isinstance(effect, CreateSpillFile):
+            return f"create {effect.path} of {effect.length} bytes"
+        assert isinstance(effect, DeleteSpillFile)
+        return f"delete {effect.path}"
 
     def _message(self, message: KernelMessage) -> str:
         names = self.names
@@ -63,15 +93,17 @@ class Renderer:
             shown = self.value(message.status, message.payload, message.location, message.size_bytes)
             return f"ready {names.of(message.object_id)} = {shown}"
         if isinstance(message, Reply):
-            return f"reply to {message.request}: {self.reply(message.value)}"
+            return f"reply to {message.request}: {names.in_text(self.reply(message.value))}"
         if isinstance(message, RecallTasks):
             return f"recall {names.list_of(message.task_ids)}"
         if isinstance(message, CancelRunning):
             return f"cancel {names.of(message.task_id)}"
+        if isinstance(message, DropViews):
+            return "drop views"
         if isinstance(message, Exit):
             return f"exit: {message.reason}"
         if isinstance(message, Notice):
-            return f"notice: {message.text}"
+            return f"notice: {names.in_text(message.text)}"
         if isinstance(message, Registered):
             return f"registered for job {message.job} in namespace {message.namespace}"
         if isinstance(message, SetUpJob):
@@ -97,9 +129,12 @@ class Renderer:
 
     def value(self, status: int, payload: bytes, location: int, size_bytes: int) -> str:
         """A finished object's value, place or error."""
+        if location == ON_DISK:
+            place = DiskPlace.decode(payload)
+            return f"{size_bytes} bytes in {place.path} at {place.offset}"
         if location != INLINE:
             return f"{size_bytes} bytes at {location}"
-        text = self.names.in_text(payload.decode(errors="replace"))
+        text = self.names.in_text(payload.decode(errors="replace")).replace("\n", " / ")
         return text if status == Status.VALUE else f"{Status(status).name} ({text})"
 
     def reply(self, value: ReplyValue) -> str:
@@ -107,7 +142,7 @@ class Renderer:
         if isinstance(value, tuple):
             return "(" + ", ".join(self.reply(item) for item in value) + ")"
         if isinstance(value, bytes):
-            return self.names.of(value)
+            return DiskPlace.decode(value).path if value[:1] == _MARSHALLED else self.names.of(value)
         return str(value)
 
 

@@ -8,10 +8,11 @@ of order, or starts what runs already or was tried too often. Must not live here
 
 from __future__ import annotations
 
-from localray.kernel.effects import AllocateBuffer, Effect, KillWorker, ReleaseBuffer, Send, StartWorker, Stop
+from localray.kernel.effects import Effect, KillWorker, Send, SpillObjects, StartWorker
 from localray.protocol import (
     INLINE,
     CancelRunning,
+    DiskPlace,
     Exit,
     KernelMessage,
     ObjectReady,
@@ -21,7 +22,6 @@ from localray.protocol import (
     SetUpJob,
     Status,
 )
-from localray.shm.allocator import Allocator
 
 from .cluster import Cluster
 from .model import Client, Spec
@@ -32,17 +32,17 @@ STORE_BYTES = 2000
 class World:
     """A cluster, its clients, and what is known of everything they made."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: str = "") -> None:
         self.cluster = Cluster()
         self.lines: list[str] = []
         self.clients: dict[str, Client] = {}
         self.kills: list[str] = []
-        self.allocations: list[AllocateBuffer] = []
-        self.allocator = Allocator(STORE_BYTES)
+        self.spilled: dict[tuple[str, int], int] = {}
         self.specs: dict[str, Spec] = {}
         self.values: dict[str, dict[str, tuple[str, ...]]] = {}
         self.gone_jobs: set[int] = set()
-        self.do(f"node cpu=2 gpu=1 store={STORE_BYTES}")
+        self.starved = 0
+        self.do(f"node cpu=2 gpu=1 store={STORE_BYTES}{disk}")
         for name in ("d", "e"):
             self.clients[name] = Client(name, is_worker=False, job=len(self.clients) + 1, born=True)
             self.do(f"driver {name}")
@@ -70,18 +70,13 @@ class World:
             name = names.client(effect.worker)
             assert name in self.clients and name not in self.kills, f"{name} is to be killed and is not there"
             self.kills.append(name)
-        elif isinstance(effect, AllocateBuffer):
-            self.allocations.append(effect)
-        elif isinstance(effect, ReleaseBuffer):
-            self.allocator.free(effect.location, effect.size_bytes)
-        else:
-            assert isinstance(effect, Stop)
+        elif isinstance(effect, SpillObjects):
+            for _, location, _, offset in effect.entries:
+                self.spilled[effect.path, offset] = location
 
-    def allocate(self) -> None:
-        """The oldest request for room is answered."""
-        asked = self.allocations.pop(0)
-        location = self.allocator.allocate(asked.size_bytes)
-        self.do("allocated" if location is None else f"allocated at={location}")
+    def disk_answers(self, failure: str = "") -> None:
+        """The disk is done with the oldest thing it was asked for."""
+        self.do(f"disk fails = {failure}" if failure else "disk done")
 
     def die(self, name: str, flushed: int) -> None:
         """A worker's process ends; of what it had not sent yet, only so much was."""
@@ -116,7 +111,9 @@ class World:
         elif isinstance(message, Reply) and message.request in client.reserving:
             size_bytes = client.reserving.pop(message.request)
             if isinstance(message.value, int):
-                client.buffers.append((message.value, size_bytes))
+                client.buffers.append((f"at={message.value}", size_bytes))
+            elif isinstance(message.value, bytes):
+                client.buffers.append((f"file={DiskPlace.decode(message.value).path}", size_bytes))
 
     def object_ready(self, client: Client, message: ObjectReady) -> None:
         """An object that a client asked for; reading it, the client comes to hold what is in it."""
@@ -132,14 +129,24 @@ class World:
         """Check a value that was delivered, and adopt the references in it."""
         if client.job not in self.gone_jobs and client.name not in self.kills:
             assert status != Status.LOST, f"{client.name} is told that {name} is lost"
-        if location != INLINE:
+        if location >= 0:
             client.pins[name] += 1
         if status == Status.VALUE:
             known = self.values[name]
-            text = f"@{location}" if location != INLINE else payload.decode()
+            text = self.text_of(payload, location)
             assert text in known, f"{name} was never {text}, but {list(known)}"
             if name in client.held:
                 client.adopt(known[text])
+
+    def text_of(self, payload: bytes, location: int) -> str:
+        """What a value is known by: its text, or where it was first written."""
+        if location == INLINE:
+            return payload.decode()
+        if location >= 0:
+            return f"at={location}"
+        place = DiskPlace.decode(payload)
+        first = self.spilled.get((place.path, place.offset))
+        return f"file={place.path}" if first is None else f"at={first}"
 
     def start(self, client: Client) -> None:
         """A worker starts the next task in its line."""
@@ -150,7 +157,8 @@ class World:
         assert message.attempt == spec.starts, (
             f"{spec.name} has begun {spec.starts} times before attempt {message.attempt}"
         )
-        assert message.attempt <= spec.retries, f"{spec.name} is tried too often"
+        killed_for_memory = self.starved and spec.retries
+        assert message.attempt <= spec.retries or killed_for_memory, f"{spec.name} is tried too often"
         spec.starts += 1
         if spec.actor and spec.actor != spec.name and client.concurrency == 1 and not message.attempt:
             assert client.last_started.get(spec.caller, -1) < spec.sequence, f"{spec.name} is out of order"
@@ -160,7 +168,7 @@ class World:
         for name, value in zip(spec.deps, message.values, strict=True):
             self.look_at(client, name, value[0], value[1], value[2])
             for text, contained in self.values.get(name, {}).items():
-                if value[0] == Status.VALUE and text in (value[1].decode(), f"@{value[2]}"):
+                if value[0] == Status.VALUE and text == self.text_of(value[1], value[2]):
                     client.adopt(contained)
         client.adopt(spec.borrows)
 

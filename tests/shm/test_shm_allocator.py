@@ -3,6 +3,9 @@ change."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +15,7 @@ from localray.shm.allocator import ALIGNMENT_BYTES, Allocator, rounded
 CAPACITY_BYTES = 64 * 40
 
 
-def test_first_fit_and_alignment() -> None:
+def test_best_fit_and_alignment() -> None:
     allocator = Allocator(1024)
     assert [allocator.allocate(size) for size in (1, 64, 65, 0)] == [0, 64, 128, 256]
     assert allocator.used_bytes == 320
@@ -58,6 +61,7 @@ def test_against_a_model(steps: list[int]) -> None:
     allocator = Allocator(CAPACITY_BYTES)
     taken = [False] * (CAPACITY_BYTES // ALIGNMENT_BYTES)
     held: list[tuple[int, int]] = []
+    touched = 0
     for step in steps:
         if step < 0:
             if held:
@@ -66,9 +70,10 @@ def test_against_a_model(steps: list[int]) -> None:
                 mark(taken, offset, size_bytes, False)
         else:
             offset_or_none = allocator.allocate(step)
-            assert offset_or_none == first_fit(taken, rounded(step))
+            assert offset_or_none == best_fit(taken, touched, rounded(step))
             if offset_or_none is not None:
                 mark(taken, offset_or_none, step, True)
+                touched = max(touched, offset_or_none + rounded(step))
                 held.append((offset_or_none, step))
         assert allocator.gaps() == runs(taken)
         assert allocator.used_bytes == sum(taken) * ALIGNMENT_BYTES
@@ -98,5 +103,103 @@ def runs(taken: list[bool]) -> list[tuple[int, int]]:
     return found
 
 
-def first_fit(taken: list[bool], size: int) -> int | None:
-    return next((offset for offset, gap in runs(taken) if gap >= size), None)
+def best_fit(taken: list[bool], touched: int, size: int) -> int | None:
+    """The smallest gap of what has been used before, the lowest of equal ones; else the end of it and what follows."""
+    gaps = [(min(gap, touched - offset), offset) for offset, gap in runs(taken) if offset < touched]
+    fitting = [(gap, offset) for gap, offset in gaps if gap >= size]
+    if fitting:
+        return min(fitting)[1]
+    return next((offset for offset, gap in runs(taken) if offset + gap == CAPACITY_BYTES and gap >= size), None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 20)), max_size=80))
+def test_cold_and_warm_gaps_against_a_model(steps: list[tuple[int, int]]) -> None:
+    """Whole ranges, parts of ranges and cooling, block by block: a block is warm when it was used and is free, until it is
+    given back."""
+    allocator = Allocator(CAPACITY_BYTES)
+    taken: set[int] = set()
+    warm: set[int] = set()
+    for kind, number in steps:
+        if kind <= 2:
+            offset = allocator.allocate(number * ALIGNMENT_BYTES)
+            if offset is not None:
+                blocks = set(range(offset // ALIGNMENT_BYTES, offset // ALIGNMENT_BYTES + number))
+                assert not blocks & taken
+                taken |= blocks
+                warm -= blocks
+        elif kind <= 4 and taken:
+            block = sorted(taken)[number % len(taken)]
+            allocator.free(block * ALIGNMENT_BYTES, 1)
+            taken.remove(block)
+            warm.add(block)
+        elif kind == 5:
+            before = allocator.gaps()
+            for offset, size_bytes in allocator.cool(number * ALIGNMENT_BYTES, ALIGNMENT_BYTES):
+                blocks = set(range(offset // ALIGNMENT_BYTES, (offset + size_bytes) // ALIGNMENT_BYTES))
+                assert not blocks & taken and blocks & warm
+                warm -= blocks
+                assert allocator.is_free(offset, size_bytes)
+            assert allocator.gaps() == before
+        assert allocator.used_bytes == len(taken) * ALIGNMENT_BYTES
+        assert allocator.warm_bytes >= len(warm) * ALIGNMENT_BYTES
+        assert sum(gap for _, gap in allocator.gaps()) == allocator.free_bytes
+    assert all(allocator.is_free(block * 64, 64) is (block not in taken) for block in range(CAPACITY_BYTES // 64))
+
+
+def test_cooling_takes_the_highest_and_a_cold_end_is_used_last() -> None:
+    allocator = Allocator(64 * 100)
+    places = [allocator.allocate(64 * 10) for _ in range(5)]
+    for index in (1, 3, 4):
+        place = places[index]
+        assert place is not None
+        allocator.free(place, 64 * 10)
+    assert allocator.warm_bytes == 64 * 30
+    assert allocator.cool(64, 64) == [(64 * 30, 64 * 20)]
+    assert (allocator.warm_bytes, allocator.touched_bytes) == (64 * 10, 64 * 30)
+    assert allocator.allocate(64 * 5) == 64 * 10
+    assert allocator.allocate(64 * 6) == 64 * 30
+
+
+MIB = 1 << 20
+
+
+def churn(random: Random) -> Iterator[int]:
+    """Mixed sizes, each freed at a random moment: a positive number allocates so many bytes, -n frees the n-th last."""
+    for _ in range(3000):
+        yield (
+            random.choice((1 << 17, MIB, 3 * MIB + 17, 10 * MIB)) if random.random() < 0.5 else -random.randrange(1, 60)
+        )
+
+
+def rounds(random: Random) -> Iterator[int]:
+    """A loop that replaces a few large values by slightly different ones, as training loops do."""
+    for _ in range(1000):
+        yield 8 * MIB + random.randrange(MIB)
+        yield -6
+
+
+def shuffle(random: Random) -> Iterator[int]:
+    """Many small parts made, then consumed in another order while large results are made."""
+    for _ in range(20):
+        yield from [random.randrange(1 << 17, 1 << 19) for _ in range(64)]
+        for _ in range(64):
+            yield -random.randrange(1, 100)
+        yield 16 * MIB
+        yield -3
+
+
+@pytest.mark.parametrize(("trace", "bound"), [(churn, 1.6), (rounds, 1.4), (shuffle, 1.5)])
+def test_fragmentation_is_bounded(trace: Callable[[Random], Iterator[int]], bound: float) -> None:
+    """How much more memory is touched than was ever in use at once."""
+    allocator = Allocator(1 << 40)
+    held: list[tuple[int, int]] = []
+    peak = 0
+    for step in trace(Random(1)):
+        if step > 0:
+            place = allocator.allocate(step)
+            assert place is not None
+            held.append((place, step))
+            peak = max(peak, allocator.used_bytes)
+        elif len(held) >= -step:
+            allocator.free(*held.pop(step))
+    assert allocator.touched_bytes <= bound * peak

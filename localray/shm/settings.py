@@ -1,0 +1,18 @@
+"""The settings of a node's object store, as they travel from `init` to the kernel. Plain data."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class StoreSettings(NamedTuple):
+    """How a node's store spills. Ray's names and defaults; without directories, or with ``spills`` false, nothing goes
+    to disk."""
+
+    directories: tuple[str, ...] = ()
+    spills: bool = True
+    min_spilling_size: int = 100 << 20
+    object_spilling_threshold: float = 0.8
+    oom_grace_period_s: float = 2.0
+    verbose_spill_logs: int = 2 << 30
+    max_fused_object_count: int = 2000

@@ -1,0 +1,63 @@
+"""What a session is told about its object store, by Ray's names: keywords of `init`, ``_system_config``, and variables
+``RAY_<name>``.
+
+Must not live here: what the settings mean (`localray.kernel.store_records.StoreSettings` and the kernel).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from localray.host import temporary_directory
+from localray.shm.session_directories import PREFIX
+from localray.shm.settings import StoreSettings
+
+
+def store_settings(
+    spilling_directory: str | None, system_config: Mapping[str, object], session_name: str
+) -> StoreSettings:
+    """The settings of a session's store; its directories have the session's name in theirs.
+
+    Raises:
+        KeyError, ValueError, TypeError: as Ray, when the configuration is not one.
+    """
+
+    def setting(name: str, default: object) -> object:
+        return system_config.get(name, os.environ.get(f"RAY_{name}", default))
+
+    def number(name: str, default: float) -> float:
+        value = setting(name, default)
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} must be a number, got {value!r}.") from None
+
+    defaults = StoreSettings()
+    roots = [spilling_directory] if spilling_directory else _configured_roots(setting("object_spilling_config", ""))
+    enabled = str(setting("automatic_object_spilling_enabled", True))
+    return StoreSettings(
+        directories=tuple(str(Path(root).absolute() / f"{PREFIX}{session_name}") for root in roots),
+        spills=enabled.lower() in ("true", "1"),
+        min_spilling_size=int(number("min_spilling_size", defaults.min_spilling_size)),
+        object_spilling_threshold=number("object_spilling_threshold", defaults.object_spilling_threshold),
+        oom_grace_period_s=number("oom_grace_period_s", defaults.oom_grace_period_s),
+        verbose_spill_logs=int(number("verbose_spill_logs", defaults.verbose_spill_logs)),
+        max_fused_object_count=max(1, int(number("max_fused_object_count", defaults.max_fused_object_count))),
+    )
+
+
+def _configured_roots(text: object) -> list[str]:
+    """Where files may be spilled to, by Ray's ``object_spilling_config``; else where temporary files go."""
+    if not text:
+        return [str(temporary_directory())]
+    config = json.loads(str(text))
+    if config["type"] != "filesystem":
+        raise ValueError(f"Unknown external storage type: {config['type']}. Only 'filesystem' is there.")
+    paths = config["params"]["directory_path"]
+    roots = [paths] if isinstance(paths, str) else list(paths)
+    if not roots or not all(isinstance(root, str) and root for root in roots):
+        raise ValueError(f"directory_path must be a path or a list of paths, got {paths!r}.")
+    return roots

@@ -13,6 +13,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     # Written out for type checkers; at run time each is loaded when it is first used, by the table below.
+    import cloudpickle as cloudpickle
+
+    from localray import _private as _private
     from localray import actor as actor
     from localray import exceptions as exceptions
     from localray import remote_function as remote_function

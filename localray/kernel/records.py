@@ -283,7 +283,6 @@ class ClientRecord:
     buffers: dict[int, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     asked_to_drop_views: bool = False
-    functions: dict[bytes, None] = field(default_factory=dict)
     worker: WorkerRecord | None = None
     process_id: int = 0
 
@@ -313,6 +312,7 @@ class SchedulingClass:
     is_actor: bool
     queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
     queued: int = 0
+    taken: int = 0
     leased: dict[int, WorkerRecord] = field(default_factory=dict)
     mean_duration_s: float = -1.0
     warned: bool = False

@@ -76,7 +76,6 @@ def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriv
 def _define_function(tables: Tables, client: ClientRecord, message: DefineFunction) -> None:
     if message.function_id not in tables.functions:
         tables.functions[message.function_id] = message
-        client.functions[message.function_id] = None
         # What a closure captured is needed for as long as the function may run: for the rest of the session.
         objects.acquire(tables, message.contained)
 

@@ -35,6 +35,8 @@ AHEAD_WINDOW_S = 0.002
 AHEAD_LIMIT = 64
 HELD_UP_AFTER_S = 0.005
 MEAN_WEIGHT = 0.2
+SHALLOW_EVERY = 8
+"""While no worker is stalled, one task in so many is the shallowest instead of the deepest."""
 
 
 def class_of(tables: Tables, task: TaskRecord) -> SchedulingClass:
@@ -93,9 +95,9 @@ def withdraw(tables: Tables, task: TaskRecord) -> None:
 
 
 def next_task(group: SchedulingClass) -> TaskRecord | None:
-    """The task whose turn it is, left where it is: the oldest of the deepest."""
+    """The task whose turn it is, left where it is: the oldest of one depth."""
     while group.queues:
-        depth = max(group.queues) if len(group.queues) > 1 else next(iter(group.queues))
+        depth = next_depth(group) if len(group.queues) > 1 else next(iter(group.queues))
         queue = group.queues[depth]
         while queue:
             if not queue[0].cancelled:
@@ -105,10 +107,22 @@ def next_task(group: SchedulingClass) -> TaskRecord | None:
     return None
 
 
+def next_depth(group: SchedulingClass) -> int:
+    """The deepest; now and then the shallowest, or tasks that go on submitting deeper ones would keep it out for ever.
+
+    Not while a worker is stalled: it waits for a deeper one, and a shallower one might only stall beside it.
+    """
+    is_shallow_turn = group.taken % SHALLOW_EVERY == SHALLOW_EVERY - 1
+    if is_shallow_turn and not any(worker.stalled for worker in group.leased.values()):
+        return min(group.queues)
+    return max(group.queues)
+
+
 def take_next(group: SchedulingClass, task: TaskRecord) -> None:
     """Remove the task that `next_task` gave."""
     group.queues[task.depth].popleft()
     group.queued -= 1
+    group.taken += 1
 
 
 def capacity_freed(tables: Tables) -> None:

@@ -3,9 +3,12 @@ and ``tests/api/typed_program.py`` with it; here only the difference is tested, 
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
+
+import localray
 
 PROGRAM = """
 from typing import Any
@@ -39,3 +42,11 @@ def test_a_program_checks_without_the_plugin(tmp_path: Path) -> None:
     options = ["--strict", "--config-file=", f"--cache-dir={tmp_path / 'cache'}", "--follow-imports=silent"]
     found, complaints, code = api.run([*options, str(program)])
     assert (code, complaints) == (0, ""), found
+
+
+def test_every_name_of_the_package_has_a_type() -> None:
+    """Names are found by a table at run time, and by imports that only type checkers read: one must not lag behind."""
+    tree = ast.parse(Path(localray.__file__).read_text())
+    [for_checkers] = [node for node in tree.body if isinstance(node, ast.If)]
+    typed = {alias.asname for node in for_checkers.body for alias in getattr(node, "names", ())}
+    assert typed - {"cloudpickle"} == {*localray._HOME, *localray._MODULES}

@@ -157,6 +157,7 @@ def init(
         seed: of every random decision of the session.
         _memory: bytes that tasks may ask for with ``memory=``; by default the machine's less the object store's.
         object_spilling_directory: where objects go that the store has no room for; by default the temporary directory.
+            With "" nothing goes to disk, and a full store is an `ObjectStoreFullError`.
         _system_config: Ray's internal settings; those about the object store are followed, see
             `localray.store_settings`, the others ignored.
         ignored: Ray's other keywords; accepted where they mean nothing on one machine.

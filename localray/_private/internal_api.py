@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from localray._private.memory_table import Entry, GroupBy, SortBy, choose, format_table, format_totals
+from localray._private.memory_table import Entry, GroupBy, SortBy, StoreTotals, choose, format_table, format_totals
 from localray.exceptions import RaySystemError
 from localray.object_ref import ObjectRef
 from localray.protocol import Query
@@ -48,8 +48,7 @@ def store_stats_summary() -> str:
     answer = require_session("asking for the store").ask(Query.STORE)
     if not isinstance(answer, tuple):
         raise RaySystemError("the head described its store wrongly")
-    used_bytes, capacity_bytes, objects = answer
-    return format_totals(used_bytes, capacity_bytes, objects)
+    return format_totals(StoreTotals(*answer))
 
 
 def _entries() -> list[Entry]:

@@ -56,6 +56,18 @@ class Entry(NamedTuple):
     status: str
     attempt: int
     site: str
+    is_spilled: int
+
+
+class StoreTotals(NamedTuple):
+    """All nodes' stores together, as the kernel tells of them."""
+
+    used_bytes: int
+    capacity_bytes: int
+    objects: int
+    spilled_bytes: int
+    spilled_objects: int
+    spilling_took_s: float
 
 
 Choice = TypeVar("Choice", GroupBy, SortBy)
@@ -112,13 +124,20 @@ def format_table(
     return "".join(parts)
 
 
-def format_totals(used_bytes: int, capacity_bytes: int, objects: int) -> str:
-    """The store's totals."""
-    full = round(100 * used_bytes / max(1, capacity_bytes), 2)
-    return (
+def format_totals(totals: StoreTotals) -> str:
+    """The store's totals, in Ray's words."""
+    full = round(100 * totals.used_bytes / max(1, totals.capacity_bytes), 2)
+    text = (
         "--- Aggregate object store stats across all nodes ---\n"
-        f"Plasma memory usage {used_bytes // _MIB} MiB, {objects} objects, {full}% full, {full}% needed\n"
+        f"Plasma memory usage {totals.used_bytes // _MIB} MiB, {totals.objects} objects, {full}% full, {full}% needed\n"
     )
+    if totals.spilling_took_s > 0:
+        bytes_per_s = totals.spilled_bytes / totals.spilling_took_s
+        text += (
+            f"Spilled {totals.spilled_bytes // _MIB} MiB, {totals.spilled_objects} objects, "
+            f"avg write throughput {int(bytes_per_s / _MIB)} MiB/s\n"
+        )
+    return text
 
 
 def _sorted(entries: Sequence[Entry], sort_by: SortBy) -> list[Entry]:
@@ -161,10 +180,16 @@ def _cells(entry: Entry, unit: str, scale: int) -> list[str]:
         _site(entry),
         entry.status,
         str(entry.attempt),
-        "?" if entry.size_bytes < 0 else f"{entry.size_bytes / scale} {unit}",
+        _size(entry, unit, scale),
         entry.kind,
         entry.object_id.hex(),
     ]
+
+
+def _size(entry: Entry, unit: str, scale: int) -> str:
+    if entry.size_bytes < 0:
+        return "?"
+    return f"{entry.size_bytes / scale} {unit}" + (" (spilled)" if entry.is_spilled else "")
 
 
 def _site(entry: Entry) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord, ObjectState, TaskState
 from localray.kernel.tables import Tables
-from localray.protocol import INLINE, RecordSite, ReferenceKind, ReplyValue
+from localray.protocol import ON_DISK, RecordSite, ReferenceKind, ReplyValue
 
 _CREATION_PREFIX = b"\xff" * 4
 _SPARE_SITES = 1000
@@ -34,6 +34,7 @@ class Row(NamedTuple):
     status: str
     attempt: int
     site: str
+    is_spilled: int
 
 
 def record_site(tables: Tables, client: ClientRecord, message: RecordSite) -> None:
@@ -85,6 +86,7 @@ def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: Refere
         "-" if kind is ReferenceKind.ACTOR_HANDLE else status,
         1 if task is None else task.attempt + 1,
         tables.sites.get(record.object_id, {}).get(client.number, ""),
+        int(record.location == ON_DISK),
     )
 
 
@@ -117,10 +119,19 @@ def needed_by_tasks(tables: Tables) -> dict[bytes, set[int]]:
 
 
 def store(tables: Tables) -> ReplyValue:
-    """``(bytes used, bytes in all, objects in the store)`` of all nodes together."""
+    """``(bytes used, bytes in all, objects in memory, bytes spilled, objects spilled, seconds that took)`` of all
+    nodes together."""
     nodes = tables.nodes.values()
     return (
         sum(node.store_used_bytes for node in nodes),
         sum(node.store_capacity_bytes for node in nodes),
-        sum(1 for record in tables.objects.values() if record.location != INLINE),
+        sum(1 for record in tables.objects.values() if record.location >= 0),
+        sum(node.store.spilled_bytes for node in nodes),
+        sum(node.store.spilled_objects for node in nodes),
+        sum(node.store.spilling_took_s for node in nodes),
     )
+
+
+def site_of(tables: Tables, object_id: bytes) -> str:
+    """Where the first reference to an object was made; empty where nobody keeps that."""
+    return next(iter(tables.sites.get(object_id, {}).values()), "")

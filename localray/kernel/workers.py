@@ -147,11 +147,10 @@ def retire(tables: Tables, worker: WorkerRecord, reason: str) -> None:
 
 
 def kill(tables: Tables, worker: WorkerRecord, reason: str) -> None:
-    """End a worker's process at once. It may be running on still when the next reason to kill it comes."""
+    """End a worker's process at once. It may be asked for twice: of one that runs out of memory, a task is cancelled."""
     if worker.killed:
         return
-    worker.killed = True
-    worker.stopping = True
+    worker.killed = worker.stopping = True
     if worker in worker.node.idle:
         worker.node.idle.remove(worker)
     tables.log.note(worker.number, worker.state, f"kill: {reason}")

@@ -78,3 +78,15 @@ def test_without_a_session_there_is_nothing_to_tell() -> None:
         memory_summary()
     with pytest.raises(ray.exceptions.RaySystemError):
         global_gc()
+
+
+def test_the_table_tells_what_is_spilled() -> None:
+    ray.init(num_cpus=1, engine="sim", object_store_memory=80 * 2**20)
+    try:
+        references = [ray.put(b"x" * 30_000_000) for _ in range(4)]
+        text = memory_summary()
+        assert "B (spilled)" in text
+        assert re.search(r"Spilled \d+ MiB, \d+ objects, avg write throughput \d+ MiB/s", text)
+        assert len(references) == 4
+    finally:
+        ray.shutdown()

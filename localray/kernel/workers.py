@@ -147,7 +147,7 @@ def retire(tables: Tables, worker: WorkerRecord, reason: str) -> None:
 
 
 def kill(tables: Tables, worker: WorkerRecord, reason: str) -> None:
-    """End a worker's process at once. It may be asked for twice: of one that runs out of memory, a task is cancelled."""
+    """End a worker's process at once. It may be asked for twice: for want of memory, and for a task cancelled on it."""
     if worker.killed:
         return
     worker.killed = worker.stopping = True

@@ -239,11 +239,19 @@ class ReserveBuffer(NamedTuple):
     size_bytes: int
 
 
+class LeaseBuffer(NamedTuple):
+    """Ask for a range to cut several objects' buffers from, each of about so many bytes, without a request for each.
+    Answered at once by `Reply`: its location and its size, or None where room is too short for that."""
+
+    request: int
+    size_bytes: int
+
+
 class AbandonBuffer(NamedTuple):
-    """Give back a reserved buffer that will not become an object (its writer failed); ``payload`` says which when it is
-    on disk."""
+    """Give back reserved or leased room that will not become an object; ``payload`` says which when it is on disk."""
 
     location: int
+    size_bytes: int
     payload: bytes = b""
 
 
@@ -442,7 +450,8 @@ class Notice(NamedTuple):
 
 
 class DropViews(NamedTuple):
-    """The store is short of room: let go of the views that are only kept in case somebody reads again."""
+    """The store is short of room: let go of the views that are only kept in case somebody reads again, and of leased
+    room that nothing is in."""
 
 
 class Exit(NamedTuple):
@@ -460,6 +469,7 @@ ClientMessage: TypeAlias = (
     | SubmitCall
     | PutObject
     | ReserveBuffer
+    | LeaseBuffer
     | AbandonBuffer
     | ObjectDamaged
     | GetObjects
@@ -504,6 +514,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     SubmitCall,
     PutObject,
     ReserveBuffer,
+    LeaseBuffer,
     AbandonBuffer,
     ObjectDamaged,
     GetObjects,

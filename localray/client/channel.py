@@ -59,6 +59,9 @@ class Channel(Protocol):
     def queue(self, message: ClientMessage) -> None:
         """Queue a message that leaves with the next flush; never sends by itself."""
 
+    def take_back(self, message: ClientMessage) -> bool:
+        """Unsend a message that makes an object, if it has not left and nothing behind it may speak of that object."""
+
     def flush(self) -> bool:
         """Send what is queued now; returns whether there was anything."""
 

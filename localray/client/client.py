@@ -92,8 +92,10 @@ class Client:
         self.number = number
         self.node_id = node_id
         self.namespace = namespace
+        self.new_request_number = itertools.count(1).__next__
+        self.reservations = Reservations(channel, self.new_request_number)
         self.completions = Completions(self)
-        self.references = ReferenceTable(channel, self.completions)
+        self.references = ReferenceTable(channel, self.completions, self.reservations.abandon)
         self.on_worker_message: MessageHandler | None = None
         self.cancelled_tasks: set[bytes] = set()
         self.stalls = False
@@ -104,8 +106,6 @@ class Client:
         self._notify = notify
         self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
-        self.new_request_number = itertools.count(1).__next__
-        self.reservations = Reservations(channel, self.new_request_number)
         self._task_numbers = itertools.count(1)
         self._template_numbers = itertools.count(1)
         self._function_numbers = itertools.count(1)
@@ -175,7 +175,9 @@ class Client:
         reference = self.references.declare(object_id)
         if location == INLINE:
             self.references.entries[object_id].value = (status, payload, location, size_bytes)
-        self.channel.send(PutObject(object_id, status, payload, location, size_bytes, contained))
+        message = PutObject(object_id, status, payload, location, size_bytes, contained)
+        self.references.entries[object_id].put = message
+        self.channel.send(message)
         return reference
 
     def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
@@ -202,7 +204,7 @@ class Client:
             serialized.write_into(target)
             payload = room.payload_with(checksum_of(target) if self.checksums else b"")
         except BaseException:
-            self.reservations.abandon(room)
+            self.reservations.abandon(room.location, size_bytes, room.payload)
             raise
         return (Status.VALUE.value, payload, room.location, size_bytes, serialized.contained)
 
@@ -461,6 +463,7 @@ class Client:
                 waiter.fire()
         elif kind is DropViews:
             self.references.drop_views(0)
+            self.reservations.give_lease_back()
         elif kind is Notice:
             self._notify(message.text)  # type: ignore[union-attr]
         elif self.on_worker_message is not None:

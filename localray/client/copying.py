@@ -18,7 +18,10 @@ MOST_THREADS = 4
 
 def copy_into(target: memoryview, source: memoryview) -> None:
     """Copy bytes; both are flat and of the same length."""
-    threads = min(MOST_THREADS, default_cpu_count()) if target.nbytes >= SHARED_FROM_BYTES else 1
+    if target.nbytes < SHARED_FROM_BYTES:
+        target[:] = source
+        return
+    threads = min(MOST_THREADS, default_cpu_count())
     # numpy copies without Python's lock, a memoryview does not; where the value is no array it may not be there at all.
     numpy = sys.modules.get("numpy")
     if threads == 1 or numpy is None:

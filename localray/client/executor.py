@@ -24,7 +24,6 @@ from localray.client.values import load
 from localray.exceptions import RaySystemError
 from localray.protocol import (
     INLINE,
-    AbandonBuffer,
     ActorExiting,
     CallMode,
     CancelRunning,
@@ -292,7 +291,7 @@ class Executor:
         except BaseException:
             for outcome in outcomes:
                 if outcome[2] != INLINE:
-                    self.client.channel.queue(AbandonBuffer(outcome[2], outcome[1]))
+                    self.client.reservations.abandon(outcome[2], outcome[3], outcome[1])
             raise
         return tuple(outcomes)
 

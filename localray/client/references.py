@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from localray.client import creation_sites
 from localray.client.channel import Channel, Waiter
 from localray.object_ref import ObjectRef
-from localray.protocol import AddReferences, DropReferences, RecordSite, UnpinObjects, Value
+from localray.protocol import INLINE, AddReferences, DropReferences, PutObject, RecordSite, UnpinObjects, Value
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -30,12 +30,13 @@ VIEWS_KEPT = 4
 class Entry:
     """What this process knows of one object that it refers to."""
 
-    __slots__ = ("asked", "callbacks", "count", "value", "view", "waiters")
+    __slots__ = ("asked", "callbacks", "count", "put", "value", "view", "waiters")
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.value: Value | None = None
         self.view: memoryview | None = None
+        self.put: PutObject | None = None
         self.asked = False
         self.waiters: list[Waiter] | None = None
         self.callbacks: list[Callable[[], None]] | None = None
@@ -49,13 +50,20 @@ class ValueSource(Protocol):
 
 
 class ReferenceTable:
-    """The references of one client."""
+    """The references of one client.
 
-    def __init__(self, channel: Channel, source: ValueSource) -> None:
+    Args:
+        channel: to the kernel.
+        source: of values.
+        abandon: gives room in the store back that did not become an object.
+    """
+
+    def __init__(self, channel: Channel, source: ValueSource, abandon: Callable[[int, int, bytes], None]) -> None:
         self.lock = threading.RLock()
         self.entries: dict[bytes, Entry] = {}
         self._channel = channel
         self._source = source
+        self._abandon = abandon
         self._released: deque[bytes] = deque()
         self._unpinned: deque[bytes] = deque()
         self._pinned_for_ever: set[bytes] = set()
@@ -141,10 +149,20 @@ class ReferenceTable:
                 entry.count -= 1
                 if entry.count == 0:
                     del entries[object_id]
-                    dropped.append(object_id)
+                    if entry.put is None or not self._take_back(entry.put):
+                        dropped.append(object_id)
             if dropped:
                 # Inside the lock: an `AddReferences` for the same id by another thread must not overtake it.
                 self._channel.queue(DropReferences(tuple(dropped)))
+
+    def _take_back(self, put: PutObject) -> bool:
+        """An object that dies before anybody was told of it never was: its room is used again at once, while it is in
+        this CPU's caches. Returns whether that was so."""
+        if not self._channel.take_back(put):
+            return False
+        if put.location != INLINE:
+            self._abandon(put.location, put.size_bytes, put.payload)
+        return True
 
     def pickled_out_of_band(self, object_id: bytes) -> None:
         """A reference left by a way nobody counts: keep the object for as long as this process lives (Ray's rule)."""

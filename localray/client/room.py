@@ -1,17 +1,25 @@
-"""A client asks for room for a large object, and gets back what it will not use.
+"""A client asks for room for a large object, and gives back what it will not use.
 
 Room may be long in coming, and whoever waits for it may be interrupted; what is then granted all the same is given back
-at once, so that no interrupt loses memory. Must not live here: what is written into it.
+at once, so that no interrupt loses memory. Objects of up to a few megabytes are cut from a lease, for which nobody need
+be asked; what was cut and did not become an object is cut again. Must not live here: what is written into it.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from localray.client.channel import Channel, Store, Waiter
 from localray.client.values import error_of
-from localray.protocol import INLINE, ON_DISK, AbandonBuffer, DiskPlace, ReserveBuffer, text_payload
+from localray.protocol import INLINE, ON_DISK, AbandonBuffer, DiskPlace, LeaseBuffer, ReserveBuffer, text_payload
+from localray.shm.allocator import Allocator
+
+LEASED_UP_TO_BYTES = 8 << 20
+"""A larger object takes longer to copy than to ask for."""
+UNASKED_AFTER_REFUSAL = 64
+"""After a refusal so many objects are not tried to be leased for: room is short, and asking costs a round trip."""
 
 
 class Room(NamedTuple):
@@ -34,6 +42,48 @@ class Room(NamedTuple):
         return checksum
 
 
+class Lease:
+    """A range of the arena that this client may cut objects from."""
+
+    def __init__(self, location: int, size_bytes: int) -> None:
+        self.location = location
+        self._allocator = Allocator(size_bytes)
+        # The piece that came back last, and its size: the next object is often as large, and its bytes are in caches.
+        self._spare = (0, 0)
+
+    def allocate(self, size_bytes: int) -> int | None:
+        """A location for an object, or None when the lease has no such gap."""
+        spare, spare_bytes = self._spare
+        if spare_bytes == size_bytes:
+            self._spare = (0, 0)
+            return spare
+        offset = self._allocator.allocate(size_bytes)
+        if offset is None and spare_bytes:
+            self._free_spare()
+            offset = self._allocator.allocate(size_bytes)
+        return None if offset is None else self.location + offset
+
+    def holds(self, location: int) -> bool:
+        """Whether a location was cut from this lease."""
+        return 0 <= location - self.location < self._allocator.capacity_bytes
+
+    def free(self, location: int, size_bytes: int) -> None:
+        """What was cut did not become an object."""
+        self._free_spare()
+        self._spare = (location, size_bytes)
+
+    def _free_spare(self) -> None:
+        location, size_bytes = self._spare
+        if size_bytes:
+            self._spare = (0, 0)
+            self._allocator.free(location - self.location, size_bytes)
+
+    def gaps(self) -> list[tuple[int, int]]:
+        """What nothing was cut from, as pairs of location and size."""
+        self._free_spare()
+        return [(self.location + offset, size_bytes) for offset, size_bytes in self._allocator.gaps()]
+
+
 class Reservations:
     """The requests for room of one client.
 
@@ -46,7 +96,11 @@ class Reservations:
         self._channel = channel
         self._number = number
         self._waiting: dict[int, Waiter] = {}
-        self._unwanted: set[int] = set()
+        self._unwanted: dict[int, int] = {}
+        self._lease: Lease | None = None
+        # Re-entrant: what dies in the middle of this may lead back here by the garbage collector.
+        self._lock = threading.RLock()
+        self._unasked = 0
 
     def reserve(self, size_bytes: int) -> Room:
         """Wait for room.
@@ -54,17 +108,53 @@ class Reservations:
         Raises:
             ObjectStoreFullError, OutOfDiskError: there is none, and none can be made.
         """
+        if size_bytes <= LEASED_UP_TO_BYTES:
+            location = self._from_lease(size_bytes)
+            if location is not None:
+                return Room(location, b"")
+        return _room(self._ask(lambda number: ReserveBuffer(number, size_bytes), size_bytes))
+
+    def _from_lease(self, size_bytes: int) -> int | None:
+        """A piece of the lease, or of another where this one has no room left; None where none is granted."""
+        with self._lock:
+            location = None if self._lease is None else self._lease.allocate(size_bytes)
+            if location is not None:
+                return location
+            if self._unasked:
+                self._unasked -= 1
+                return None
+        answer = self._ask(lambda number: LeaseBuffer(number, size_bytes), 0)
+        if answer is None:
+            self._unasked = UNASKED_AFTER_REFUSAL
+            return None
+        with self._lock:
+            self.give_lease_back()
+            self._lease = Lease(*cast("tuple[int, int]", answer))
+            return self._lease.allocate(size_bytes)
+
+    def give_lease_back(self) -> None:
+        """Give back what of the lease nothing is in; what is being written there is still ours."""
+        with self._lock:
+            lease, self._lease = self._lease, None
+        if lease is not None:
+            for location, size_bytes in lease.gaps():
+                self._channel.queue(AbandonBuffer(location, size_bytes))
+            self._channel.soon()
+
+    def _ask(self, make: Callable[[int], ReserveBuffer | LeaseBuffer], size_bytes: int) -> object:
+        """Ask and wait for the answer. If the wait is cut short, what is granted then is given back: so many bytes, or
+        what the answer says."""
         number = self._number()
         waiter = self._waiting[number] = Waiter()
         try:
-            self._channel.send(ReserveBuffer(number, size_bytes))
+            self._channel.send(make(number))
             self._channel.wait(waiter, None)
         except BaseException:
-            self._unwanted.add(number)
+            self._unwanted[number] = size_bytes
             if waiter.ready:
                 self._give_back(number, waiter.reply)
             raise
-        return _room(waiter.reply)
+        return waiter.reply
 
     def answered(self, number: int, value: object) -> bool:
         """Take in a reply, if it is to one of these requests; on whichever thread reads."""
@@ -79,16 +169,23 @@ class Reservations:
 
     def _give_back(self, number: int, value: object) -> None:
         """Who waited is gone. Two threads may find that out at the same moment; one of them gives it back."""
-        try:
-            self._unwanted.remove(number)
-        except KeyError:
+        size_bytes = self._unwanted.pop(number, None)
+        if size_bytes is None:
             return
-        if not isinstance(value, tuple):
-            self.abandon(_room(value))
+        if isinstance(value, int):
+            self.abandon(value, size_bytes)
+        elif isinstance(value, bytes):
+            self.abandon(ON_DISK, size_bytes, value)
+        elif isinstance(value, tuple) and isinstance(value[1], int):
+            self.abandon(*cast("tuple[int, int]", value))
 
-    def abandon(self, room: Room) -> None:
-        """Give back what will not become an object."""
-        self._channel.queue(AbandonBuffer(room.location, room.payload))
+    def abandon(self, location: int, size_bytes: int, payload: bytes = b"") -> None:
+        """Give back what will not become an object; to the lease it was cut from, if we still have that."""
+        with self._lock:
+            if self._lease is not None and self._lease.holds(location):
+                self._lease.free(location, size_bytes)
+                return
+        self._channel.queue(AbandonBuffer(location, size_bytes, payload))
         self._channel.soon()
 
 

@@ -14,7 +14,7 @@ def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
     task_id, outcomes, duration_s, retryable = message
     for outcome in outcomes:
         if outcome[2] != INLINE:
-            objects.claim_buffer(tables, client, outcome[2], outcome[1])
+            objects.claim_buffer(tables, client, outcome[2], outcome[3], outcome[1])
     worker = client.worker
     task = tables.tasks.get(task_id)
     if worker is None or task is None or task.worker is not worker:

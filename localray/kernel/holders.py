@@ -46,8 +46,7 @@ def usage(tables: Tables, store: StoreRecord) -> str:
         for record in nlargest(_SHOWN, here, key=lambda record: record.size_bytes)
     ]
     text = "The largest: " + "; ".join(parts) if parts else "There is no finished object in it"
-    unwritten = sum(sum(client.buffers.values()) for client in tables.clients.values())
-    return text + (f"; being written: {size(unwritten)}." if unwritten else ".")
+    return text + (f"; being written: {size(store.held_bytes)}." if store.held_bytes else ".")
 
 
 def keepers(tables: Tables, record: ObjectRecord) -> str:

@@ -176,8 +176,11 @@ def check_stores(tables: Tables) -> None:
             if not record.pins:
                 raise tables.broken("bytes that nobody looks at linger", record.object_id)
         check_givable(tables, record)
+    held: Counter[int] = Counter()
     for client in tables.clients.values():
         places.extend(client.buffers.items())
+        for location, size_bytes in client.buffers.items():
+            held[location >> NODE_SHIFT] += rounded(size_bytes)
     end = 0
     for location, size_bytes in sorted(places):
         if location < end:
@@ -188,6 +191,8 @@ def check_stores(tables: Tables) -> None:
         store = node.store
         if store.allocator.used_bytes != used[node.number]:
             raise tables.broken(f"{store.allocator.used_bytes} bytes are taken, {used[node.number]} are known of", 0)
+        if store.held_bytes != held[node.number]:
+            raise tables.broken(f"{store.held_bytes} bytes are held, {held[node.number]} are known of", 0)
         for counted, records in ((store.spillable_bytes, store.spillable), (store.evictable_bytes, store.evictable)):
             if counted != sum(rounded(record.size_bytes) for record in records.values()):
                 raise tables.broken("the bytes that may give way are counted wrong", 0)

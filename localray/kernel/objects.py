@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localray.kernel import spilled, store
+from localray.kernel import leases, spilled, store
 from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import (
     INLINE,
     ON_DISK,
+    AbandonBuffer,
     DiskPlace,
     ObjectReady,
     Outcome,
@@ -37,14 +38,14 @@ def declare(tables: Tables, object_id: bytes, holder: ClientRecord) -> ObjectRec
 def put(tables: Tables, holder: ClientRecord, message: PutObject) -> None:
     """Take in a finished object from its creator."""
     record = declare(tables, message.object_id, holder)
-    claim_buffer(tables, holder, message.location, message.payload)
+    claim_buffer(tables, holder, message.location, message.size_bytes, message.payload)
     deliver(tables, record, message[1:])
 
 
-def claim_buffer(tables: Tables, writer: ClientRecord, location: int, payload: bytes) -> None:
-    """A reserved buffer becomes an object: its writer's death no longer frees it."""
+def claim_buffer(tables: Tables, writer: ClientRecord, location: int, size_bytes: int, payload: bytes) -> None:
+    """Reserved or leased room becomes an object: its writer's death no longer frees it."""
     if location >= 0:
-        if writer.buffers.pop(location, None) is None:
+        if not leases.cut(tables, writer, location, size_bytes):
             raise tables.broken(
                 f"client {writer.number} delivers a buffer at {location} that it did not reserve", writer.number
             )
@@ -52,13 +53,12 @@ def claim_buffer(tables: Tables, writer: ClientRecord, location: int, payload: b
         spilled.claim_file(tables, writer, payload)
 
 
-def abandon_buffer(tables: Tables, writer: ClientRecord, location: int, payload: bytes) -> None:
-    """A reserved buffer will not become an object."""
+def abandon_buffer(tables: Tables, writer: ClientRecord, message: AbandonBuffer) -> None:
+    """Reserved or leased room will not become an object."""
+    location, size_bytes, payload = message
     if location == ON_DISK:
         spilled.abandon_file(tables, writer, DiskPlace.decode(payload).path)
-        return
-    size_bytes = writer.buffers.pop(location, None)
-    if size_bytes is not None:
+    elif leases.cut(tables, writer, location, size_bytes):
         store.release_bytes(tables, location, size_bytes)
 
 
@@ -350,9 +350,9 @@ def drop_client(tables: Tables, client: ClientRecord) -> None:
     pins = [object_id for object_id, count in client.pins.items() for _ in range(count)]
     unpin(tables, client, pins)
     drop_references(tables, client, sorted(client.held))
-    for location, size_bytes in client.buffers.items():
+    for location, size_bytes in list(client.buffers.items()):
+        leases.cut(tables, client, location, size_bytes)
         store.release_bytes(tables, location, size_bytes)
-    client.buffers.clear()
     for path in list(client.files):
         spilled.abandon_file(tables, client, path)
     store.forget_client(tables, client.number)

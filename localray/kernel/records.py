@@ -266,8 +266,8 @@ class NodeRecord:
 
     @property
     def store_used_bytes(self) -> int:
-        """What of its arena is taken."""
-        return self.store.allocator.used_bytes
+        """What of its arena objects take; not what clients hold to write into."""
+        return self.store.allocator.used_bytes - self.store.held_bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -282,6 +282,7 @@ class ClientRecord:
     waits: dict[int, WaitRecord] = field(default_factory=dict)
     buffers: dict[int, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
+    has_lease: bool = False
     asked_to_drop_views: bool = False
     worker: WorkerRecord | None = None
     process_id: int = 0

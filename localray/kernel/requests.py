@@ -14,6 +14,7 @@ from localray.kernel import (
     cancellation,
     deaths,
     inventory,
+    leases,
     objects,
     scheduling,
     store,
@@ -39,6 +40,7 @@ from localray.protocol import (
     FreeObjects,
     GetObjects,
     KillActor,
+    LeaseBuffer,
     ObjectDamaged,
     PutObject,
     RecordSite,
@@ -114,8 +116,12 @@ def _reserve_buffer(tables: Tables, client: ClientRecord, message: ReserveBuffer
     store.reserve(tables, client, message.request, message.size_bytes)
 
 
+def _lease_buffer(tables: Tables, client: ClientRecord, message: LeaseBuffer) -> None:
+    leases.lease(tables, client, message.request, message.size_bytes)
+
+
 def _abandon_buffer(tables: Tables, client: ClientRecord, message: AbandonBuffer) -> None:
-    objects.abandon_buffer(tables, client, message.location, message.payload)
+    objects.abandon_buffer(tables, client, message)
 
 
 def _object_damaged(tables: Tables, client: ClientRecord, message: ObjectDamaged) -> None:
@@ -215,6 +221,7 @@ CLIENT_HANDLERS: Final = cast(
         SubmitCall: _submit_call,
         PutObject: _put_object,
         ReserveBuffer: _reserve_buffer,
+        LeaseBuffer: _lease_buffer,
         AbandonBuffer: _abandon_buffer,
         ObjectDamaged: _object_damaged,
         GetObjects: _get_objects,

@@ -8,7 +8,7 @@ references (`objects`).
 
 from __future__ import annotations
 
-from localray.kernel import cooling, spilling
+from localray.kernel import cooling, leases, spilling
 from localray.kernel.effects import ReleaseBuffer
 from localray.kernel.holders import describe_store, describe_waiting
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord
@@ -58,10 +58,8 @@ def find_room(tables: Tables, store: StoreRecord, size_bytes: int) -> int | None
 
 def grant(tables: Tables, store: StoreRecord, client: ClientRecord, request: int, offset: int, size_bytes: int) -> None:
     """A range is a client's, to write an object into."""
-    location = (store.node << NODE_SHIFT) + offset
-    client.buffers[location] = size_bytes
+    location = leases.hold(store, client, offset, size_bytes)
     store.starving_since_s = None
-    store.peak_bytes = max(store.peak_bytes, store.allocator.used_bytes)
     tables.send(client.number, Reply(request, location))
     spilling.ahead_of_need(tables, store)
 
@@ -110,11 +108,12 @@ def go_without(tables: Tables, store: StoreRecord, reservation: Reservation) -> 
 
 
 def ask_for_views(tables: Tables) -> None:
-    """Clients keep the last views they made, in case somebody reads again: they are to let go of them. Each is asked
-    once, until it is given another."""
+    """Clients keep the last views they made, in case somebody reads again, and leased room: they are to let go of them.
+    Each is asked once, until it is given another."""
     for client in tables.clients.values():
-        if client.pins and not client.asked_to_drop_views:
+        if (client.pins or client.has_lease) and not client.asked_to_drop_views:
             client.asked_to_drop_views = True
+            client.has_lease = False
             tables.send(client.number, DropViews())
 
 

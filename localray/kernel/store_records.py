@@ -63,9 +63,10 @@ class StoreRecord:
 
     Objects in the arena that nobody looks at are in ``spillable`` when that is their only copy and in ``evictable``
     when they have one on disk, least recently used first. ``starving_since_s`` is when the first of those that wait
-    found nothing left to spill; it is kept until there is room in the arena again, so that only the first of many waits
-    out the grace period. ``peak_bytes`` is the most in use since the last look at what could be given back to the
-    system; ``cooling`` what is being given back, piece by piece.
+    found nothing left to spill; it is kept until somebody gets room in the arena again, so that only the first of many
+    waits out the grace period. ``held_bytes`` is room that clients hold and is no object yet; ``peak_bytes`` is the
+    most in use since the last look at what could be given back to the system; ``cooling`` what is being given back,
+    piece by piece.
     """
 
     node: int
@@ -82,6 +83,7 @@ class StoreRecord:
     next_directory: int = 0
     refused_until_s: dict[int, float] = field(default_factory=dict)
     starving_since_s: float | None = None
+    held_bytes: int = 0
     peak_bytes: int = 0
     look_at_s: float | None = None
     cooling: deque[tuple[int, int]] = field(default_factory=deque)

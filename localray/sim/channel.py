@@ -84,6 +84,10 @@ class VirtualChannel:
         if not self.closed:
             self._outward.send(message)
 
+    def take_back(self, message: ClientMessage) -> bool:
+        """Every message is on its way as soon as it is made."""
+        return False
+
     def flush(self) -> bool:
         """Tell what references died; everything else is on its way already, so there is nothing left to send."""
         if not self.closed and self.client is not None:

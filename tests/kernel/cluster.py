@@ -49,6 +49,7 @@ from localray.protocol import (
     FreeObjects,
     GetObjects,
     KillActor,
+    LeaseBuffer,
     ObjectDamaged,
     Outcome,
     PutObject,
@@ -398,7 +399,12 @@ class Cluster:
         self.step(ReserveBuffer(self.next_request(client), words.number("size", 100)), client)
 
     def _client_abandon(self, client: int, words: Words) -> None:
-        self.step(AbandonBuffer(*self._place(words)), client)
+        location, payload = self._place(words)
+        held = self.kernel.tables.clients[client].buffers.get(location, 0)
+        self.step(AbandonBuffer(location, words.number("size", held), payload), client)
+
+    def _client_lease(self, client: int, words: Words) -> None:
+        self.step(LeaseBuffer(self.next_request(client), words.number("size", 100)), client)
 
     def _client_damaged(self, client: int, words: Words) -> None:
         (object_id,) = self.names.object_ids(words.plain[:1])

@@ -155,7 +155,10 @@ class ReferenceTable:
         self._source.on_completed(object_id, callback)
 
     def close(self) -> None:
-        """The session is over: deaths need not be told any more."""
+        """The session is over: deaths need not be told any more, and nothing can be read again."""
         self.closed = True
+        self._viewed.clear()
+        for entry in list(self.entries.values()):
+            entry.view = None
         self._released.clear()
         self._unpinned.clear()

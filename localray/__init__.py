@@ -12,7 +12,48 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from localray.actor import exit_actor as exit_actor
+    # Written out for type checkers; at run time each is loaded when it is first used, by the table below.
+    import cloudpickle as cloudpickle
+
+    from localray import _private as _private
+    from localray import actor as actor
+    from localray import exceptions as exceptions
+    from localray import remote_function as remote_function
+    from localray import runtime_context as runtime_context
+    from localray import sim as sim
+    from localray import util as util
+    from localray.actor import ActorClass as ActorClass
+    from localray.actor import ActorHandle as ActorHandle
+    from localray.actor import get_actor as get_actor
+    from localray.actor import kill as kill
+    from localray.actor import method as method
+    from localray.api import available_resources as available_resources
+    from localray.api import cancel as cancel
+    from localray.api import cluster_resources as cluster_resources
+    from localray.api import get as get
+    from localray.api import get_gpu_ids as get_gpu_ids
+    from localray.api import nodes as nodes
+    from localray.api import put as put
+    from localray.api import remote as remote
+    from localray.api import wait as wait
+    from localray.ids import ActorClassID as ActorClassID
+    from localray.ids import ActorID as ActorID
+    from localray.ids import ClusterID as ClusterID
+    from localray.ids import FunctionID as FunctionID
+    from localray.ids import JobID as JobID
+    from localray.ids import NodeID as NodeID
+    from localray.ids import PlacementGroupID as PlacementGroupID
+    from localray.ids import TaskID as TaskID
+    from localray.ids import UniqueID as UniqueID
+    from localray.ids import WorkerID as WorkerID
+    from localray.object_ref import ObjectID as ObjectID
+    from localray.object_ref import ObjectRef as ObjectRef
+    from localray.runtime_context import get_runtime_context as get_runtime_context
+    from localray.session import RayContext as RayContext
+    from localray.session import init as init
+    from localray.session import is_initialized as is_initialized
+    from localray.session import shutdown as shutdown
+    from localray.timeline import timeline as timeline
 
 _PLACES = {
     "localray.session": ("init", "shutdown", "is_initialized", "RayContext"),
@@ -44,7 +85,7 @@ _PLACES = {
         "WorkerID",
     ),
 }
-_MODULES = frozenset(("actor", "exceptions", "remote_function", "runtime_context", "sim", "util"))
+_MODULES = frozenset(("_private", "actor", "exceptions", "remote_function", "runtime_context", "sim", "util"))
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = sorted(_HOME)
@@ -53,6 +94,9 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"localray.{name}")
+    if name == "cloudpickle":
+        # Programs pickle with `ray.cloudpickle`; ours is the one everybody has.
+        return import_module("cloudpickle")
     module = _HOME.get(name)
     if module is None:
         raise AttributeError(f"module 'localray' has no attribute {name!r}")

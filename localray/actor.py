@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from localray import options as option_table
 from localray.actor_description import (
@@ -33,12 +33,17 @@ from localray.submission import count_returns, integer, one_or_all, serialize_re
 ASYNCIO_DEFAULT_CONCURRENCY = 1000
 BUILT_IN_METHODS = ("__ray_ready__", "__ray_call__", "__ray_terminate__")
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Returned_co = TypeVar("Returned_co", covariant=True)
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
 
 class ActorClassInheritanceException(TypeError):
     """A class decorated with `ray.remote` was subclassed."""
 
 
-class ActorClass:
+class ActorClass(Generic[T]):
     """A class whose instances are actors: create one with ``.remote()``.
 
     Args:
@@ -46,7 +51,7 @@ class ActorClass:
         options: as given to the decorator, checked.
     """
 
-    def __init__(self, cls: type, options: Mapping[str, object]) -> None:
+    def __init__(self, cls: type[T], options: Mapping[str, object]) -> None:
         for base in cls.__mro__[1:]:
             if isinstance(base, ActorClass):
                 raise ActorClassInheritanceException("Attempted to define subclass of an actor class.")
@@ -54,7 +59,7 @@ class ActorClass:
         self.__module__ = cls.__module__
         self.__doc__ = cls.__doc__
         self._default_options = dict(options)
-        self._signature = CallSignature(cls.__init__, skip_first=True)  # type: ignore[misc]
+        self._signature = CallSignature(cls.__init__, skip_first=True)
         self._is_asyncio = any(
             inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
             for _, member in inspect.getmembers(cls, inspect.isfunction)
@@ -69,14 +74,16 @@ class ActorClass:
             f"instead of '{self._description.class_name}'."
         )
 
-    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
-        name = self._description.class_name
-        raise TypeError(
-            f"Actors cannot be instantiated directly. Instead of '{name}()', use '{name}.remote()'. "
-            f"(The undecorated class is '{name}.__ray_actor_class__'.)"
-        )
+    if not TYPE_CHECKING:  # so that checkers report the call
 
-    def __getattr__(self, name: str) -> object:
+        def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+            name = self._description.class_name
+            raise TypeError(
+                f"Actors cannot be instantiated directly. Instead of '{name}()', use '{name}.remote()'. "
+                f"(The undecorated class is '{name}.__ray_actor_class__'.)"
+            )
+
+    def __getattr__(self, name: str) -> Any:
         # Class attributes, static methods and class methods are readable on the decorated class, as in Ray.
         if name.startswith("__") and name not in self.__ray_actor_class__.__dict__:
             raise AttributeError(f"actor class {type(self).__name__} has no attribute {name!r}")
@@ -85,17 +92,17 @@ class ActorClass:
     def __repr__(self) -> str:
         return f"ActorClass({self._description.class_name})"
 
-    def remote(self, *args: object, **kwargs: object) -> ActorHandle:
+    def remote(self, *args: object, **kwargs: object) -> ActorHandle[T]:
         """Create an actor; returns its handle at once."""
         return self._create(args, kwargs, self._default_options)
 
-    def options(self, **options: object) -> ActorCreation:
+    def options(self, **options: object) -> ActorCreation[T]:
         """The same class with other options; ``self`` is not changed. Raises as `ray.remote` does."""
         return ActorCreation(self, option_table.override_actor_options(self._default_options, options))
 
     def _remote(
         self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
-    ) -> ActorHandle:
+    ) -> ActorHandle[T]:
         chosen = (
             option_table.override_actor_options(self._default_options, options) if options else self._default_options
         )
@@ -103,7 +110,7 @@ class ActorClass:
 
     def _create(
         self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object]
-    ) -> ActorHandle:
+    ) -> ActorHandle[T]:
         self._signature.check(args, kwargs)
         client = connected_client()
         option_table.check_actor_submission(options, self._is_asyncio)
@@ -190,30 +197,33 @@ class ActorClass:
         return ActorClass._empty, (), {"cls": self.__ray_actor_class__, "options": self._default_options}
 
     @staticmethod
-    def _empty() -> ActorClass:
+    def _empty() -> ActorClass[object]:
         return ActorClass.__new__(ActorClass)
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__init__(state["cls"], state["options"])  # type: ignore[misc]
 
 
-class ActorCreation:
+class ActorCreation(Generic[T]):
     """An actor class together with options: what ``.options()`` returns."""
 
-    def __init__(self, actor_class: ActorClass, options: Mapping[str, object]) -> None:
+    def __init__(self, actor_class: ActorClass[T], options: Mapping[str, object]) -> None:
         self._actor_class = actor_class
         self._options = options
 
-    def remote(self, *args: object, **kwargs: object) -> ActorHandle:
+    def remote(self, *args: object, **kwargs: object) -> ActorHandle[T]:
         """Create an actor; returns its handle at once."""
         return self._actor_class._create(args, kwargs, self._options)
 
 
-class ActorHandle(Reference):
+class ActorHandle(Reference, Generic[T_co]):
     """A reference to an actor; its attributes are the actor's methods.
 
     Handles are equal when they name the same actor, and travel inside arguments and values. The actor lives while a
     handle does, unless it is detached; handles from `ray.get_actor` and `current_actor` do not count.
+
+    To type checkers every method returns an ``ObjectRef[Any]``: no type names the methods of ``T`` one by one. The
+    plugin `localray.mypy_plugin` does.
     """
 
     __slots__ = ("__weakref__", "_creation", "_description", "_ray_actor_id", "_weak")
@@ -235,7 +245,7 @@ class ActorHandle(Reference):
     def _actor_id(self) -> ActorID:
         return self._ray_actor_id
 
-    def __getattr__(self, name: str) -> ActorMethod:
+    def __getattr__(self, name: str) -> ActorMethod[ObjectRef[Any]]:
         if name not in BUILT_IN_METHODS:
             if name.startswith("__") and name.endswith("__") and name not in self._description.methods:
                 # What Python looks up on its own (copy, numpy, …) must not become a call.
@@ -272,13 +282,13 @@ class ActorHandle(Reference):
         return restore_handle, (self._ray_actor_id.binary(), self._description.to_bytes(), creation)
 
 
-def restore_handle(actor_id: bytes, description: bytes, creation: bytes) -> ActorHandle:
+def restore_handle(actor_id: bytes, description: bytes, creation: bytes) -> ActorHandle[Any]:
     """Unpickle a handle: the current client counts it from now on, unless the pickled one was weak."""
     reference = require_client().references.adopt(creation) if creation else None
     return ActorHandle(ActorID(actor_id), ActorDescription.from_bytes(description), reference, weak=reference is None)
 
 
-def handle_from_answer(client: Client, answer: tuple[object, ...], *, weak: bool) -> ActorHandle:
+def handle_from_answer(client: Client, answer: tuple[object, ...], *, weak: bool) -> ActorHandle[Any]:
     """A handle from what the kernel says of a named actor."""
     actor_id, creation, description = answer
     if not (isinstance(actor_id, bytes) and isinstance(creation, bytes) and isinstance(description, bytes)):
@@ -287,28 +297,45 @@ def handle_from_answer(client: Client, answer: tuple[object, ...], *, weak: bool
     return ActorHandle(ActorID(actor_id), ActorDescription.from_bytes(description), reference, weak=weak)
 
 
-class ActorMethod:
+class ActorMethod(Generic[Returned_co]):
     """A method of a handle: call it with ``.remote()``. It keeps the handle, and so the actor, alive."""
 
     __slots__ = ("_handle", "_name", "_options")
 
-    def __init__(self, handle: ActorHandle, name: str, options: Mapping[str, object] | None) -> None:
+    def __init__(self, handle: ActorHandle[Any], name: str, options: Mapping[str, object] | None) -> None:
         self._handle = handle
         self._name = name
         self._options = options
 
-    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
-        raise TypeError(
-            f"Actor methods cannot be called directly. Instead of running 'object.{self._name}()', try "
-            f"'object.{self._name}.remote()'."
-        )
+    if not TYPE_CHECKING:  # so that checkers report the call
 
-    def options(self, **options: object) -> ActorMethod:
+        def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+            raise TypeError(
+                f"Actor methods cannot be called directly. Instead of running 'object.{self._name}()', try "
+                f"'object.{self._name}.remote()'."
+            )
+
+    # They overlap on purpose: the first that fits is the most exact.
+    @overload
+    def options(self, *, num_returns: Literal[0], **options: object) -> ActorMethod[None]: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def options(  # type: ignore[overload-overlap]
+        self, *, num_returns: Literal[1], **options: object
+    ) -> ActorMethod[ObjectRef[Any]]: ...
+
+    @overload
+    def options(self, *, num_returns: int, **options: object) -> ActorMethod[list[ObjectRef[Any]]]: ...
+
+    @overload
+    def options(self, **options: object) -> ActorMethod[Returned_co]: ...
+
+    def options(self, **options: object) -> ActorMethod[Any]:
         """The same method with other options."""
         option_table.validate_method_options(options, in_options=True)
         return ActorMethod(self._handle, self._name, {**(self._options or {}), **options})
 
-    def remote(self, *args: object, **kwargs: object) -> object:
+    def remote(self, *args: object, **kwargs: object) -> Returned_co:
         """Submit the call; returns a reference, a list of them, or None, by ``num_returns``."""
         handle = self._handle
         name = self._name
@@ -331,12 +358,13 @@ class ActorMethod:
         references = client.submit_call(
             handle._ray_actor_id.binary(), template.template, template.num_returns, arguments
         )
-        return one_or_all(references)
+        return cast("Returned_co", one_or_all(references))
 
     def _remote(
         self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
     ) -> object:
-        return (self.options(**options) if options else self).remote(*args, **(kwargs or {}))
+        method: ActorMethod[Any] = self.options(**options) if options else self
+        return cast("object", method.remote(*args, **(kwargs or {})))
 
     def _template(self, client: Client, method: MethodDescription | None) -> DefineTemplate:
         options = self._options
@@ -369,7 +397,15 @@ class ActorMethod:
         return template
 
 
-def method(*args: object, **options: object) -> Callable[[Callable[..., object]], Callable[..., object]]:
+@overload
+def method(function: Decorated, /) -> Decorated: ...
+
+
+@overload
+def method(**options: object) -> Callable[[Decorated], Decorated]: ...
+
+
+def method(*args: Callable[..., object], **options: object) -> Callable[..., object]:
     """Set options of an actor's method: ``@ray.method(num_returns=2)``.
 
     Raises:
@@ -384,7 +420,7 @@ def method(*args: object, **options: object) -> Callable[[Callable[..., object]]
         )
     option_table.validate_method_options(options, in_options=False)
 
-    def annotate(function: Callable[..., object]) -> Callable[..., object]:
+    def annotate(function: Decorated) -> Decorated:
         setattr(function, METHOD_OPTIONS_ATTRIBUTE, options)
         return function
 
@@ -405,7 +441,7 @@ def exit_actor() -> NoReturn:
     raise ActorExit
 
 
-def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
+def get_actor(name: str, namespace: str | None = None) -> ActorHandle[Any]:
     """The handle of a named actor; it does not keep the actor alive.
 
     Raises:
@@ -427,14 +463,14 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
     return handle_from_answer(client, answer, weak=True)
 
 
-def handle_of_running(context: TaskContext) -> ActorHandle:
+def handle_of_running(context: TaskContext) -> ActorHandle[Any]:
     """The weak handle of the actor that a context belongs to."""
     if context.actor_class is None:
         raise RaySystemError("the running actor has no class")
     return ActorHandle(ActorID(context.actor_id), describe_class(context.actor_class, 0, -1), None, weak=True)
 
 
-def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
+def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None:
     """End an actor at once: running, queued and later calls raise `RayActorError`.
 
     Raises:

@@ -4,8 +4,8 @@ client."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from localray.actor import ActorClass
 from localray.client.current import connected_client
@@ -17,6 +17,57 @@ from localray.options import from_units, validate_actor_options, validate_task_o
 from localray.protocol import CancelTask, Query
 from localray.remote_function import RemoteFunction
 from localray.session import require_session
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class RemoteDecorator(Protocol):
+    """``@ray.remote(num_cpus=2)`` and the like."""
+
+    @overload
+    def __call__(self, target: type[T], /) -> ActorClass[T]: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def __call__(self, target: Callable[P, R], /) -> RemoteFunction[P, ObjectRef[R]]: ...
+
+
+class SeveralReturnsDecorator(Protocol):
+    """``@ray.remote(num_returns=2)``: the types of the parts are not known."""
+
+    def __call__(self, target: Callable[P, object], /) -> RemoteFunction[P, list[ObjectRef[Any]]]: ...
+
+
+class NoReturnsDecorator(Protocol):
+    """``@ray.remote(num_returns=0)``."""
+
+    def __call__(self, target: Callable[P, object], /) -> RemoteFunction[P, None]: ...
+
+
+@overload
+def remote(target: type[T], /) -> ActorClass[T]: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def remote(target: Callable[P, R], /) -> RemoteFunction[P, ObjectRef[R]]: ...
+
+
+# They overlap on purpose: the first that fits is the most exact.
+@overload
+def remote(*, num_returns: Literal[0], **options: object) -> NoReturnsDecorator: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def remote(*, num_returns: Literal[1], **options: object) -> RemoteDecorator: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def remote(*, num_returns: int, **options: object) -> SeveralReturnsDecorator: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def remote(**options: object) -> RemoteDecorator: ...
 
 
 def remote(*args: object, **options: object) -> object:
@@ -50,7 +101,7 @@ def remote(*args: object, **options: object) -> object:
     return lambda target: make_remote(target, options)
 
 
-def make_remote(target: object, options: Mapping[str, object]) -> RemoteFunction | ActorClass:
+def make_remote(target: object, options: Mapping[str, object]) -> RemoteFunction[..., object] | ActorClass[object]:
     """Decorate one function or class."""
     if inspect.isclass(target):
         validate_actor_options(options, in_options=False)
@@ -59,6 +110,14 @@ def make_remote(target: object, options: Mapping[str, object]) -> RemoteFunction
         validate_task_options(options, in_options=False, is_generator=inspect.isgeneratorfunction(target))
         return RemoteFunction(cast("Callable[..., object]", target), options)
     raise TypeError("The @ray.remote decorator must be applied to either a function or a class.")
+
+
+@overload
+def get(object_refs: ObjectRef[T], *, timeout: float | None = None) -> T: ...
+
+
+@overload
+def get(object_refs: list[ObjectRef[T]], *, timeout: float | None = None) -> list[T]: ...
 
 
 def get(object_refs: object, *, timeout: float | None = None) -> object:
@@ -87,11 +146,11 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
         )
     for reference in object_refs:
         if not isinstance(reference, ObjectRef):
-            raise TypeError(f"Attempting to call `get` on the value {reference!r}, which is not an ray.ObjectRef.")
+            raise TypeError(f"Attempting to call `get` on the value {reference}, which is not an ray.ObjectRef.")
     return client.get(object_refs, timeout) if object_refs else []
 
 
-def put(value: object, *, _owner: object = None, _tensor_transport: str = "object_store") -> ObjectRef[object]:
+def put(value: T, *, _owner: object = None, _tensor_transport: str = "object_store") -> ObjectRef[T]:
     """Store a value once and get a reference to it.
 
     Raises:
@@ -111,16 +170,16 @@ def put(value: object, *, _owner: object = None, _tensor_transport: str = "objec
         serialized = serialize(value)
     except Exception as error:
         raise TypeError(explain_value("the value of ray.put", value, error)) from error
-    return client.put_serialized(serialized)
+    return cast("ObjectRef[T]", client.put_serialized(serialized))
 
 
 def wait(
-    ray_waitables: Sequence[ObjectRef[object]],
+    ray_waitables: list[ObjectRef[T]],
     *,
     num_returns: int = 1,
     timeout: float | None = None,
     fetch_local: bool = True,
-) -> tuple[list[ObjectRef[object]], list[ObjectRef[object]]]:
+) -> tuple[list[ObjectRef[T]], list[ObjectRef[T]]]:
     """Wait until some of several objects are ready. A failed task's object counts as ready.
 
     Args:
@@ -157,7 +216,7 @@ def wait(
         raise ValueError(f"Invalid number of objects to return {num_returns}.")
     if num_returns > len(ray_waitables):
         raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
-    return client.wait(ray_waitables, num_returns, timeout)
+    return cast("tuple[list[ObjectRef[T]], list[ObjectRef[T]]]", client.wait(ray_waitables, num_returns, timeout))
 
 
 def cancel(object_ref: ObjectRef[object], *, force: bool = False, recursive: bool = True) -> None:
@@ -166,7 +225,7 @@ def cancel(object_ref: ObjectRef[object], *, force: bool = False, recursive: boo
     Args:
         object_ref: of the task.
         force: kill the worker instead of raising KeyboardInterrupt in it.
-        recursive: accepted; children are cancelled in a later version.
+        recursive: cancel what the task has submitted too, and so on.
 
     Raises:
         TypeError: this is not a reference.

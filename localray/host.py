@@ -52,15 +52,24 @@ def _memory_bytes() -> int:
     return int(psutil.virtual_memory().total)
 
 
+def _limited_memory_bytes() -> int:
+    """The memory of the machine, or of the container where that has less."""
+    total_bytes = _memory_bytes()
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            total_bytes = min(total_bytes, int((Path("/sys/fs/cgroup") / limit).read_text()))
+        except (OSError, ValueError):
+            continue  # There is no such control group, or it sets no limit ("max").
+    return total_bytes
+
+
 def default_store_bytes() -> int:
     """How much shared memory the object store may use unless told otherwise: Ray's 30 % of the memory, at most 200 GB,
     whole pages."""
-    total_bytes = _memory_bytes()
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        if limit != "max":
-            total_bytes = min(total_bytes, int(limit))
-    except (OSError, ValueError):
-        total_bytes = int(total_bytes)  # No limit is set for this container.
-    share = min(int(total_bytes * STORE_SHARE), STORE_MAXIMUM_BYTES)
+    share = min(int(_limited_memory_bytes() * STORE_SHARE), STORE_MAXIMUM_BYTES)
     return share // 4096 * 4096
+
+
+def default_memory_bytes(store_bytes: int) -> int:
+    """How much memory tasks and actors may ask for together unless told otherwise: what the object store leaves."""
+    return max(0, _limited_memory_bytes() - store_bytes)

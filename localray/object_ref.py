@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from localray.ids import JobID, TaskID
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+_NIL = b"\xff" * 28
 
 
 class ReferenceHolder(Protocol):
@@ -45,7 +46,7 @@ class Reference:
         """How to pickle this: a function and its arguments; appends the ids of the objects it refers to."""
 
 
-class ObjectRef(Reference, Generic[T]):
+class ObjectRef(Reference, Generic[T_co]):
     """A reference to an object that exists or will: what ``f.remote()`` and ``ray.put()`` return.
 
     Refs are equal when they name the same object, can be dictionary keys, can be awaited, and travel inside arguments
@@ -60,10 +61,12 @@ class ObjectRef(Reference, Generic[T]):
     __slots__ = ("__weakref__", "_holder", "_id")
 
     def __init__(self, object_id: bytes, holder: ReferenceHolder | None = None) -> None:
-        if type(object_id) is not bytes or len(object_id) != 28:
-            raise ValueError(f"ObjectRef needs 28 bytes, got {object_id!r}")
+        if type(object_id) is not bytes:
+            raise TypeError(f"Unsupported type: {type(object_id)}, expected bytes")
+        if len(object_id) != 28:
+            raise ValueError(f"ID string needs to have length 28, got {len(object_id)}")
         self._id = object_id
-        self._holder = holder
+        self._holder = _adopted_by_current_client(object_id) if holder is None else holder
 
     def __del__(self) -> None:
         holder = getattr(self, "_holder", None)
@@ -84,13 +87,20 @@ class ObjectRef(Reference, Generic[T]):
             self._holder.pickled_out_of_band(self._id)
         return self.reduce_into([])
 
+    def __copy__(self) -> ObjectRef[T_co]:
+        # By `__reduce__` a copy would leave by a way that nobody counts, and hold the object for ever.
+        return self
+
+    def __deepcopy__(self, memo: object) -> ObjectRef[T_co]:
+        return self
+
     def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:
         from localray.client.current import restore_reference
 
         contained.append(self._id)
         return restore_reference, (self._id,)
 
-    def __await__(self) -> Generator[object, None, T]:
+    def __await__(self) -> Generator[object, None, T_co]:
         return self.as_future().__await__()
 
     def binary(self) -> bytes:
@@ -103,7 +113,7 @@ class ObjectRef(Reference, Generic[T]):
 
     def is_nil(self) -> bool:
         """Whether this is the id that names nothing."""
-        return self._id == b"\xff" * 28
+        return self._id == _NIL
 
     @classmethod
     def size(cls) -> int:
@@ -111,22 +121,22 @@ class ObjectRef(Reference, Generic[T]):
         return 28
 
     @classmethod
-    def nil(cls) -> ObjectRef[T]:
+    def nil(cls) -> ObjectRef[T_co]:
         """The reference that names nothing."""
-        return cls(b"\xff" * 28)
+        return cls(_NIL)
 
     @classmethod
-    def from_binary(cls, object_id: bytes) -> ObjectRef[T]:
-        """A reference from an id's bytes; it names the object but does not keep it alive."""
+    def from_binary(cls, object_id: bytes) -> ObjectRef[T_co]:
+        """A reference from an id's bytes; within a session it counts like any other."""
         return cls(object_id)
 
     @classmethod
-    def from_hex(cls, text: str) -> ObjectRef[T]:
-        """A reference from hexadecimal digits; it names the object but does not keep it alive."""
+    def from_hex(cls, text: str) -> ObjectRef[T_co]:
+        """A reference from hexadecimal digits; within a session it counts like any other."""
         return cls(bytes.fromhex(text))
 
     @classmethod
-    def from_random(cls) -> ObjectRef[T]:
+    def from_random(cls) -> ObjectRef[T_co]:
         """A reference that names nothing that exists."""
         import os
 
@@ -156,13 +166,13 @@ class ObjectRef(Reference, Generic[T]):
         """How tensors in it travel: always by the object store."""
         return "object_store"
 
-    def future(self) -> Future[T]:
+    def future(self) -> Future[T_co]:
         """A `concurrent.futures.Future` of the value."""
         if self._holder is None:
             raise ValueError(f"{self!r} was made from an id; it belongs to no session and has no value to wait for.")
         return self._holder.future(self._id)  # type: ignore[return-value]
 
-    def as_future(self) -> asyncio.Future[T]:
+    def as_future(self) -> asyncio.Future[T_co]:
         """An asyncio future of the value, on the running loop."""
         import asyncio
 
@@ -171,6 +181,19 @@ class ObjectRef(Reference, Generic[T]):
     def _on_completed(self, callback: Callable[[object], None]) -> None:
         if self._holder is not None:
             self._holder.on_completed(self._id, callback)
+
+
+def _adopted_by_current_client(object_id: bytes) -> ReferenceHolder | None:
+    """Count a reference that a program made of an id; none without a session, and none to nothing."""
+    if object_id == _NIL:
+        return None
+    from localray.client.current import current_client
+
+    client = current_client()
+    if client is None:
+        return None
+    client.references.retain(object_id)
+    return client.references
 
 
 ObjectID = ObjectRef

@@ -39,7 +39,8 @@ class Status(IntEnum):
     STORE_FULL = 8
     UNSCHEDULABLE = 9
     ACTOR_UNAVAILABLE = 10
-    OUT_OF_DISK = 11
+    OUT_OF_MEMORY = 11
+    OUT_OF_DISK = 12
 
 
 class TaskKind(IntEnum):
@@ -61,6 +62,18 @@ class Query(IntEnum):
     TABLE_SIZES = 5
     PENDING_CALLS = 6
     TASK_EVENTS = 7
+    OBJECTS = 8
+    STORE = 9
+
+
+class ReferenceKind(IntEnum):
+    """Why a client keeps an object, by the names that Ray prints."""
+
+    LOCAL_REFERENCE = 0
+    PINNED_IN_MEMORY = 1
+    USED_BY_PENDING_TASK = 2
+    CAPTURED_IN_OBJECT = 3
+    ACTOR_HANDLE = 4
 
 
 class CallMode(IntEnum):
@@ -282,6 +295,13 @@ class FreeObjects(NamedTuple):
     object_ids: tuple[bytes, ...]
 
 
+class RecordSite(NamedTuple):
+    """Where this client made or received a reference, for whoever asks for a memory summary."""
+
+    object_id: bytes
+    site: str
+
+
 class TaskDone(NamedTuple):
     """A worker finished a task: one outcome for each return. ``retryable`` marks a user error that the task's options
     want retried."""
@@ -294,6 +314,8 @@ class TaskDone(NamedTuple):
 
 class WorkerReady(NamedTuple):
     """A worker's process is up and reads its channel: its first message."""
+
+    process_id: int
 
 
 class TasksReturned(NamedTuple):
@@ -446,6 +468,7 @@ ClientMessage: TypeAlias = (
     | DropReferences
     | UnpinObjects
     | FreeObjects
+    | RecordSite
     | TaskDone
     | WorkerReady
     | TasksReturned
@@ -489,6 +512,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     DropReferences,
     UnpinObjects,
     FreeObjects,
+    RecordSite,
     TaskDone,
     WorkerReady,
     TasksReturned,
@@ -524,7 +548,7 @@ def encode(messages: list[Message]) -> bytes:
         [Notice(text='hello'), WithdrawGet(request=3)]
     """
     codes = _CODES
-    return marshal.dumps([(codes[type(message)], *message) for message in messages], _MARSHAL_VERSION)
+    return marshal.dumps([(codes[type(message)],) + message for message in messages], _MARSHAL_VERSION)
 
 
 def decode(body: bytes | bytearray | memoryview) -> list[Message]:

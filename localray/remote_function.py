@@ -9,20 +9,29 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, cast, overload
 
 from localray import options as option_table
 from localray.client.arguments import pack_arguments
 from localray.client.client import Client
 from localray.client.current import connected_client
 from localray.client.definitions import serialize_definition
+from localray.object_ref import ObjectRef
 from localray.protocol import CallMode, DefineTemplate, TaskKind
 from localray.signatures import CallSignature
 from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
 
+P = ParamSpec("P")
+Returned_co = TypeVar("Returned_co", covariant=True)
+"""What ``.remote()`` returns, to type checkers: ``ObjectRef[R]`` of a function that returns an ``R``, a list of
+references with ``num_returns`` given, None with ``num_returns=0``."""
 
-class RemoteFunction:
+
+class RemoteFunction(Generic[P, Returned_co]):
     """A function that runs as a task: call it with ``.remote()``.
+
+    To type checkers ``.remote()`` takes anything: each argument may be a value or a reference to one, by position or by
+    name, and no type says that. Calls are checked against the function's signature when they are made.
 
     Args:
         function: the user's.
@@ -48,8 +57,8 @@ class RemoteFunction:
         self._signature = CallSignature(function)
         self._function_name = f"{function.__module__}.{function.__qualname__}"
         self._definition: tuple[Client, bytes] | None = None
-        self._submission = Submission(self, self._default_options)
-        functools.update_wrapper(self, function, updated=())
+        self._submission: Submission[P, Returned_co] = Submission(self, self._default_options)
+        functools.update_wrapper(cast("Callable[..., object]", self), function, updated=())
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self._bind_remote()
 
@@ -61,15 +70,44 @@ class RemoteFunction:
         def remote(*args: object, **kwargs: object) -> object:
             return submit(args, kwargs)
 
-        self.remote = remote
+        # Each has its own: the method that type checkers see is never there.
+        self.__dict__["remote"] = remote
 
-    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
-        raise TypeError(
-            f"Remote functions cannot be called directly. Instead of running '{self._function_name}()', try "
-            f"'{self._function_name}.remote()'. (The undecorated function is '{self.__name__}._function'.)"
-        )
+    if TYPE_CHECKING:
 
-    def options(self, **options: object) -> Submission:
+        @overload
+        def remote(self, *args: P.args, **kwargs: P.kwargs) -> Returned_co: ...
+
+        @overload
+        def remote(self, *args: Any, **kwargs: Any) -> Returned_co: ...
+
+        def remote(self, *args: Any, **kwargs: Any) -> Returned_co:
+            """Submit a task with these arguments; returns a reference, a list of them, or None, by ``num_returns``."""
+
+    if not TYPE_CHECKING:  # so that checkers report the call
+
+        def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+            raise TypeError(
+                f"Remote functions cannot be called directly. Instead of running '{self._function_name}()', try "
+                f"'{self._function_name}.remote()'. (The undecorated function is '{self.__name__}._function'.)"
+            )
+
+    # They overlap on purpose: the first that fits is the most exact.
+    @overload
+    def options(self, *, num_returns: Literal[0], **options: object) -> Submission[P, None]: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def options(  # type: ignore[overload-overlap]
+        self, *, num_returns: Literal[1], **options: object
+    ) -> Submission[P, ObjectRef[Any]]: ...
+
+    @overload
+    def options(self, *, num_returns: int, **options: object) -> Submission[P, list[ObjectRef[Any]]]: ...
+
+    @overload
+    def options(self, **options: object) -> Submission[P, Returned_co]: ...
+
+    def options(self, **options: object) -> Submission[P, Any]:
         """The same function with other options; ``self`` is not changed.
 
         Args:
@@ -88,7 +126,7 @@ class RemoteFunction:
     def _remote(
         self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
     ) -> object:
-        submission = self.options(**options) if options else self._submission
+        submission: Submission[P, Any] = self.options(**options) if options else self._submission
         return submission.submit(args, kwargs or {})
 
     def function_id(self, client: Client) -> bytes:
@@ -105,26 +143,32 @@ class RemoteFunction:
         return RemoteFunction._empty, (), state
 
     @staticmethod
-    def _empty() -> RemoteFunction:
+    def _empty() -> RemoteFunction[..., object]:
         return RemoteFunction.__new__(RemoteFunction)
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__init__(state["function"], state["options"])  # type: ignore[misc]
 
 
-class Submission:
+class Submission(Generic[P, Returned_co]):
     """A remote function together with options: what ``.options()`` returns."""
 
-    def __init__(self, function: RemoteFunction, options: Mapping[str, object]) -> None:
+    def __init__(self, function: RemoteFunction[P, Any], options: Mapping[str, object]) -> None:
         self._function = function
         self._options = options
         self._template: tuple[Client, DefineTemplate] | None = None
 
-    def remote(self, *args: object, **kwargs: object) -> object:
+    @overload
+    def remote(self, *args: P.args, **kwargs: P.kwargs) -> Returned_co: ...
+
+    @overload
+    def remote(self, *args: Any, **kwargs: Any) -> Returned_co: ...
+
+    def remote(self, *args: Any, **kwargs: Any) -> Returned_co:
         """Submit a task with these arguments; returns a reference, a list of them, or None, by ``num_returns``."""
         return self.submit(args, kwargs)
 
-    def submit(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    def submit(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Returned_co:
         """As `remote`, with the arguments as a tuple and a mapping."""
         function = self._function
         function._signature.check(args, kwargs)
@@ -134,7 +178,8 @@ class Submission:
             known = self._template = (client, self._define(client))
         template = known[1]
         arguments = pack_arguments(client, template.name, args, kwargs)
-        return one_or_all(client.submit_task(template.template, template.num_returns, arguments))
+        references = client.submit_task(template.template, template.num_returns, arguments)
+        return cast("Returned_co", one_or_all(references))
 
     def _define(self, client: Client) -> DefineTemplate:
         options = self._options

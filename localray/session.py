@@ -16,7 +16,7 @@ from typing import Protocol
 from localray.client.client import Client
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
-from localray.host import default_cpu_count, default_store_bytes
+from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
 from localray.options import RESOURCE_UNIT, to_units
 from localray.store_settings import store_settings
 
@@ -37,7 +37,6 @@ _IGNORED = frozenset(
         "runtime_env",
         "proxy_server_url",
         "_temp_dir",
-        "_memory",
         "_node_name",
         "_node_ip_address",
         "_metrics_export_port",
@@ -56,6 +55,9 @@ _IGNORED = frozenset(
         "local_mode",
     ]
 )
+
+_SIMULATED_MEMORY_BYTES = 8 * 2**30
+"""What a simulation's node has for ``memory=``, on whatever machine it runs."""
 
 
 class Engine(Protocol):
@@ -134,6 +136,7 @@ def init(
     namespace: str | None = None,
     engine: str = "processes",
     seed: int = 0,
+    _memory: int | None = None,
     object_spilling_directory: str | None = None,
     _system_config: Mapping[str, object] | None = None,
     **ignored: object,
@@ -152,7 +155,9 @@ def init(
         namespace: where names of actors live; by default a new one.
         engine: "processes", or "sim" for the deterministic simulation in this process.
         seed: of every random decision of the session.
+        _memory: bytes that tasks may ask for with ``memory=``; by default the machine's less the object store's.
         object_spilling_directory: where objects go that the store has no room for; by default the temporary directory.
+            With "" nothing goes to disk, and a full store is an `ObjectStoreFullError`.
         _system_config: Ray's internal settings; those about the object store are followed, see
             `localray.store_settings`, the others ignored.
         ignored: Ray's other keywords; accepted where they mean nothing on one machine.
@@ -176,13 +181,14 @@ def init(
         existing = _existing(ignore_reinit_error, address)
         if existing is not None:
             return existing
-        node_resources = _node_resources(num_cpus, num_gpus, resources)
         if object_store_memory is not None and object_store_memory < 75 * 1024 * 1024:
             raise ValueError(
                 "Attempting to cap object store memory usage at "
                 f"{object_store_memory} bytes, but the minimum allowed is {75 * 1024 * 1024} bytes."
             )
         store_bytes = default_store_bytes() if object_store_memory is None else object_store_memory
+        memory_bytes = default_memory_bytes(store_bytes) if engine != "sim" else _SIMULATED_MEMORY_BYTES
+        node_resources = _node_resources(num_cpus, num_gpus, resources, _memory or memory_bytes)
         if namespace is None and engine != "sim":
             # As in Ray: nobody else's names are visible by accident. A simulation makes its own from the seed.
             namespace = str(uuid.uuid4())
@@ -252,7 +258,7 @@ def _notify(text: str) -> None:
 
 
 def _node_resources(
-    num_cpus: float | None, num_gpus: float | None, resources: Mapping[str, float] | None
+    num_cpus: float | None, num_gpus: float | None, resources: Mapping[str, float] | None, memory_bytes: int
 ) -> dict[str, int]:
     """What the node has, in 1/10000 units.
 
@@ -273,7 +279,7 @@ def _node_resources(
     units = {"CPU": to_units(default_cpu_count() if num_cpus is None else num_cpus)}
     if num_gpus:
         units["GPU"] = int(num_gpus) * RESOURCE_UNIT
-    units["memory"] = 0
+    units["memory"] = memory_bytes * RESOURCE_UNIT
     units.update({name: to_units(amount) for name, amount in custom.items()})
     units["node:__internal_head__"] = RESOURCE_UNIT
     units["node:127.0.0.1"] = RESOURCE_UNIT

@@ -36,7 +36,11 @@ def store_settings(
             raise ValueError(f"{name} must be a number, got {value!r}.") from None
 
     defaults = StoreSettings()
-    roots = [spilling_directory] if spilling_directory else _configured_roots(setting("object_spilling_config", ""))
+    if spilling_directory is None:
+        roots = _configured_roots(setting("object_spilling_config", ""))
+    else:
+        # An empty name is none: nothing goes to disk.
+        roots = [spilling_directory] if spilling_directory else []
     enabled = str(setting("automatic_object_spilling_enabled", True))
     return StoreSettings(
         directories=tuple(str(Path(root).absolute() / f"{PREFIX}{session_name}") for root in roots),

@@ -23,7 +23,7 @@ _IN_FIRST_DEPENDENCY = b"\x02"
 class Putter(Protocol):
     """Who stores arguments that are too large."""
 
-    def put_serialized(self, serialized: Serialized) -> ObjectRef[object]: ...
+    def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]: ...
 
 
 class Arguments:
@@ -77,7 +77,7 @@ def pack_arguments(putter: Putter, name: str, args: tuple[object, ...], kwargs: 
     except Exception as error:
         raise TypeError(explain_argument(name, args, kwargs, error)) from error
     if serialized.size_bytes > INLINE_LIMIT_BYTES:
-        reference = putter.put_serialized(serialized)
+        reference = putter.put_argument(name, serialized)
         return Arguments(_IN_FIRST_DEPENDENCY, (reference.binary(), *dependencies), (), reference)
     return Arguments(serialized.to_bytes(), tuple(dependencies), serialized.contained)
 

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from localray.client.context import current_task
+from localray.client.context import TaskContext, current_task
 from localray.protocol import RunTask, TaskKind
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class AsyncioActor:
         executor = self._executor
         template = executor.template(message)
         started_s = executor.begin(message)
-        current_task.set(executor.context(message, template))
+        current_task.set(TaskContext(message, template, executor))
         try:
             if template.kind == TaskKind.ACTOR_CREATION:
                 executor.construct(message, template)

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from localray import ids
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
+from localray.client.completions import Completions
+from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
 from localray.client.room import Reservations
 from localray.client.serialization import Serialized, serialize
@@ -31,6 +33,7 @@ from localray.protocol import (
     DefineTemplate,
     DiskPlace,
     DropViews,
+    FreeObjects,
     GetObjects,
     KernelMessage,
     Notice,
@@ -47,9 +50,6 @@ from localray.protocol import (
     text_payload,
 )
 from localray.shm.spill_layout import DamagedEntryError
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 INLINE_LIMIT_BYTES = 100 * 1024
 """Values up to this size travel inside messages; larger ones go to the store (Ray's limit)."""
@@ -92,7 +92,8 @@ class Client:
         self.number = number
         self.node_id = node_id
         self.namespace = namespace
-        self.references = ReferenceTable(channel, self)
+        self.completions = Completions(self)
+        self.references = ReferenceTable(channel, self.completions)
         self.on_worker_message: MessageHandler | None = None
         self.cancelled_tasks: set[bytes] = set()
         self.stalls = False
@@ -101,9 +102,10 @@ class Client:
         """Whether objects' bytes are written with a checksum, which their readers check: for finding out who damages
         memory."""
         self._notify = notify
+        self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
-        self._request_numbers = itertools.count(1)
-        self.reservations = Reservations(channel, self._request_numbers.__next__)
+        self.new_request_number = itertools.count(1).__next__
+        self.reservations = Reservations(channel, self.new_request_number)
         self._task_numbers = itertools.count(1)
         self._template_numbers = itertools.count(1)
         self._function_numbers = itertools.count(1)
@@ -175,6 +177,13 @@ class Client:
             self.references.entries[object_id].value = (status, payload, location, size_bytes)
         self.channel.send(PutObject(object_id, status, payload, location, size_bytes, contained))
         return reference
+
+    def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
+        """Store the large arguments of a call of this name; the user is told when they are the same again and again."""
+        advice = self._repeated.note(name, serialized)
+        if advice is not None:
+            self._notify(advice)
+        return self.put_serialized(serialized)
 
     def pack(self, serialized: Serialized) -> tuple[int, bytes, int, int, tuple[bytes, ...]]:
         """Put a value into the form in which it travels: inline when small, else written to the store.
@@ -269,11 +278,19 @@ class Client:
         A reference may be unknown here: made from an id, or left over from an earlier session. It is adopted for as
             long as the
         caller looks at it; the kernel says if it knows no such object.
+
+        Raises:
+            ValueError: one of them is nil.
         """
         table = self.references.entries
         try:
             return [table[reference.binary()] for reference in references], []
         except KeyError:
+            if any(reference.is_nil() for reference in references):
+                raise ValueError(
+                    "You are trying to access an object whose owner is unknown: ObjectRef.nil() names nothing. "
+                    "Use a reference that .remote() or ray.put() returned in this session."
+                ) from None
             keep = [self.references.adopt(reference.binary()) for reference in references]
             return [table[reference.binary()] for reference in references], keep
 
@@ -326,7 +343,7 @@ class Client:
         """Ask for what has not been asked for, wait, and take back what the wait leaves behind if it ended early."""
         number = 0
         if asked:
-            number = next(self._request_numbers)
+            number = self.new_request_number()
             # One that never blocks stalls nothing: its CPU is not to be lent out.
             self.channel.queue(GetObjects(number, asked, needed, self.stalls and timeout_s != 0))
         try:
@@ -392,57 +409,17 @@ class Client:
             raise ObjectLostError(object_id.hex(), b"", "", text) from error
         return view
 
-    # ---------------------------------------------------------------- futures
-
-    def future(self, object_id: bytes) -> Future[object]:
-        """A future of an object's value or error. It keeps the object alive until it is done."""
-        # Imported here: most processes never need a future, and it costs a worker's start 10 ms.
-        from concurrent.futures import Future
-
-        future: Future[object] = Future()
-        future.set_running_or_notify_cancel()
-        keep = self.references.adopt(object_id)
-
-        def complete() -> None:
-            try:
-                result = self.get([keep], 0)[0]
-            except BaseException as error:  # noqa: BLE001 - whatever the task raised belongs to who waits for the future
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self._call_when_ready(keep, complete)
-        return future
-
-    def on_completed(self, object_id: bytes, callback: Callable[[object], None]) -> None:
-        """Call back with an object's value, or the error instance, once known."""
-
-        def done(future: Future[object]) -> None:
-            error = future.exception()
-            callback(error if error is not None else future.result())
-
-        self.future(object_id).add_done_callback(done)
-
-    def _call_when_ready(self, reference: ObjectRef[object], callback: Callable[[], None]) -> None:
-        object_id = reference.binary()
+    def free(self, references: Sequence[ObjectRef[object]]) -> None:
+        """Drop the values of objects, whoever refers to them."""
+        object_ids = tuple(reference.binary() for reference in references)
         with self.references.lock:
-            entry = self.references.entries[object_id]
-            if entry.value is None:
-                if entry.callbacks is None:
-                    entry.callbacks = []
-                entry.callbacks.append(callback)
-                asked: bool | None = entry.asked
-                entry.asked = True
-                self.channel.keep_reading(1)
-                if not asked:
-                    self.channel.queue(GetObjects(next(self._request_numbers), (object_id,), 1, False))
-            else:
-                asked = None
-        if asked is None:
-            callback()
-        else:
-            # Somebody waits, although no thread does: what was called must leave now.
-            self.channel.flush()
+            for object_id in object_ids:
+                entry = self.references.entries.get(object_id)
+                if entry is not None and entry.value is not None:
+                    # What this process knows of it is to be asked for anew.
+                    entry.value, entry.view, entry.asked = None, None, False
+        self.channel.send(FreeObjects(object_ids))
+        self.channel.flush()
 
     # ---------------------------------------------------------------- requests
 
@@ -452,9 +429,11 @@ class Client:
         Args:
             make: builds the message from its number.
         """
-        number = next(self._request_numbers)
+        number = self.new_request_number()
         waiter = Waiter()
         self._requests[number] = waiter
+        # What died before the question was asked must not count in the answer.
+        self.references.conclude()
         try:
             self.channel.send(make(number))
             self.channel.wait(waiter, None)
@@ -517,27 +496,14 @@ class Client:
                 else:
                     waiter.count_down()
         if callbacks is not None:
-            for callback in callbacks:
-                callback()
-            self.channel.keep_reading(-len(callbacks))
+            self.completions.run(callbacks)
 
-    def fail_callbacks(self) -> None:
-        """The channel has ended: futures still outstanding get the error that a `get` would raise now."""
-        with self.references.lock:
-            entries = [entry for entry in self.references.entries.values() if entry.callbacks is not None]
-            callbacks = [callback for entry in entries for callback in entry.callbacks or ()]
-            for entry in entries:
-                entry.callbacks = None
-        self.channel.keep_reading(-len(callbacks))
-        for callback in callbacks:
-            callback()
-
-    def before_flush(self) -> None:
-        """Called by the channel before it sends: conclude what the garbage collector noted."""
-        self.references.conclude()
+    def before_flush(self, at_least: int = 1) -> None:
+        """Called by the channel before it sends: conclude what the garbage collector noted, if that is so much."""
+        self.references.conclude(at_least)
 
     def close(self) -> None:
         """The session is over for this client."""
         self.channel.close()
-        self.fail_callbacks()
+        self.completions.fail_all()
         self.references.close()

@@ -5,29 +5,92 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
 
-from localray.protocol import Resources
+from localray.protocol import DefineTemplate, Resources, RunTask
 
 
 @dataclass(slots=True)
-class TaskContext:
-    """One execution.
+class Actor:
+    """The actor that lives in this worker; ``instance`` is None while its constructor runs."""
 
-    ``resources`` are what the task, or its actor, holds; ``devices`` the indices of its GPUs; ``attempt`` counts from
-    0; ``actor_class`` is the class of the actor it belongs to, if any, ``actor_name`` the name
-    that is registered for it, and ``is_asyncio`` whether its calls interleave on an event loop.
-    """
-
-    task_id: bytes
-    name: str
-    function_name: str
     actor_id: bytes
+    instance: object
+    actor_class: type
+    class_name: str
     resources: Resources
-    devices: tuple[int, ...]
-    attempt: int
-    actor_class: type | None = None
-    actor_name: str = ""
-    is_asyncio: bool = False
+
+
+class Host(Protocol):
+    """Where a task runs: the executor."""
+
+    actor: Actor | None
+
+    @property
+    def is_asyncio(self) -> bool: ...
+
+
+class TaskContext:
+    """One execution. It is made for every task and seldom asked, so it works out its answers when asked."""
+
+    __slots__ = ("_host", "_message", "_template")
+
+    def __init__(self, message: RunTask, template: DefineTemplate, host: Host) -> None:
+        self._message = message
+        self._template = template
+        self._host = host
+
+    @property
+    def task_id(self) -> bytes:
+        """The task's id."""
+        return self._message.task_id
+
+    @property
+    def name(self) -> str:
+        """As its options name it."""
+        return self._template.name
+
+    @property
+    def function_name(self) -> str:
+        """The function's or method's."""
+        return self._template.name
+
+    @property
+    def actor_id(self) -> bytes:
+        """Of the actor it belongs to; empty for a task."""
+        return self._message.actor_id
+
+    @property
+    def actor_name(self) -> str:
+        """The name that is registered for the actor, if any."""
+        return self._message.actor_name
+
+    @property
+    def actor_class(self) -> type | None:
+        """The class of the actor it belongs to, if any."""
+        actor = self._host.actor
+        return None if actor is None else actor.actor_class
+
+    @property
+    def resources(self) -> Resources:
+        """What the task, or its actor, holds."""
+        actor = self._host.actor
+        return self._template.to_hold if actor is None else actor.resources
+
+    @property
+    def devices(self) -> tuple[int, ...]:
+        """The indices of its GPUs."""
+        return self._message.units
+
+    @property
+    def attempt(self) -> int:
+        """How often it was tried before."""
+        return self._message.attempt
+
+    @property
+    def is_asyncio(self) -> bool:
+        """Whether the actor's calls interleave on an event loop."""
+        return self._host.is_asyncio
 
 
 current_task: ContextVar[TaskContext | None] = ContextVar("localray_current_task", default=None)

@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     from localray.client.client import Client
     from localray.object_ref import ObjectRef
 
-_thread = threading.local()
+
+class _ThreadState(threading.local):
+    """The calling thread's own client; a class attribute, because a missing one would cost every call an exception."""
+
+    client: Client | None = None
+
+
+_thread = _ThreadState()
 _process_client: Client | None = None
 _start_session: Callable[[], None] | None = None
 
 
 def current_client() -> Client | None:
     """The client of the calling thread, else the process's, else None."""
-    client: Client | None = getattr(_thread, "client", None)
-    return client if client is not None else _process_client
+    return _thread.client or _process_client
 
 
 def require_client() -> Client:
@@ -46,10 +52,12 @@ def connected_client() -> Client:
     Raises:
         RaySystemError: there is no session, and ``RAY_ENABLE_AUTO_CONNECT`` is 0.
     """
-    client: Client | None = getattr(_thread, "client", None) or _process_client
-    if client is None and _start_session is not None and os.environ.get("RAY_ENABLE_AUTO_CONNECT", "") != "0":
+    client = _thread.client or _process_client
+    if client is not None:
+        return client
+    if _start_session is not None and os.environ.get("RAY_ENABLE_AUTO_CONNECT", "") != "0":
         _start_session()
-    return client if client is not None else require_client()
+    return require_client()
 
 
 def set_session_starter(start: Callable[[], None]) -> None:

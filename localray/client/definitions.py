@@ -11,6 +11,7 @@ from localray.client.serialization import Serialized, serialize
 
 WARN_ABOVE_BYTES = 10_000_000
 DEFAULT_REFUSE_ABOVE_BYTES = 100_000_000
+_MIB = 2**20
 
 
 def serialize_definition(definition: object, name: str) -> Serialized:
@@ -29,19 +30,16 @@ def serialize_definition(definition: object, name: str) -> Serialized:
     except Exception as error:
         raise TypeError(explain_value(name, definition, error)) from error
     limit = int(os.environ.get("FUNCTION_SIZE_ERROR_THRESHOLD", DEFAULT_REFUSE_ABOVE_BYTES))
-    size_mib = serialized.size_bytes / 2**20
-    if serialized.size_bytes > limit:
-        raise ValueError(
-            f"The function or class {name} is too large ({size_mib:.0f} MiB > {limit / 2**20:.0f} MiB). Check that "
-            "its definition does "
-            "not capture a large array or other object; put that with ray.put() and pass the reference."
-        )
-    if serialized.size_bytes > WARN_ABOVE_BYTES:
-        warnings.warn(
-            f"The function or class {name} is very large ({size_mib:.0f} MiB). Check that its definition does not "
-            "capture a large array "
-            "or other object; put that with ray.put() and pass the reference.",
-            UserWarning,
-            stacklevel=3,
-        )
+    size_bytes = serialized.size_bytes
+    if size_bytes <= WARN_ABOVE_BYTES:
+        return serialized
+    what = f"The {'actor' if isinstance(definition, type) else 'remote function'} {name}"
+    advice = (
+        "Check that its definition is not implicitly capturing a large array or other object; put that with ray.put() "
+        "and pass the reference."
+    )
+    if size_bytes >= limit:
+        allowed = f"FUNCTION_SIZE_ERROR_THRESHOLD={limit // _MIB} MiB"
+        raise ValueError(f"{what} is too large ({size_bytes // _MIB} MiB > {allowed}). {advice}")
+    warnings.warn(f"{what} is very large ({size_bytes // _MIB} MiB). {advice}", UserWarning, stacklevel=3)
     return serialized

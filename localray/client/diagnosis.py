@@ -7,10 +7,19 @@ too. Runs only after a failure.
 
 from __future__ import annotations
 
+import functools
+from collections import deque
 from collections.abc import Iterator, Mapping
-from types import FunctionType
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
+from typing import Final, NamedTuple
 
-_DEPTH = 4
+_DEPTH = 6
+_USUAL_ADVICE = "Make it inside the task, leave it out of what is passed, or give its class a __reduce__ method."
+_ADVICE: Final[Mapping[type, str]] = {
+    GeneratorType: "A generator cannot leave its process: pass list(...) of it, or the function that makes it.",
+    AsyncGeneratorType: "A generator cannot leave its process: pass a list of what it yields, or the function.",
+    CoroutineType: "A coroutine cannot leave its process: await it first, and pass what it returns.",
+}
 
 
 def explain_argument(name: str, args: tuple[object, ...], kwargs: Mapping[str, object], error: Exception) -> str:
@@ -27,7 +36,7 @@ def explain_argument(name: str, args: tuple[object, ...], kwargs: Mapping[str, o
         problem = problem_with(value)
         if problem is not None:
             return (
-                f"Could not serialize the {label} {_short(value)} for a task or actor {name}: {problem}\n"
+                f"Could not serialize the {label} {short(value)} for a task or actor {name}: {problem}\n"
                 f"{report(value, label)}"
             )
     return f"Could not serialize the arguments for a task or actor {name}: {error}"
@@ -35,17 +44,17 @@ def explain_argument(name: str, args: tuple[object, ...], kwargs: Mapping[str, o
 
 def explain_value(what: str, value: object, error: Exception) -> str:
     """The text of the `TypeError` for a value or function that can't be serialized."""
-    return f"Could not serialize {what} {_short(value)}: {error}\n{report(value, what)}"
+    return f"Could not serialize {what} {short(value)}: {error}\n{report(value, what)}"
 
 
 def report(value: object, name: str) -> str:
     """A few lines that lead to what is at fault."""
-    lines = [f"Checking serializability of {_short(value)}", f"  FAIL {name}: {problem_with(value)}"]
+    lines = [f"Checking serializability of {short(value)}", f"  FAIL {name}: {problem_with(value)}"]
     path, culprit = locate(value, name)
     if culprit is not value:
         lines.append(f"  FAIL {path}: {problem_with(culprit)}")
-    lines.append(f"The object at fault is {path} = {_short(culprit)} (type {type(culprit).__name__}).")
-    lines.append("Make it inside the task, leave it out of what is passed, or give its class a __reduce__ method.")
+    lines.append(f"The object at fault is {path} = {short(culprit)} (type {type(culprit).__name__}).")
+    lines.append(_ADVICE.get(type(culprit), _USUAL_ADVICE))
     return "\n".join(lines)
 
 
@@ -60,40 +69,76 @@ def problem_with(value: object) -> str | None:
     return None
 
 
+class Step(NamedTuple):
+    """One step from a value into a part of it: how the part is written after the path so far, its name alone, and the
+    part."""
+
+    written: str
+    name: str
+    part: object
+
+
 def locate(value: object, name: str) -> tuple[str, object]:
     """The innermost part that can't be pickled, and the path to it."""
-    path, current = name, value
-    for _ in range(_DEPTH):
-        for label, part in _parts(current):
-            if part is not current and problem_with(part) is not None:
-                path, current = f"{path}{label}", part
-                break
-        else:
-            return path, current
-    return path, current
+    steps = trail(value, _DEPTH)
+    return name + "".join(step.written for step in steps), steps[-1].part if steps else value
 
 
-def _parts(value: object) -> Iterator[tuple[str, object]]:
-    """What a value is made of, with how to write each part."""
+def trail(value: object, depth: int) -> list[Step]:
+    """The steps from a value that can't be pickled to the innermost part that can't be either, at most so many."""
+    steps: list[Step] = []
+    current = value
+    while len(steps) < depth:
+        failing = (step for step in _parts(current) if step.part is not current and problem_with(step.part) is not None)
+        step = next(failing, None)
+        if step is None:
+            break
+        steps.append(step)
+        current = step.part
+    return steps
+
+
+def _parts(value: object) -> Iterator[Step]:
+    """What a value is made of."""
     if isinstance(value, FunctionType):
         # Imported here: only a failure needs it.
         import inspect
 
         closure = inspect.getclosurevars(value)
-        for name, part in (*closure.nonlocals.items(), *closure.globals.items()):
-            yield f" captures {name!r}", part
+        for name, part in (*closure.globals.items(), *closure.nonlocals.items()):
+            yield Step(f" captures {name!r}", name, part)
+        for position, part in enumerate(value.__defaults__ or ()):
+            yield Step(f" default {position}", f"default {position}", part)
+    elif isinstance(value, MethodType):
+        yield _attribute("__self__", value.__self__)
+    elif isinstance(value, functools.partial):
+        yield _attribute("func", value.func)
+        yield _attribute("args", value.args)
+        yield _attribute("keywords", value.keywords)
     elif isinstance(value, Mapping):
         for key, part in value.items():
-            yield f"[{key!r}]", part
-    elif isinstance(value, (list, tuple, set, frozenset)):
+            yield Step(f"[{key!r}]", repr(key), part)
+    elif isinstance(value, (list, tuple, set, frozenset, deque)):
         for position, part in enumerate(value):
-            yield f"[{position}]", part
+            yield Step(f"[{position}]", str(position), part)
     else:
         for name, part in getattr(value, "__dict__", {}).items():
-            yield f".{name}", part
+            # Of a class, what Python itself puts there is never at fault.
+            if not (isinstance(value, type) and name.startswith("__") and name.endswith("__")):
+                yield _attribute(name, part)
+        for kind in type(value).__mro__:
+            slots = kind.__dict__.get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if hasattr(value, name):
+                    yield _attribute(name, getattr(value, name))
 
 
-def _short(value: object) -> str:
+def _attribute(name: str, part: object) -> Step:
+    return Step(f".{name}", name, part)
+
+
+def short(value: object) -> str:
+    """The `repr` of a value, cut where it is long."""
     try:
         text = repr(value)
     except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the real problem

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localray.client.arguments import unpack_arguments
 from localray.client.client import Client
-from localray.client.context import TaskContext, current_task
+from localray.client.context import Actor, TaskContext, current_task
 from localray.client.failures import is_cancellation, pack_error, wants_retry
 from localray.client.serialization import deserialize, serialize
 from localray.client.threaded_actor import ThreadedActor
@@ -35,7 +34,6 @@ from localray.protocol import (
     KernelMessage,
     Outcome,
     RecallTasks,
-    Resources,
     RunTask,
     SetUpJob,
     Status,
@@ -59,17 +57,6 @@ class ActorExit(BaseException):
 
 class WorkerExit(BaseException):
     """Raised where the worker's process, or its carrier, is to end after what it has answered."""
-
-
-@dataclass(slots=True)
-class Actor:
-    """The actor that lives in this worker."""
-
-    actor_id: bytes
-    instance: object
-    actor_class: type
-    class_name: str
-    resources: Resources
 
 
 class Executor:
@@ -174,7 +161,7 @@ class Executor:
             self.asyncio_actor = AsyncioActor(self, message, template.max_concurrency)
             return
         started_s = self.begin(message)
-        token = current_task.set(self.context(message, template))
+        token = current_task.set(TaskContext(message, template, self))
         try:
             result = self._invoke(message, template)
         except WorkerExit:
@@ -197,21 +184,10 @@ class Executor:
         self.running = message.task_id
         return self.client.channel.now_s()
 
-    def context(self, message: RunTask, template: DefineTemplate) -> TaskContext:
-        """What `get_runtime_context` tells inside this task."""
-        actor = self.actor
-        return TaskContext(
-            task_id=message.task_id,
-            name=template.name,
-            function_name=template.name,
-            actor_id=message.actor_id,
-            resources=template.to_hold if actor is None else actor.resources,
-            devices=message.units,
-            attempt=message.attempt,
-            actor_class=None if actor is None else actor.actor_class,
-            actor_name=message.actor_name,
-            is_asyncio=self.asyncio_actor is not None,
-        )
+    @property
+    def is_asyncio(self) -> bool:
+        """Whether the actor that lives here interleaves its calls on an event loop."""
+        return self.asyncio_actor is not None
 
     def _invoke(self, message: RunTask, template: DefineTemplate) -> object:
         kind = template.kind
@@ -250,6 +226,8 @@ class Executor:
 
     def arguments(self, message: RunTask) -> tuple[list[object], dict[str, object]]:
         """The arguments of a task, its dependencies filled in."""
+        if not message.dependencies:
+            return unpack_arguments(message.payload, ())
         # All views before the first value is made of one: if that fails, the others' places are let go of too.
         found = [
             (value[1] if value[2] == INLINE else self.client.view(object_id, value), object_id)

@@ -9,14 +9,16 @@ fetched once, whatever the number of `get`s. Must not live here: messages' meani
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from localray.client import creation_sites
 from localray.client.channel import Channel, Waiter
 from localray.object_ref import ObjectRef
-from localray.protocol import AddReferences, DropReferences, UnpinObjects, Value
+from localray.protocol import AddReferences, DropReferences, RecordSite, UnpinObjects, Value
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -58,6 +60,7 @@ class ReferenceTable:
         self._released: deque[bytes] = deque()
         self._unpinned: deque[bytes] = deque()
         self._pinned_for_ever: set[bytes] = set()
+        self._records_sites = creation_sites.wanted(os.environ)
         self._viewed: deque[bytes] = deque()
         self.closed = False
 
@@ -65,11 +68,15 @@ class ReferenceTable:
         """The first reference to an object whose making is being sent to the kernel, which thereby counts this
         client."""
         self.entries[object_id] = Entry(1)
+        if self._records_sites:
+            self._channel.queue(RecordSite(object_id, creation_sites.site_of_new(object_id)))
         return ObjectRef(object_id, self)
 
     def adopt(self, object_id: bytes) -> ObjectRef[object]:
         """A reference that arrived inside a value."""
         self.retain(object_id)
+        if self._records_sites:
+            self._channel.queue(RecordSite(object_id, creation_sites.site_of_received()))
         return ObjectRef(object_id, self)
 
     def retain(self, object_id: bytes) -> None:
@@ -114,9 +121,9 @@ class ReferenceTable:
             if entry is not None:
                 entry.view = None
 
-    def conclude(self) -> None:
-        """Work off what died since the last time; called before each flush."""
-        if self._released:
+    def conclude(self, at_least: int = 1) -> None:
+        """Work off what died since the last time, if it is at least so much."""
+        if len(self._released) >= at_least:
             self._conclude_released()
         if self._unpinned:
             unpinned = [self._unpinned.popleft() for _ in range(len(self._unpinned))]
@@ -156,10 +163,13 @@ class ReferenceTable:
         self._source.on_completed(object_id, callback)
 
     def close(self) -> None:
-        """The session is over: deaths need not be told any more, and nothing can be read again."""
+        """The session is over: deaths need not be told any more, and views that only we still hold are let go of."""
         self.closed = True
         self._viewed.clear()
-        for entry in list(self.entries.values()):
-            entry.view = None
+        with self.lock:
+            # What is held for ever would else keep the arena mapped until the garbage collector comes by.
+            for entry in self.entries.values():
+                entry.view = None
+        self.entries.clear()
         self._released.clear()
         self._unpinned.clear()

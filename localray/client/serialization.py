@@ -8,13 +8,14 @@ kept, messages, references beyond collecting their ids.
 
 from __future__ import annotations
 
-import io
 import pickle
 import struct
 from collections.abc import Callable, Sequence
 
 import cloudpickle
 
+from localray.client.arrays import take_array_apart
+from localray.client.copying import copy_into
 from localray.object_ref import Reference
 
 _WITH_BUFFERS = 1
@@ -22,52 +23,70 @@ _HEADER = struct.Struct("<BxxxIQ")
 _LENGTH = struct.Struct("<Q")
 _ALIGNMENT = 64
 
-_PLAIN_TYPES = frozenset((int, float, str, bytes, bool, type(None), complex))
+_PLAIN_TYPES = frozenset((int, float, str, bool, type(None), complex))
 _PLAIN_CONTAINERS = frozenset((list, tuple, dict))
 _PLAIN_ITEMS_LOOKED_AT = 64
+_LONG_BYTES = 64 * 1024
+"""Bytes from this length on are passed on by the pickler, not copied (CPython's own limit)."""
 
 
 class Serialized:
-    """A value taken apart: its pickle, the buffers beside it, and the ids of the objects it refers to."""
+    """A value taken apart: its pickle, in one piece or several, the buffers beside it, and the ids of the objects it
+    refers to. Long bytes are pieces themselves, so that storing them copies them once."""
 
-    __slots__ = ("buffers", "contained", "pickled", "size_bytes")
+    __slots__ = ("buffers", "contained", "pieces", "size_bytes")
 
-    def __init__(self, pickled: bytes, buffers: Sequence[memoryview], contained: tuple[bytes, ...]) -> None:
-        self.pickled = pickled
+    def __init__(
+        self, pieces: Sequence[bytes | bytearray], buffers: Sequence[memoryview], contained: tuple[bytes, ...]
+    ) -> None:
+        self.pieces = pieces
         self.buffers = buffers
         self.contained = contained
         if buffers:
-            end = _HEADER.size + _LENGTH.size * len(buffers) + len(pickled)
+            end = _HEADER.size + _LENGTH.size * len(buffers) + self._pickled_bytes()
             for buffer in buffers:
                 end = _aligned(end) + buffer.nbytes
             self.size_bytes = end
         else:
-            self.size_bytes = len(pickled)
+            self.size_bytes = self._pickled_bytes()
+
+    def _pickled_bytes(self) -> int:
+        return len(self.pieces[0]) if len(self.pieces) == 1 else sum(map(len, self.pieces))
 
     def to_bytes(self) -> bytes:
         """All of it as one piece of bytes."""
         if not self.buffers:
-            return self.pickled
+            return b"".join(self.pieces)
         whole = bytearray(self.size_bytes)
         self.write_into(memoryview(whole))
         return bytes(whole)
 
     def write_into(self, target: memoryview) -> None:
         """Lay the value out in memory of `size_bytes` bytes."""
-        if not self.buffers:
-            target[: len(self.pickled)] = self.pickled
-            return
-        _HEADER.pack_into(target, 0, _WITH_BUFFERS, len(self.buffers), len(self.pickled))
-        end = _HEADER.size
-        for buffer in self.buffers:
-            _LENGTH.pack_into(target, end, buffer.nbytes)
-            end += _LENGTH.size
-        target[end : end + len(self.pickled)] = self.pickled
-        end += len(self.pickled)
+        end = 0
+        if self.buffers:
+            _HEADER.pack_into(target, 0, _WITH_BUFFERS, len(self.buffers), self._pickled_bytes())
+            end = _HEADER.size
+            for buffer in self.buffers:
+                _LENGTH.pack_into(target, end, buffer.nbytes)
+                end += _LENGTH.size
+        for piece in self.pieces:
+            start, end = end, end + len(piece)
+            copy_into(target[start:end], memoryview(piece))
         for buffer in self.buffers:
             start = _aligned(end)
             end = start + buffer.nbytes
-            target[start:end] = buffer
+            copy_into(target[start:end], buffer)
+
+
+class _Pieces:
+    """The file that a pickler writes to: it passes long bytes on as they are, and they are kept so."""
+
+    __slots__ = ("pieces", "write")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes | bytearray] = []
+        self.write = self.pieces.append
 
 
 def _aligned(offset: int) -> int:
@@ -80,6 +99,8 @@ def _is_plain(value: object, depth: int) -> bool:
     kind = type(value)
     if kind in _PLAIN_TYPES:
         return True
+    if kind is bytes:
+        return len(value) < _LONG_BYTES  # type: ignore[arg-type]
     if kind not in _PLAIN_CONTAINERS or depth == 0:
         return False
     if kind is dict:
@@ -99,7 +120,7 @@ def _is_plain(value: object, depth: int) -> bool:
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """cloudpickle that knows our references and collects what they refer to."""
 
-    def __init__(self, file: io.BytesIO, buffer_callback: Callable[[pickle.PickleBuffer], object]) -> None:
+    def __init__(self, file: _Pieces, buffer_callback: Callable[[pickle.PickleBuffer], object]) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self.contained: list[bytes] = []
 
@@ -141,13 +162,17 @@ def serialize(value: object) -> Serialized:
     Raises:
         Exception: whatever pickling raises; see `localray.client.diagnosis` for making it readable.
     """
-    if _is_plain(value, 3) and not _custom_serializers:
-        return Serialized(pickle.dumps(value, 5), (), ())
+    if not _custom_serializers:
+        if _is_plain(value, 3):
+            return Serialized((pickle.dumps(value, 5),), (), ())
+        array = take_array_apart(value)
+        if array is not None:
+            return Serialized((array[0],), (array[1],), ())
     buffers: list[pickle.PickleBuffer] = []
-    file = io.BytesIO()
+    file = _Pieces()
     pickler = _Pickler(file, buffers.append)
     pickler.dump(value)
-    return Serialized(file.getvalue(), [buffer.raw() for buffer in buffers], tuple(dict.fromkeys(pickler.contained)))
+    return Serialized(file.pieces, [buffer.raw() for buffer in buffers], tuple(dict.fromkeys(pickler.contained)))
 
 
 def deserialize(data: bytes | memoryview) -> object:

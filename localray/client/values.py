@@ -13,6 +13,7 @@ from localray.exceptions import (
     ObjectLostError,
     ObjectStoreFullError,
     OutOfDiskError,
+    OutOfMemoryError,
     RayError,
     RaySystemError,
     RayTaskError,
@@ -73,6 +74,8 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return ObjectLostError(object_id.hex(), b"", "", text)
     if status == Status.STORE_FULL:
         return ObjectStoreFullError(text)
+    if status == Status.OUT_OF_MEMORY:
+        return OutOfMemoryError(text)
     if status == Status.OUT_OF_DISK:
         return OutOfDiskError(text)
     if status == Status.UNSCHEDULABLE:

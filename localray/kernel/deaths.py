@@ -5,9 +5,18 @@ Must not live here: deciding to end a healthy worker (`workers`, `actors`).
 
 from __future__ import annotations
 
-from localray.kernel import actors, objects, scheduling, tasks, workers
+from localray.kernel import actors, memory, objects, scheduling, tasks, workers
 from localray.kernel.effects import Stop
-from localray.kernel.records import ActorState, ClientKind, TaskRecord, TaskState, WorkerRecord, WorkerState
+from localray.kernel.records import (
+    ActorRecord,
+    ActorState,
+    ClientKind,
+    OutOfMemory,
+    TaskRecord,
+    TaskState,
+    WorkerRecord,
+    WorkerState,
+)
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Status, TaskKind, text_payload
@@ -36,16 +45,24 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
         worker.leased_to = None
     assigned = list(worker.assigned.values())
     worker.assigned.clear()
+    begun = max(0, started - worker.ended_count)
     actor = worker.actor
-    if actor is not None:
-        text = f"The actor died unexpectedly before finishing this task: {cause}."
-        actors.end(tables, actor, Status.ACTOR_DIED, text_payload(text), f"its worker died: {cause}")
+    if actor is not None and actor.state is ActorState.STARTING and begun == 0:
+        actor_not_started(tables, actor, cause)
+    elif actor is not None:
+        if worker.out_of_memory is not None:
+            status, text = Status.OUT_OF_MEMORY, worker.out_of_memory.text
+        else:
+            status, text = Status.ACTOR_DIED, f"The actor died unexpectedly before finishing this task: {cause}."
+        actors.end(tables, actor, status, text_payload(text), f"its worker died: {cause}")
     else:
-        begun = max(0, started - worker.ended_count)
         for task in reversed(assigned[begun:]):
             not_started(tables, task, cause)
         for task in reversed(assigned[:begun]):
-            crashed(tables, task, cause)
+            if worker.out_of_memory is None:
+                crashed(tables, task, cause)
+            else:
+                ran_out_of_memory(tables, task, worker.out_of_memory)
     objects.drop_client(tables, tables.clients.pop(worker.number))
     scheduling.release_resources(tables, worker)
 
@@ -58,6 +75,18 @@ def not_started(tables: Tables, task: TaskRecord, cause: str) -> None:
         tasks.fail(tables, task, Status.WORKER_CRASHED, text_payload(text), "workers do not start")
     else:
         scheduling.take_back(tables, task, "its worker died before it started")
+
+
+def actor_not_started(tables: Tables, actor: ActorRecord, cause: str) -> None:
+    """The worker died before the constructor's turn: the actor is placed again, unless no worker ever comes up."""
+    if tables.start_failures > START_FAILURES_TOLERATED:
+        text = f"Worker processes die before they can run the actor's constructor: {cause}."
+        actors.end(tables, actor, Status.ACTOR_DIED, text_payload(text), "workers do not start")
+        return
+    move(tables.log, actor.actor_id, actor, ActorState.PENDING, f"its worker died before its constructor: {cause}")
+    actor.worker = None
+    scheduling.requeue(tables, actor.creation, "its worker died before it started")
+    actors.end_if_unneeded(tables, actor)
 
 
 def crashed(tables: Tables, task: TaskRecord, cause: str) -> None:
@@ -76,6 +105,18 @@ def crashed(tables: Tables, task: TaskRecord, cause: str) -> None:
         f"It was tried {task.attempt + 1} time{'s' if task.attempt else ''}."
     )
     tasks.fail(tables, task, Status.WORKER_CRASHED, text_payload(text), f"its worker died: {cause}")
+
+
+def ran_out_of_memory(tables: Tables, task: TaskRecord, why: OutOfMemory) -> None:
+    """The memory monitor killed the worker while it had this task: try it again after a while if it may be, else it
+    fails."""
+    refusal = tasks.refusal(tables, task)
+    if refusal is None and why.may_retry and memory.may_try_again(tables, task):
+        memory.postpone(tables, task, why.text)
+        return
+    task.worker = None
+    status, payload = refusal or (Status.OUT_OF_MEMORY, text_payload(why.text))
+    tasks.fail(tables, task, status, payload, "its worker was killed for want of memory")
 
 
 def driver_left(tables: Tables, number: int) -> None:

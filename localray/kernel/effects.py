@@ -55,6 +55,12 @@ class ReleaseBuffer(NamedTuple):
     size_bytes: int
 
 
+class MeasureMemory(NamedTuple):
+    """Say how much memory a node has in use, how much each of these workers, and who the so many largest users are."""
+
+    node: int
+    workers: tuple[int, ...]
+    top_count: int
 class CoolArena(NamedTuple):
     """Nothing is in this range of a node's arena, and it has been idle: its memory is to go back to the system."""
 
@@ -105,6 +111,7 @@ Effect: TypeAlias = (
     | SpillObjects
     | CreateSpillFile
     | DeleteSpillFile
+    | MeasureMemory
     | Stop
 )
 
@@ -166,6 +173,17 @@ class SpillFileCreated(NamedTuple):
     failure: str
 
 
+class MemoryUsed(NamedTuple):
+    """The answer to `MeasureMemory`: pairs of a worker and its bytes, triples of a process, its bytes and its command;
+    or at any time, from a driver that knows by itself."""
+
+    node: int
+    used_bytes: int
+    total_bytes: int
+    workers: tuple[tuple[int, int], ...]
+    top_users: tuple[tuple[int, int, str], ...]
+
+
 class Tick(NamedTuple):
     """The time that the kernel asked for (`Kernel.deadline_s`) has come, or any other moment: never harmful."""
 
@@ -178,5 +196,6 @@ EnvironmentEvent: TypeAlias = (
     | WorkerDied
     | ObjectsSpilled
     | SpillFileCreated
+    | MemoryUsed
     | Tick
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import deaths, scheduling, spilled, store, workers
+from localray.kernel import deaths, memory, patience, scheduling, spilled, store, workers
 from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
     EnvironmentEvent,
+    MemoryUsed,
     NodeAdded,
     ObjectsSpilled,
     SpillFileCreated,
@@ -70,7 +71,10 @@ def _spill_file_created(tables: Tables, event: SpillFileCreated) -> None:
 def _tick(tables: Tables, event: Tick) -> None:
     workers.reap_idle(tables)
     scheduling.check_backlogs(tables)
+    memory.tick(tables)
     store.tick(tables)
+    if patience.is_over(tables):
+        scheduling.capacity_freed(tables)
 
 
 ENVIRONMENT_HANDLERS: Final = cast(
@@ -81,6 +85,7 @@ ENVIRONMENT_HANDLERS: Final = cast(
         DriverDisconnected: _driver_disconnected,
         WorkerStarted: _worker_started,
         WorkerDied: _worker_died,
+        MemoryUsed: memory.memory_used,
         ObjectsSpilled: _objects_spilled,
         SpillFileCreated: _spill_file_created,
         Tick: _tick,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from heapq import nlargest
 
+from localray.kernel.inventory import site_of
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord
 from localray.kernel.store_records import NODE_SHIFT, Reservation, StoreRecord
 from localray.kernel.tables import Tables
@@ -58,7 +59,10 @@ def keepers(tables: Tables, record: ObjectRecord) -> str:
     if others:
         holding.append(f"{others} task{'s' if others > 1 else ''} or object{'s' if others > 1 else ''}")
     text = f"held by {_list(holding)}" if holding else "held by nobody"
-    return text + (f", viewed by {_list(viewing)}" if viewing else "")
+    if viewing:
+        text += f", viewed by {_list(viewing)}"
+    site = site_of(tables, record.object_id)
+    return text + (f", made by {site}" if site else "")
 
 
 def name_of(client: ClientRecord) -> str:

@@ -74,6 +74,9 @@ def check_pins(tables: Tables) -> None:
 
 def check_tasks(tables: Tables) -> None:
     """A task is where its state says: waiting for a pending object, in a queue, or in exactly one worker's line."""
+    for task in tables.postponed:
+        if task.state is not TaskState.WAITING:
+            raise tables.broken(f"is postponed in state {task.state.name}", task.task_id)
     for task_id, task in tables.tasks.items():
         held = task.worker is not None and task_id in task.worker.assigned
         if (task.state is TaskState.SENT) != held:
@@ -83,8 +86,8 @@ def check_tasks(tables: Tables) -> None:
         pending = sum(1 for object_id in task.dependencies if tables.objects[object_id].state is ObjectState.PENDING)
         if task.missing != pending:
             raise tables.broken(f"waits for {task.missing} arguments, {pending} are pending", task_id)
-        if task.state is TaskState.WAITING and not pending:
-            raise tables.broken("waits although its arguments are there", task_id)
+        if task.state is TaskState.WAITING and bool(pending) == (task in tables.postponed):
+            raise tables.broken("waits although its arguments are there, or for a second try without them", task_id)
 
 
 def check_waits(tables: Tables) -> None:

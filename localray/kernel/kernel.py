@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from localray.kernel import actors, scheduling, store, tasks
+from localray.kernel import actors, memory, scheduling, store, tasks
 from localray.kernel.effects import (
     Effect,
     EnvironmentEvent,
@@ -31,6 +31,9 @@ from localray.protocol import (
     Status,
     TaskKind,
 )
+from localray.sched.memory import MemorySettings
+
+MONITOR_OFF: Final = MemorySettings()
 
 Event: TypeAlias = ClientMessage | EnvironmentEvent
 
@@ -45,22 +48,21 @@ class Kernel:
         random: the dice with which ties are broken. Every driver, a simulation included, passes in its own seeded
             ``random.Random(seed)``: the kernel imports no dice, so that the seed is the driver's to choose and to
             print.
+        memory_settings: of the memory monitor; off by default.
     """
 
-    def __init__(self, random: RandomSource) -> None:
-        self.tables = Tables(random)
+    def __init__(self, random: RandomSource, memory_settings: MemorySettings = MONITOR_OFF) -> None:
+        self.tables = Tables(random, memory_settings)
 
     @property
     def deadline_s(self) -> float | None:
         """When the kernel wants a `Tick` at the latest, on the clock that `step` is given; None for never."""
         tables = self.tables
-        earliest_s = store.deadline_s(tables)
-        if tables.reap_at_s is not None and (earliest_s is None or tables.reap_at_s < earliest_s):
-            earliest_s = tables.reap_at_s
+        earliest_s = _earlier(_earlier(tables.reap_at_s, tables.patience_at_s), store.deadline_s(tables))
         if tables.backlogged:
-            backlog_s = scheduling.backlog_deadline_s(tables)
-            if backlog_s is not None and (earliest_s is None or backlog_s < earliest_s):
-                earliest_s = backlog_s
+            earliest_s = _earlier(earliest_s, scheduling.backlog_deadline_s(tables))
+        if tables.measure_at_s is not None or tables.postponed:
+            earliest_s = _earlier(earliest_s, memory.deadline_s(tables))
         return earliest_s
 
     def new_client_number(self) -> int:
@@ -93,6 +95,12 @@ class Kernel:
         effects = tables.effects
         tables.effects = []
         return effects
+
+
+def _earlier(one_s: float | None, other_s: float | None) -> float | None:
+    if one_s is None or other_s is None:
+        return one_s if other_s is None else other_s
+    return min(one_s, other_s)
 
 
 def _settle(tables: Tables) -> None:

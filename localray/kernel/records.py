@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from localray.kernel.store_records import SpillBatch, SpillFile, StoreRecord
 from localray.protocol import INLINE, CallMode, Resources, Status, TaskKind
@@ -36,8 +37,8 @@ class ObjectState(State):
 
 
 class TaskState(State):
-    """WAITING for arguments, QUEUED for a worker, SENT to one (running or next in its line), then ended one way or the
-    other."""
+    """WAITING for arguments or for the time of another try, QUEUED for a worker, SENT to one (running or next in its
+    line), then ended one way or the other."""
 
     WAITING = "waiting"
     QUEUED = "queued"
@@ -138,7 +139,8 @@ class Template:
 @dataclass(slots=True, eq=False)
 class TaskRecord:
     """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver
-    submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent."""
+    submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent;
+    ``parent_id`` is the task that submitted it, which may have ended since, and empty for a driver's."""
 
     task_id: bytes
     template: Template
@@ -146,6 +148,7 @@ class TaskRecord:
     dependencies: tuple[bytes, ...]
     borrowed: tuple[bytes, ...]
     submitter: int
+    parent_id: bytes
     depth: int
     retries_left: int
     state: TaskState = TaskState.WAITING
@@ -155,6 +158,7 @@ class TaskRecord:
     worker: WorkerRecord | None = None
     actor: ActorRecord | None = None
     cancelled: bool = False
+    memory_kills: int = 0
 
     @property
     def may_share_a_worker(self) -> bool:
@@ -197,13 +201,21 @@ class ActorRecord:
         return self.creation.template.call_mode is CallMode.SERIAL
 
 
+class OutOfMemory(NamedTuple):
+    """Why the memory monitor killed a worker, for its tasks; and whether they may be tried again."""
+
+    text: str
+    may_retry: bool
+
+
 @dataclass(slots=True, eq=False)
 class WorkerRecord:
     """One worker process and what it holds.
 
     ``assigned`` is in the order sent: the worker runs its tasks in that order, so the first is the one running.
     ``units`` are the indices of whole or shared devices (GPUs) that come with the resources. ``stalled`` counts its
-    blocking requests that are not yet satisfied; while it is positive the resources in ``lent`` are back with the node.
+    blocking requests that are not yet satisfied; while it is positive (since ``stalled_at_s``) the resources in
+    ``lent`` are back with the node.
     """
 
     number: int
@@ -217,14 +229,18 @@ class WorkerRecord:
     assigned: dict[bytes, TaskRecord] = field(default_factory=dict)
     actor: ActorRecord | None = None
     stalled: int = 0
+    stalled_at_s: float = 0.0
     lent: Resources = ()
     recalled: bool = False
     stopping: bool = False
+    killed: bool = False
     ended_count: int = 0
     calls: dict[bytes, int] = field(default_factory=dict)
+    leased_at_s: float = 0.0
     progress_at_s: float = 0.0
     idle_since_s: float = 0.0
     known: set[bytes | int] = field(default_factory=set)
+    out_of_memory: OutOfMemory | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -267,8 +283,8 @@ class ClientRecord:
     buffers: dict[int, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     asked_to_drop_views: bool = False
-    functions: dict[bytes, None] = field(default_factory=dict)
     worker: WorkerRecord | None = None
+    process_id: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -296,6 +312,7 @@ class SchedulingClass:
     is_actor: bool
     queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
     queued: int = 0
+    taken: int = 0
     leased: dict[int, WorkerRecord] = field(default_factory=dict)
     mean_duration_s: float = -1.0
     warned: bool = False

@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import actors, answers, cancellation, deaths, objects, scheduling, store, tasks, views, workers
+from localray.kernel import (
+    actors,
+    answers,
+    cancellation,
+    deaths,
+    inventory,
+    objects,
+    scheduling,
+    store,
+    tasks,
+    views,
+    workers,
+)
 from localray.kernel.records import ActorState, ClientRecord, JobRecord, Template, WaitRecord
 from localray.kernel.tables import Tables
 from localray.protocol import (
@@ -29,6 +41,7 @@ from localray.protocol import (
     KillActor,
     ObjectDamaged,
     PutObject,
+    RecordSite,
     RegisterDriver,
     Registered,
     Reply,
@@ -55,6 +68,7 @@ def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriv
     namespace = message.namespace or f"anonymous-{number}"
     tables.jobs[number] = JobRecord(number, client.number, namespace, message.sys_path, message.working_directory)
     client.job = number
+    client.process_id = message.process_id
     node_id = next((node.node_id for node in tables.nodes.values()), b"")
     tables.send(client.number, Registered(client.number, number, node_id, namespace))
 
@@ -62,7 +76,6 @@ def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriv
 def _define_function(tables: Tables, client: ClientRecord, message: DefineFunction) -> None:
     if message.function_id not in tables.functions:
         tables.functions[message.function_id] = message
-        client.functions[message.function_id] = None
         # What a closure captured is needed for as long as the function may run: for the rest of the session.
         objects.acquire(tables, message.contained)
 
@@ -144,6 +157,7 @@ def _free_objects(tables: Tables, client: ClientRecord, message: FreeObjects) ->
 
 
 def _worker_ready(tables: Tables, client: ClientRecord, message: WorkerReady) -> None:
+    client.process_id = message.process_id
     if client.worker is not None:
         workers.started(tables, client.worker)
         scheduling.capacity_freed(tables)
@@ -209,6 +223,7 @@ CLIENT_HANDLERS: Final = cast(
         DropReferences: _drop_references,
         UnpinObjects: _unpin_objects,
         FreeObjects: _free_objects,
+        RecordSite: inventory.record_site,
         TaskDone: answers.task_done,
         WorkerReady: _worker_ready,
         TasksReturned: _tasks_returned,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import objects, tasks, workers
+from localray.kernel import objects, patience, tasks, workers
 from localray.kernel.records import SchedulingClass, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -35,6 +35,8 @@ AHEAD_WINDOW_S = 0.002
 AHEAD_LIMIT = 64
 HELD_UP_AFTER_S = 0.005
 MEAN_WEIGHT = 0.2
+SHALLOW_EVERY = 8
+"""While no worker is stalled, one task in so many is the shallowest instead of the deepest."""
 
 
 def class_of(tables: Tables, task: TaskRecord) -> SchedulingClass:
@@ -60,7 +62,7 @@ def enqueue(tables: Tables, task: TaskRecord, reason: str) -> None:
         queue = group.queues[task.depth] = deque()
     queue.append(task)
     group.queued += 1
-    if group not in tables.starved:
+    if group not in tables.starved or task.depth > tables.patient.get(group, task.depth):
         tables.hungry[group] = None
 
 
@@ -71,7 +73,8 @@ def requeue(tables: Tables, task: TaskRecord, reason: str) -> None:
     move(tables.log, task.task_id, task, TaskState.QUEUED, reason)
     group.queues.setdefault(task.depth, deque()).appendleft(task)
     group.queued += 1
-    if group not in tables.starved:
+    # What is back in front may be what a stalled task waits for: then patience is over.
+    if group not in tables.starved or group in tables.patient:
         tables.hungry[group] = None
 
 
@@ -92,9 +95,9 @@ def withdraw(tables: Tables, task: TaskRecord) -> None:
 
 
 def next_task(group: SchedulingClass) -> TaskRecord | None:
-    """The task whose turn it is, left where it is: the oldest of the deepest."""
+    """The task whose turn it is, left where it is: the oldest of one depth."""
     while group.queues:
-        depth = max(group.queues) if len(group.queues) > 1 else next(iter(group.queues))
+        depth = next_depth(group) if len(group.queues) > 1 else next(iter(group.queues))
         queue = group.queues[depth]
         while queue:
             if not queue[0].cancelled:
@@ -104,17 +107,31 @@ def next_task(group: SchedulingClass) -> TaskRecord | None:
     return None
 
 
+def next_depth(group: SchedulingClass) -> int:
+    """The deepest; now and then the shallowest, or tasks that go on submitting deeper ones would keep it out for ever.
+
+    Not while a worker is stalled: it waits for a deeper one, and a shallower one might only stall beside it.
+    """
+    is_shallow_turn = group.taken % SHALLOW_EVERY == SHALLOW_EVERY - 1
+    if is_shallow_turn and not any(worker.stalled for worker in group.leased.values()):
+        return min(group.queues)
+    return max(group.queues)
+
+
 def take_next(group: SchedulingClass, task: TaskRecord) -> None:
     """Remove the task that `next_task` gave."""
     group.queues[task.depth].popleft()
     group.queued -= 1
+    group.taken += 1
 
 
 def capacity_freed(tables: Tables) -> None:
-    """Something was given back: classes that failed to place are worth another try."""
+    """Something was given back, or waited for long enough: classes that failed to place are worth another try."""
+    tables.patience_at_s = None
     if tables.starved:
         tables.hungry.update(tables.starved)
         tables.starved.clear()
+        tables.patient.clear()
 
 
 def dispatch(tables: Tables) -> None:
@@ -123,6 +140,8 @@ def dispatch(tables: Tables) -> None:
     while hungry:
         group = next(iter(hungry))
         del hungry[group]
+        tables.starved.pop(group, None)
+        tables.patient.pop(group, None)
         task = next_task(group)
         if task is None:
             continue
@@ -139,6 +158,8 @@ def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
     if node is None:
         warn_if_infeasible(tables, group)
         return False
+    if patience.holds_back(tables, node, group, task):
+        return False
     devices = take_devices(node.gpu_free, amount(group.to_hold, GPU))
     if devices is None:
         return False
@@ -149,6 +170,9 @@ def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
     take(node.available, group.to_hold)
     worker.resources = group.to_hold
     worker.units = devices
+    worker.leased_at_s = tables.now_s
+    if tables.measure_at_s is None and tables.memory.refresh_s:
+        tables.measure_at_s = tables.now_s + tables.memory.refresh_s
     take_next(group, task)
     if group.is_actor:
         workers.become_actor(tables, worker, task)
@@ -238,7 +262,7 @@ def ahead_limit(group: SchedulingClass) -> int:
 
 def others_starve(tables: Tables, group: SchedulingClass) -> bool:
     """Whether another class waits for what this one holds."""
-    return any(other is not group and other.queued for other in tables.starved)
+    return any(other is not group and other.queued and other not in tables.patient for other in tables.starved)
 
 
 def fill(tables: Tables, worker: WorkerRecord, group: SchedulingClass, limit: int) -> None:
@@ -300,6 +324,7 @@ def stall(tables: Tables, worker: WorkerRecord) -> None:
     worker.stalled += 1
     if worker.stalled > 1 or worker.actor is not None:
         return
+    worker.stalled_at_s = tables.now_s
     lent = placement.lendable(worker.resources)
     if lent:
         worker.lent = lent

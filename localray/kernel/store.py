@@ -100,8 +100,9 @@ def starved_long_enough(tables: Tables, store: StoreRecord) -> bool:
 
 
 def go_without(tables: Tables, store: StoreRecord, reservation: Reservation) -> None:
-    """There will be no room in the arena: a file of its own, or a refusal that says who has it all."""
-    if spilling.can_spill(store):
+    """There will be no room in the arena: a file of its own, with spilling switched off too, as in Ray; or, where no
+    directory can be written, a refusal that says who has it all."""
+    if store.settings.directories:
         spilling.create_file(tables, store, reservation)
     else:
         text = describe_store(tables, store, reservation.size_bytes)

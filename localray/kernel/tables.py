@@ -27,6 +27,7 @@ from localray.kernel.records import (
 from localray.kernel.store_records import SpillFile
 from localray.kernel.story import TransitionLog
 from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
+from localray.sched.memory import MemorySettings
 
 
 class RandomSource(Protocol):
@@ -52,15 +53,21 @@ class Tables:
         "hungry",
         "jobs",
         "log",
+        "measure_at_s",
+        "memory",
         "names",
         "next_client",
         "next_job",
         "nodes",
         "now_s",
         "objects",
+        "patience_at_s",
+        "patient",
+        "postponed",
         "random",
         "reap_at_s",
         "resuming",
+        "sites",
         "spill_files",
         "start_failures",
         "starved",
@@ -74,8 +81,9 @@ class Tables:
         "workers",
     )
 
-    def __init__(self, random: RandomSource) -> None:
+    def __init__(self, random: RandomSource, memory: MemorySettings) -> None:
         self.random = random
+        self.memory = memory
         self.now_s = 0.0
         self.log = TransitionLog()
         self.effects: list[Effect] = []
@@ -95,6 +103,10 @@ class Tables:
         # freed.
         self.hungry: dict[SchedulingClass, None] = {}
         self.starved: dict[SchedulingClass, None] = {}
+        # Of the starved, those for which there was room (`patience`): the depth of the task that was held back all the
+        # same; and when that is over.
+        self.patient: dict[SchedulingClass, int] = {}
+        self.patience_at_s: float | None = None
         # Workers with tasks waiting in their own line, looked at when one of them may be held up.
         self.backlogged: dict[WorkerRecord, None] = {}
         self.woken: deque[TaskRecord] = deque()
@@ -105,8 +117,13 @@ class Tables:
         self.crowded: dict[int, None] = {}
         # Workers whose process has not said hello yet.
         self.unborn: dict[int, None] = {}
+        # Where references were made, by object and client; only of programs that ask for it.
+        self.sites: dict[bytes, dict[int, str]] = {}
         self.start_failures = 0
         self.reap_at_s: float | None = None
+        # When the memory monitor measures next, and tasks that it will have tried again then.
+        self.measure_at_s: float | None = None
+        self.postponed: dict[TaskRecord, float] = {}
         self.next_client = 1
         self.next_job = 1
         self.stopped = False

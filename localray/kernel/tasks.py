@@ -39,6 +39,7 @@ def create(
     borrowed: tuple[bytes, ...],
 ) -> TaskRecord:
     """Take a task in: its returns exist from now on, its arguments are held until it ends."""
+    parent_id, depth = place_in_tree(submitter)
     task = TaskRecord(
         task_id,
         template,
@@ -46,7 +47,8 @@ def create(
         dependencies,
         borrowed,
         submitter.number,
-        depth_below(submitter),
+        parent_id,
+        depth,
         template.max_retries,
     )
     tables.tasks[task_id] = task
@@ -65,16 +67,20 @@ def create(
     return task
 
 
-def depth_below(submitter: ClientRecord) -> int:
-    """The nesting depth of what this client submits: one more than what it is running; 0 from a driver."""
+def place_in_tree(submitter: ClientRecord) -> tuple[bytes, int]:
+    """Which task submits what this client submits now, empty if none or unknown, and the nesting depth: 0 from a
+    driver.
+
+    A worker runs its tasks in the order of its line and tells of each end before it submits for the next, so the first
+    in its line it is; only a threaded or asyncio actor runs several at once.
+    """
     worker = submitter.worker
     if worker is None:
-        return 0
+        return b"", 0
+    actor = worker.actor
     for task in worker.assigned.values():
-        return task.depth + 1
-    if worker.actor is not None:
-        return worker.actor.creation.depth + 1
-    return 1
+        return task.task_id if actor is None or actor.keeps_order else b"", task.depth + 1
+    return b"", 1 if actor is None else actor.creation.depth + 1
 
 
 def failed_dependency(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
@@ -116,6 +122,8 @@ def fail(tables: Tables, task: TaskRecord, status: Status, payload: bytes, reaso
 def conclude(tables: Tables, task: TaskRecord) -> None:
     """Forget an ended task and let go of what it held."""
     del tables.tasks[task.task_id]
+    if tables.postponed:
+        tables.postponed.pop(task, None)
     if task.dependencies:
         objects.release(tables, task.dependencies)
     if task.borrowed:

@@ -1,16 +1,16 @@
 """The one transition table: which state of a thing may follow which, for every kind of thing.
 
-Theory. A task is owned by exactly one place at a time, and its state names the place: the objects it waits for
-(WAITING), a queue (QUEUED: its scheduling class's, or its actor's), a worker (SENT), or nobody (FINISHED, FAILED, after
-which it is forgotten). It moves forward, and goes back
-only from SENT to QUEUED: recalled before it started, or run again because its worker died or its error is to be
-retried. "Asked to stop" is a field (`TaskRecord.cancelled`, `WorkerRecord.stopping`), never a state, because what was
-asked may still be running.
+Theory. A task is owned by exactly one place at a time, and its state names the place: the objects it waits for, or the
+time of another try (WAITING), a queue (QUEUED: its scheduling class's, or its actor's), a worker (SENT), or nobody
+(FINISHED, FAILED, after which it is forgotten). It moves forward, and goes back only from SENT: to QUEUED when it is
+recalled before it started, or run again because its worker died or its error is to be retried; to WAITING when its
+worker was killed for want of memory. "Asked to stop" is a field (`TaskRecord.cancelled`, `WorkerRecord.stopping`),
+never a state, because what was asked may still be running.
 
 An object is PENDING until its creator answers, READY with a value or an error for the rest of its life, and RELEASED
 when nothing refers to it but somebody still looks at its bytes. A worker is never shared: IDLE or LEASED to one
-scheduling class at a time, or an ACTOR until it is DEAD. An actor goes one way; a restart (a later chapter) will lead
-from ALIVE back to PENDING.
+scheduling class at a time, or an ACTOR until it is DEAD. An actor goes back only from STARTING to
+PENDING, when its worker died before its constructor began; a restart (a later chapter) will lead there from ALIVE.
 
 An illegal transition raises `InternalError` with the story of the thing and changes nothing.
 """
@@ -27,7 +27,7 @@ from localray.kernel.story import TransitionLog
 TABLE: Final[Mapping[State, tuple[State, ...]]] = {
     TaskState.WAITING: (TaskState.QUEUED, TaskState.FAILED),
     TaskState.QUEUED: (TaskState.SENT, TaskState.FAILED),
-    TaskState.SENT: (TaskState.QUEUED, TaskState.FINISHED, TaskState.FAILED),
+    TaskState.SENT: (TaskState.QUEUED, TaskState.WAITING, TaskState.FINISHED, TaskState.FAILED),
     TaskState.FINISHED: (),
     TaskState.FAILED: (),
     ObjectState.PENDING: (ObjectState.READY, ObjectState.GONE),
@@ -40,7 +40,7 @@ TABLE: Final[Mapping[State, tuple[State, ...]]] = {
     WorkerState.ACTOR: (WorkerState.DEAD,),
     WorkerState.DEAD: (),
     ActorState.PENDING: (ActorState.STARTING, ActorState.DEAD),
-    ActorState.STARTING: (ActorState.ALIVE, ActorState.DEAD),
+    ActorState.STARTING: (ActorState.ALIVE, ActorState.PENDING, ActorState.DEAD),
     ActorState.ALIVE: (ActorState.DEAD,),
     ActorState.DEAD: (),
 }

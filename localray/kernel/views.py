@@ -3,18 +3,22 @@ table."""
 
 from __future__ import annotations
 
+from localray.kernel import inventory
 from localray.kernel.records import ClientRecord, ObjectState, TaskState, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Ask, Query, ReplyValue
+from localray.sched.resources import RESOURCE_UNIT
+
+_STORE = "object_store_memory"
 
 
 def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
     """Answer one `Query` of a client."""
     query = Query(message.query)
     if query is Query.CLUSTER_RESOURCES:
-        return sum_resources(tables, available=False)
+        return (*sum_resources(tables, available=False), store_bytes(tables, free=False))
     if query is Query.AVAILABLE_RESOURCES:
-        return sum_resources(tables, available=True)
+        return (*sum_resources(tables, available=True), store_bytes(tables, free=True))
     if query is Query.NODES:
         return nodes(tables)
     if query is Query.NAMED_ACTORS:
@@ -25,6 +29,10 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return pending_calls(tables, client, identity_of(message.argument))
     if query is Query.TASK_EVENTS:
         return task_events(tables)
+    if query is Query.OBJECTS:
+        return inventory.rows(tables)
+    if query is Query.STORE:
+        return inventory.store(tables)
     return table_sizes(tables)
 
 
@@ -36,7 +44,7 @@ def identity_of(text: str) -> bytes:
         return b""
 
 
-def sum_resources(tables: Tables, *, available: bool) -> ReplyValue:
+def sum_resources(tables: Tables, *, available: bool) -> tuple[tuple[str, int], ...]:
     """Pairs of a resource and its units over all living nodes; what is lent out while a worker waits counts as
     available."""
     totals: dict[str, int] = {}
@@ -47,10 +55,23 @@ def sum_resources(tables: Tables, *, available: bool) -> ReplyValue:
     return tuple((name, units) for name, units in totals.items())
 
 
+def store_bytes(tables: Tables, *, free: bool) -> tuple[str, int]:
+    """The size of all stores, or what is free in them, in the form of a resource: told with the resources, though
+    nobody can ask for it."""
+    total_bytes = sum(node.store_capacity_bytes for node in tables.nodes.values() if node.alive)
+    used_bytes = sum(node.store_used_bytes for node in tables.nodes.values() if node.alive) if free else 0
+    return _STORE, (total_bytes - used_bytes) * RESOURCE_UNIT
+
+
 def nodes(tables: Tables) -> ReplyValue:
     """For each node ``(node id, alive, resources, labels)``."""
     return tuple(
-        (node.node_id, int(node.alive), tuple(node.total.items()), tuple(node.labels.items()))
+        (
+            node.node_id,
+            int(node.alive),
+            (*node.total.items(), (_STORE, node.store_capacity_bytes * RESOURCE_UNIT)),
+            tuple(node.labels.items()),
+        )
         for node in tables.nodes.values()
     )
 

@@ -147,8 +147,10 @@ def retire(tables: Tables, worker: WorkerRecord, reason: str) -> None:
 
 
 def kill(tables: Tables, worker: WorkerRecord, reason: str) -> None:
-    """End a worker's process at once."""
-    worker.stopping = True
+    """End a worker's process at once. It may be asked for twice: a task is cancelled of one that runs out of memory."""
+    if worker.killed:
+        return
+    worker.killed = worker.stopping = True
     if worker in worker.node.idle:
         worker.node.idle.remove(worker)
     tables.log.note(worker.number, worker.state, f"kill: {reason}")

@@ -18,7 +18,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from localray.client.channel import Waiter
@@ -40,6 +39,8 @@ _TICK_MS = 3
 _IDLE_TICKS = 10
 """The steward looks after gathered messages this often, until there were none for so many."""
 BATCH_MESSAGES = 32
+DROPS_TOGETHER = 32
+"""Deaths of references wait for so many others, or for the steward's next tick."""
 LONGEST_WAIT_S = 1_000_000.0
 """What a longer timeout, or an infinite one, means: poll can't count further than 24 days."""
 
@@ -107,11 +108,16 @@ class SocketChannel:
         """Queue a message for the next flush."""
         self._outbox.append(message)
 
-    def flush(self) -> bool:
-        """Send all that is queued; returns whether there was anything."""
+    def flush(self, dropped: int = DROPS_TOGETHER) -> bool:
+        """Send all that is queued; returns whether there was anything.
+
+        Args:
+            dropped: how many references must have died for that to be told too. It is nobody's next step that waits
+                for it, and a message for many costs as much as one for one.
+        """
         client = self._client
         if client is not None:
-            client.before_flush()
+            client.before_flush(dropped)
         messages = self._outbox
         if not messages:
             return False
@@ -189,20 +195,16 @@ class SocketChannel:
             if deadline_s is not None:
                 # Rounded up: poll counts in milliseconds, and an early return would only spin.
                 wait_ms = max(0, -int(-(deadline_s - time.monotonic()) * 1000 // 1))
-            if self._look_again(poll, wait_ms) or _wait_for_bytes(poll, wait_ms):
-                self._receive()
+            if wait_ms != 0 and self._spinner.worth_it():
+                came = look_again(self._receive_if_any)
+                self._spinner.came(came)
+                if came:
+                    continue
+            if _wait_for_bytes(poll, wait_ms):
+                self._receive_if_any()
             elif deadline_s is not None and time.monotonic() >= deadline_s:
                 return False
         return True
-
-    def _look_again(self, poll: select.poll, wait_ms: int | None) -> list[tuple[int, int]]:
-        """Look for bytes for a moment before sleeping, if that has paid lately."""
-        spinner = self._spinner
-        if wait_ms == 0 or not spinner.worth_it():
-            return []
-        ready = look_again(partial(poll.poll, 0))
-        spinner.came(bool(ready))
-        return ready
 
     def _follow(self, waiter: Waiter, deadline_s: float | None) -> bool:
         """Sleep until the waiter is ready or the lead is free; False when the time is over first."""
@@ -223,26 +225,30 @@ class SocketChannel:
 
     def _hand_lead_on(self) -> None:
         """The lead is free: wake a follower, else the steward if futures are outstanding."""
-        for waiter in list(self._followers):
-            if waiter.wake_up():
-                return
+        if self._followers:
+            for waiter in list(self._followers):
+                if waiter.wake_up():
+                    return
         if self._interested > 0 and not self._read_by_loop:
             self._wake()
 
-    def _receive(self) -> None:
-        """Read what is there and handle it; the caller holds the lead and knows that there is something."""
+    def _receive_if_any(self) -> bool:
+        """Read what is there and handle it; the caller holds the lead. Returns whether there was anything, the end of
+        the stream included."""
+        # No guard around reading: a signal that finds the thread in our own code is put off.
+        try:
+            messages = self._reader.receive(self._stream, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except (OSError, BrokenFrame):
+            messages = None
+        if messages is None:
+            self._lose()
+            return True
+        self._arrived += messages
         with guard:
-            try:
-                messages = self._reader.receive(self._stream)
-            except (BlockingIOError, InterruptedError):
-                return
-            except (OSError, BrokenFrame):
-                messages = None
-            if messages is None:
-                self._lose()
-                return
-            self._arrived += messages
             self._handle_arrived()
+        return True
 
     def _handle_arrived(self) -> None:
         """Handle what has been read, in order. Each message is taken off first: an exception, which only callbacks and
@@ -259,7 +265,7 @@ class SocketChannel:
             self._leads += 1
             try:
                 while self._poll.poll(0) and not self.lost and not self._closed:
-                    self._receive()
+                    self._receive_if_any()
             finally:
                 self._leads -= 1
                 self._read_lock.release()
@@ -304,7 +310,7 @@ class SocketChannel:
     def _serve_once(self, quiet: select.poll, reading: select.poll, stream: int) -> None:
         """Wait for something to do and do it."""
         if self.lost and self._interested > 0 and self._client is not None:
-            self._client.fail_callbacks()
+            self._client.completions.fail_all()
         leads = (
             self._interested > 0
             and not self._read_by_loop
@@ -317,7 +323,7 @@ class SocketChannel:
                 self._handle_arrived()
             ready = dict((reading if leads else quiet).poll(_TICK_MS if self._armed else None))
             if stream in ready and not self._closed:
-                self._receive()
+                self._receive_if_any()
         finally:
             if leads:
                 self._leads -= 1
@@ -337,7 +343,7 @@ class SocketChannel:
         sending.
         """
         self._ticked_at_s = time.monotonic()
-        if self.flush():
+        if self.flush(dropped=1):
             self._idle_ticks = 0
             return
         self._idle_ticks += 1
@@ -345,7 +351,7 @@ class SocketChannel:
             self._idle_ticks = 0
             self._armed = False
             # What was queued just before the flag fell has woken nobody.
-            self.flush()
+            self.flush(dropped=1)
 
     def _take_nudge(self) -> None:
         """The head wants its messages read now, or is gone: its end of the pipe closes with it."""
@@ -411,6 +417,7 @@ class SocketChannel:
         elif not self._steward.ident:
             os.close(self._wake_read)
         self._stream.close()
+        self._reader.close()
         os.close(self._wake_write)
         self._wake_write = -1
 

@@ -11,6 +11,8 @@ import struct
 from localray.protocol import Message, decode, encode
 
 _HEADER = struct.Struct("<QQ")
+_HEADER_BYTES = _HEADER.size
+_unpack_header = _HEADER.unpack_from
 _ALL_BITS = (1 << 64) - 1
 
 BUFFER_BYTES = 256 * 1024
@@ -42,8 +44,12 @@ class FrameReader:
         self._view = memoryview(self._buffer)
         self._filled = 0
 
-    def receive(self, stream: socket.socket) -> list[Message] | None:
+    def receive(self, stream: socket.socket, flags: int = 0) -> list[Message] | None:
         """Read once from a stream that has something to read.
+
+        Args:
+            stream: the stream.
+            flags: for `recv`, e.g. not to wait.
 
         Returns:
             The messages that are complete now; None at the stream's end.
@@ -53,27 +59,34 @@ class FrameReader:
             OSError: the stream broke.
             BrokenFrame: it carries something else than frames.
         """
-        count = stream.recv_into(self._view[self._filled :])
+        buffer, view, filled = self._buffer, self._view, self._filled
+        count = stream.recv_into(view[filled:] if filled else view, 0, flags)
         if count == 0:
             return None
-        end = self._filled + count
-        buffer, view = self._buffer, self._view
+        end = filled + count
         messages: list[Message] = []
         start = 0
-        while end - start >= _HEADER.size:
-            length, check = _HEADER.unpack_from(buffer, start)
+        while end - start >= _HEADER_BYTES:
+            length, check = _unpack_header(buffer, start)
             if length + check != _ALL_BITS:
                 raise BrokenFrame(f"{length} and {check} are no header")
-            stop = start + _HEADER.size + length
+            stop = start + _HEADER_BYTES + length
             if stop > end:
                 if stop - start > len(buffer):
                     self._grow(stop - start)
                 break
             try:
-                messages += decode(view[start + _HEADER.size : stop])
+                more = decode(view[start + _HEADER_BYTES : stop])
             except (ValueError, EOFError, TypeError, IndexError) as error:
                 raise BrokenFrame(f"a frame of {length} bytes holds no messages: {error}") from error
             start = stop
+            # Most often one frame is all there is: its list is the answer, not a copy of it.
+            if not messages:
+                messages = more
+            else:
+                messages += more
+            if start == end:
+                break
         left = end - start
         if start and left:
             self._view[:left] = view[start:end]
@@ -81,6 +94,12 @@ class FrameReader:
         if not left and len(self._buffer) > BUFFER_BYTES:
             self.__init__()  # type: ignore[misc]
         return messages
+
+    def close(self) -> None:
+        """Give the buffer back: a reference that outlives its session keeps the channel, and so this."""
+        self._view = memoryview(b"")
+        self._buffer = bytearray()
+        self._filled = 0
 
     def _grow(self, needed_bytes: int) -> None:
         """A frame larger than the buffer is coming; the buffer shrinks again when it is through."""

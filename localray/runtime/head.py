@@ -9,6 +9,7 @@ two dies, the other cleans up. Must not live here: decisions.
 from __future__ import annotations
 
 import errno
+import gc
 import mmap
 import os
 import select
@@ -16,7 +17,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
@@ -29,6 +29,8 @@ from localray.kernel.effects import (
     DriverDisconnected,
     Effect,
     KillWorker,
+    MeasureMemory,
+    MemoryUsed,
     NodeAdded,
     ReleaseBuffer,
     Send,
@@ -38,31 +40,17 @@ from localray.kernel.effects import (
     Tick,
     WorkerDied,
 )
-from localray.protocol import CancelRunning, DropViews, Exit, Message, RecallTasks
+from localray.runtime.connection import Connection
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
-from localray.runtime.frames import BrokenFrame, FrameReader, frame
+from localray.runtime.frames import BrokenFrame
+from localray.runtime.host_memory import HostMemory
 from localray.runtime.options import HeadOptions
 from localray.runtime.spilling import Spiller
 from localray.runtime.spin import Spinner, look_again
 from localray.runtime.worker_progress import read_progress
+from localray.sched.memory import settings_from
 from localray.shm.arena import Arena
 from localray.shm.settings import StoreSettings
-
-_URGENT = frozenset((RecallTasks, CancelRunning, DropViews, Exit))
-
-
-@dataclass(slots=True, eq=False)
-class Connection:
-    """The head's end of one client's stream. ``nudge`` is the write end of a worker's nudge pipe, -1 for a driver."""
-
-    number: int
-    stream: socket.socket
-    nudge: int
-    reader: FrameReader = field(default_factory=FrameReader)
-    outbox: list[Message] = field(default_factory=list)
-    unsent: bytearray = field(default_factory=bytearray)
-    blocked: bool = False
-    closed: bool = False
 
 
 class Head:
@@ -93,6 +81,7 @@ class Head:
         self._driver_watch: dict[int, int] = {}
         self._processes: dict[int, int] = {}
         self._broken_streams: dict[int, str] = {}
+        self._memory = HostMemory()
         control.setblocking(False)
         self._epoll.register(control, select.EPOLLIN)
         self._epoll.register(spiller, select.EPOLLIN)
@@ -100,6 +89,7 @@ class Head:
             StartWorker: self._start_worker,  # type: ignore[dict-item]
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
+            MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
             CoolArena: self._cool,  # type: ignore[dict-item]
             SpillObjects: spiller.begin,  # type: ignore[dict-item]
             CreateSpillFile: spiller.begin,  # type: ignore[dict-item]
@@ -138,14 +128,16 @@ class Head:
         poll = self._epoll.poll
         look = partial(poll, 0)
         spinner = Spinner()
+        kernel = self._kernel
         while not self._stopping:
-            deadline_s = self._kernel.deadline_s
-            timeout_s = -1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
             ready: list[tuple[int, int]] = []
             if spinner.worth_it():
                 ready = look_again(look)
                 spinner.came(bool(ready))
-            for descriptor, events in ready or poll(timeout_s):
+            deadline_s = kernel.deadline_s
+            if not ready:
+                ready = poll(-1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
+            for descriptor, events in ready:
                 connection = self._by_descriptor.get(descriptor)
                 if connection is None:
                     self._other_readable(descriptor)
@@ -226,45 +218,8 @@ class Head:
 
     def _flush(self, connection: Connection) -> None:
         """Send what the connection has to send, as far as it takes it."""
-        if connection.closed:
-            return
-        urgent = False
-        if connection.outbox:
-            if connection.nudge >= 0:
-                urgent = not _URGENT.isdisjoint(map(type, connection.outbox))
-            data = frame(connection.outbox)
-            connection.outbox.clear()
-            self._send(connection, data)
-        elif connection.unsent:
-            self._send(connection, b"")
-        if urgent:
-            try:
-                os.write(connection.nudge, b"n")
-            except (BlockingIOError, BrokenPipeError):
-                return  # It is nudged already, or dead, of which the fork server will tell.
-
-    def _send(self, connection: Connection, data: bytes) -> None:
-        """Send these bytes behind what is unsent; what the stream does not take now stays unsent."""
-        unsent = connection.unsent
-        try:
-            if unsent:
-                unsent += data
-                del unsent[: connection.stream.send(unsent)]
-            else:
-                sent = connection.stream.send(data)
-                if sent < len(data):
-                    unsent += memoryview(data)[sent:]
-        except BlockingIOError:
-            # Full: the rest goes when the selector says that there is room.
-            if not unsent:
-                unsent += data
-        except OSError:
-            # The process is gone; its death is reported by the fork server or the end of its stream.
-            connection.unsent.clear()
-        blocked = bool(connection.unsent)
-        if blocked != connection.blocked:
-            connection.blocked = blocked
-            events = select.EPOLLIN | select.EPOLLOUT if blocked else select.EPOLLIN
+        if not connection.closed and connection.flush():
+            events = select.EPOLLIN | select.EPOLLOUT if connection.unsent else select.EPOLLIN
             self._epoll.modify(connection.stream, events)
 
     def _disconnect(self, connection: Connection) -> None:
@@ -343,6 +298,14 @@ class Head:
     def _cool(self, effect: CoolArena) -> None:
         self._arena.cool(effect.offset, effect.size_bytes)
 
+    def _measure_memory(self, effect: MeasureMemory) -> None:
+        memory = self._memory
+        usage = memory.usage()
+        if usage is not None:
+            workers = tuple((number, memory.of_process(self._processes.get(number, 0))) for number in effect.workers)
+            top_users = tuple(memory.largest(effect.top_count)) if effect.top_count else ()
+            self.step(MemoryUsed(effect.node, *usage, workers, top_users))
+
     def _stop(self, effect: Stop) -> None:
         self._stopping = True
 
@@ -357,10 +320,11 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         progress: the page where workers count the tasks they start.
     """
     capacity_bytes = options["store_capacity_bytes"]
+    kernel = Kernel(Random(options["seed"]), settings_from(os.environ))
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
     arena = Arena(options["arena_descriptor"], capacity_bytes)
     spiller = Spiller(arena, list(store.directories))
-    head = Head(Kernel(Random(options["seed"])), control, arena, spiller, progress)
+    head = Head(kernel, control, arena, spiller, progress)
     head.step(
         NodeAdded(
             bytes.fromhex(options["node_id"]),
@@ -372,6 +336,8 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         )
     )
     head.add_driver(driver, options["driver_process"])
+    # What was imported stays: collections need not look at it again.
+    gc.freeze()
     try:
         head.run()
     finally:

@@ -25,6 +25,7 @@ from localray.protocol import KernelMessage, RegisterDriver, Registered, ShutDow
 from localray.runtime.channel import SocketChannel
 from localray.runtime.frames import FrameReader, frame
 from localray.runtime.interrupts import guard
+from localray.sched.memory import settings_from
 from localray.shm.arena import Arena, create_file
 from localray.shm.session_directories import remove, sweep
 from localray.shm.settings import StoreSettings
@@ -55,6 +56,8 @@ class ProcessSession:
     """
 
     def __init__(self, options: NodeOptions, namespace: str, notify: object) -> None:
+        # Checked here, where the user sees it; used by the head, whose environment is this one.
+        settings_from(os.environ)
         self._process_id = os.getpid()
         self._directories = [Path(directory) for directory in options.store.directories]
         for directory in self._directories:

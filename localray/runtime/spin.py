@@ -20,6 +20,7 @@ Found = TypeVar("Found")
 SPIN_S = 0.001
 MOST_SKIPPED = 7
 
+_now_s = time.perf_counter
 _yield_cpu: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
@@ -49,11 +50,12 @@ class Spinner:
 
 
 @interruptible
-def look_again(look: Callable[[], list[Found]]) -> list[Found]:
-    """Look until there is something or the time is over; other processes may use the CPU meanwhile."""
-    end_s = time.perf_counter() + SPIN_S
-    found = look()
-    while not found and time.perf_counter() < end_s:
+def look_again(look: Callable[[], Found]) -> Found:
+    """Look until there is something or the time is over. Each look begins with giving the CPU away: whoever is to
+    answer may need this very one, and the caller has usually just asked."""
+    end_s = _now_s() + SPIN_S
+    while True:
         _yield_cpu()
         found = look()
-    return found
+        if found or _now_s() >= end_s:
+            return found

@@ -61,7 +61,7 @@ class Worker:
         os.register_at_fork(after_in_child=self._leave_to_parent)
         set_process_client(self.client)
         self._channel.start(self.client)
-        self._channel.queue(WorkerReady())
+        self._channel.queue(WorkerReady(os.getpid()))
         executor, queue, work, channel = self._executor, self._executor.queue, self._work, self._channel
         flushed_at_s = 0.0
         while True:

@@ -13,6 +13,7 @@ from localray.protocol import Resources
 RESOURCE_UNIT = 10_000
 CPU = "CPU"
 GPU = "GPU"
+MEMORY = "memory"
 
 
 def fits(available: Mapping[str, int], demand: Resources) -> bool:

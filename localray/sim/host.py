@@ -18,6 +18,8 @@ from localray.kernel.effects import (
     DriverConnected,
     Effect,
     KillWorker,
+    MeasureMemory,
+    MemoryUsed,
     NodeAdded,
     ObjectsSpilled,
     ReleaseBuffer,
@@ -84,6 +86,8 @@ class Host:
         self.workers: dict[int, VirtualWorker] = {}
         self.step_limit: int | None = None
         self.stopped: Callable[[], None] | None = None
+        self.memory: Callable[[MeasureMemory], MemoryUsed] | None = None
+        """Says what a virtual node and its workers use, for a kernel whose memory monitor is on."""
         self._carriers = carriers
         self._clock = carriers.clock
         self._timing = Timing(random)
@@ -99,6 +103,7 @@ class Host:
             StartWorker: self._start_worker,  # type: ignore[dict-item]
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
+            MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
             CoolArena: lambda effect: None,
             SpillObjects: self._spill,  # type: ignore[dict-item]
             CreateSpillFile: self._create_file,  # type: ignore[dict-item]
@@ -242,6 +247,9 @@ class Host:
     def _release(self, effect: ReleaseBuffer) -> None:
         self.store.release(effect.location)
 
+    def _measure_memory(self, effect: MeasureMemory) -> None:
+        if self.memory is not None:
+            self.step(self.memory(effect), ENVIRONMENT)
     def _spill(self, effect: SpillObjects) -> None:
         failure = self.store.disk.create(effect.path, effect.length)
         if not failure:

@@ -11,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures.thread import ThreadPoolExecutor
 from typing import Final, TypeAlias, cast
 
 from localray.sim.carrier import Blocked, Carrier
@@ -282,6 +283,22 @@ def _thread_join(self: threading.Thread, timeout: float | None = None) -> None:
         carriers.bypass = False
 
 
+class _InOrder(list[object]):
+    """Where a pool keeps its threads, for a set: it joins them one after the other, and sets are ordered by address."""
+
+    __slots__ = ()
+
+    def add(self, thread: object) -> None:
+        """As `set.add`; a pool adds each thread once."""
+        self.append(thread)
+
+
+def _pool_init(self: ThreadPoolExecutor, *args: object, **kwargs: object) -> None:
+    real["concurrent.futures.thread.ThreadPoolExecutor.__init__"](self, *args, **kwargs)
+    if _simulated() is not None:
+        self._threads = _InOrder()  # type: ignore[assignment]
+
+
 def _simple_queue() -> object:
     return real["queue.SimpleQueue"]() if _simulated() is None else _PythonQueue()
 
@@ -295,5 +312,6 @@ VIRTUAL: Final[tuple[tuple[str, _Function], ...]] = (
     ("threading.Thread.start", _thread_start),
     ("threading.Thread.join", _thread_join),
     ("queue.SimpleQueue", _simple_queue),
+    ("concurrent.futures.thread.ThreadPoolExecutor.__init__", _pool_init),
 )
 """What is replaced, by its name."""

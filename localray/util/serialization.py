@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from localray.client.diagnosis import locate, problem_with, report
+from localray.client.diagnosis import problem_with, short, trail
 from localray.client.serialization import deregister_custom, register_custom
 
 
@@ -27,16 +26,28 @@ def deregister_serializer(cls: type) -> None:
     deregister_custom(cls)
 
 
-@dataclass(frozen=True)
 class FailureTuple:
-    """What could not be serialized: the object, what it is called, and in what it was found."""
+    """What could not be serialized.
 
-    obj: object
-    name: str
-    parent: object
+    Args:
+        obj: the object at fault.
+        path: names that lead to it, the name of what was looked at first.
+        parent: the object that refers to it; None when it is what was looked at.
+    """
 
-    def __hash__(self) -> int:
-        return hash((id(self.obj), self.name))
+    def __init__(self, obj: object, path: tuple[str, ...], parent: object) -> None:
+        self.obj = obj
+        self.path = path
+        self.parent = parent
+
+    @property
+    def name(self) -> str:
+        """The last name of the path."""
+        return self.path[-1] if self.path else "unknown"
+
+    def __repr__(self) -> str:
+        what = f"path={' -> '.join(self.path)}, obj={short(self.obj)}, parent={short(self.parent)}"
+        return f"FailTuple({self.name} [{what}])"
 
 
 def inspect_serializability(
@@ -47,20 +58,43 @@ def inspect_serializability(
     Args:
         base_obj: what to look at.
         name: what to call it in the report.
-        depth: accepted; the search always goes to the innermost part at fault.
+        depth: how many steps into it the search goes at most.
         print_file: where the report goes; standard output by default.
 
     Returns:
-        Whether it can, and the parts at fault.
+        Whether it can, and the innermost part at fault that was found.
 
     Example:
-        >>> inspect_serializability([1, 2])
+        >>> import os
+        >>> with open(os.devnull, "w") as nowhere:
+        ...     inspect_serializability([1, 2], print_file=nowhere)
         (True, set())
     """
-    if problem_with(base_obj) is None:
+    title = f"Checking Serializability of {short(base_obj)}"
+    line = "=" * min(len(title), 80)
+    lines = [line, title, line]
+    problem = problem_with(base_obj)
+    if problem is None:
+        _print(lines, print_file)
         return True, set()
-    label = name or str(getattr(base_obj, "__name__", type(base_obj).__name__))
-    print(report(base_obj, label), file=print_file)  # type: ignore[call-overload]
-    path, culprit = locate(base_obj, label)
-    leaf = path.rsplit("'", 2)[-2] if path.endswith("'") else path.rsplit(".", 1)[-1]
-    return False, {FailureTuple(culprit, leaf, base_obj)}
+    lines.append(f"!!! FAIL serialization: {problem}")
+    steps = trail(base_obj, depth)
+    for level, step in enumerate(steps, 1):
+        lines.append(f"{'    ' * level}Serializing '{step.name}' {short(step.part)}...")
+        lines.append(f"{'    ' * level}!!! FAIL serialization: {problem_with(step.part)}")
+    parents = [base_obj, *(step.part for step in steps)]
+    path = (*(() if name is None else (name,)), *(step.name for step in steps))
+    failure = FailureTuple(parents[-1], path, parents[-2] if steps else None)
+    lines += [
+        line,
+        f"Variable: \n\n\t{failure}\n",
+        "was found to be non-serializable. There may be others.",
+        "Make it inside the function or class that is sent, or leave it out of what it captures.",
+        line,
+    ]
+    _print(lines, print_file)
+    return False, {failure}
+
+
+def _print(lines: list[str], print_file: object) -> None:
+    print("\n".join(lines), file=print_file)  # type: ignore[call-overload]

@@ -203,9 +203,29 @@ def test_the_first_byte_tells_the_two_layouts_apart() -> None:
 def test_the_layout_places_every_buffer_aligned_and_whole(contents: list[bytes], filler: bytes) -> None:
     buffers: list[pickle.PickleBuffer] = []
     pickled = pickle.dumps((filler, [pickle.PickleBuffer(c) for c in contents]), 5, buffer_callback=buffers.append)
-    serialized = Serialized(pickled, [buffer.raw() for buffer in buffers], ())
+    serialized = Serialized((pickled,), [buffer.raw() for buffer in buffers], ())
     data = serialized.to_bytes()
     assert len(data) == serialized.size_bytes
     back_filler, back = deserialize(data)  # type: ignore[misc]
     assert back_filler == filler
     assert [bytes(each) for each in back] == contents
+
+
+@pytest.mark.parametrize("wrap", [lambda each: each, lambda each: [each, {"a": (1, each)}], lambda each: {each}])
+def test_long_bytes_are_not_copied_before_they_are_stored(wrap: Callable[[bytes], object]) -> None:
+    long = bytes(range(256)) * 1000
+    serialized = serialize(wrap(long))
+    assert [piece for piece in serialized.pieces if piece is long] == [long]
+    assert serialized.size_bytes == len(serialized.to_bytes())
+    stored = bytearray(serialized.size_bytes)
+    serialized.write_into(memoryview(stored))
+    assert deserialize(bytes(stored)) == wrap(long)
+
+
+def test_long_bytes_beside_buffers() -> None:
+    long, array = b"x" * 100_000, np.arange(1000)
+    value = deserialize(serialize([long, array, long[1:]]).to_bytes())
+    assert isinstance(value, list)
+    assert value[0] == long
+    assert value[2] == long[1:]
+    assert np.array_equal(value[1], array)

@@ -12,6 +12,10 @@ from types import ModuleType
 from typing import Any
 
 DEADLINE_S = 30.0
+SMALLEST_STORE_BYTES = 75 * 2**20
+"""The least that `object_store_memory` may be."""
+FREED_BYTES = 2**20
+"""Less than this in the store means that no large object of a program is there any more."""
 
 
 def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
@@ -21,6 +25,19 @@ def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEA
         if time.monotonic() > give_up_at:
             raise AssertionError(f"still not true after {deadline_s} s: {what}")
         time.sleep(0.01)
+
+
+def stored_bytes(ray: ModuleType) -> float:
+    """What the living objects take of the store's memory, by the public API. Real Ray tells it up to a second late."""
+    name = "object_store_memory"
+    total = ray.cluster_resources()
+    assert name in total, f"cluster_resources() says nothing of {name}"
+    return float(total[name] - ray.available_resources().get(name, 0.0))
+
+
+def wait_until_freed(ray: ModuleType, deadline_s: float = DEADLINE_S) -> None:
+    """Waits until the store holds no large object."""
+    wait_until(lambda: stored_bytes(ray) < FREED_BYTES, "the store is empty", deadline_s)
 
 
 def make_gate(ray: ModuleType) -> Any:

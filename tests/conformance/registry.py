@@ -32,11 +32,13 @@ NOT_JUDGED = frozenset({Engine.PROCESSES, Engine.SIMULATION})
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """The resources `ray.init` is given; hashable, so that equal options can share one real Ray session."""
+    """What `ray.init` is given; hashable, so that equal options can share one real Ray session."""
 
     num_cpus: int
     num_gpus: int | None
     resources: tuple[tuple[str, float], ...]
+    object_store_bytes: int | None = None
+    spilling: bool = True
 
     def as_keywords(self) -> dict[str, object]:
         """Returns the keyword arguments for `ray.init`, without the ones that were not asked for."""
@@ -45,6 +47,10 @@ class InitOptions:
             keywords["num_gpus"] = self.num_gpus
         if self.resources:
             keywords["resources"] = dict(self.resources)
+        if self.object_store_bytes is not None:
+            keywords["object_store_memory"] = self.object_store_bytes
+        if not self.spilling:
+            keywords["_system_config"] = {"automatic_object_spilling_enabled": False}
         return keywords
 
 
@@ -78,6 +84,8 @@ def program(
     engines: Iterable[Engine] = ALL_ENGINES,
     reason: str | None = None,
     starts_session: bool = True,
+    object_store_bytes: int | None = None,
+    spilling: bool = True,
 ) -> Callable[[ProgramFunction], ProgramFunction]:
     """Registers a conformance program.
 
@@ -87,6 +95,8 @@ def program(
         engines: where the program can run; the default is everywhere.
         reason: why an engine is left out; required exactly when one is.
         starts_session: False for programs that call `ray.init` themselves.
+        object_store_bytes: size of the object store; the default is the backend's own.
+        spilling: False turns automatic spilling off.
 
     Raises:
         RegistrationError: duplicate name, missing docstring, or engines left out without a reason.
@@ -97,7 +107,7 @@ def program(
         ...     '''G1: get([]) is [].'''
         ...     assert ray.get([]) == []
     """
-    options = InitOptions(num_cpus, num_gpus, tuple(sorted((resources or {}).items())))
+    options = InitOptions(num_cpus, num_gpus, tuple(sorted((resources or {}).items())), object_store_bytes, spilling)
     allowed = frozenset(engines)
 
     def register(function: ProgramFunction) -> ProgramFunction:

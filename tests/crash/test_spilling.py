@@ -124,9 +124,9 @@ print("right")
     assert "viewed by driver 3" in output
 
 
-def test_spilling_switched_off_refuses_and_says_who_has_it_all() -> None:
+def test_without_a_directory_a_full_store_refuses_and_says_who_has_it_all() -> None:
     run("""
-start(_system_config={"automatic_object_spilling_enabled": False, "oom_grace_period_s": 0.2})
+start(object_spilling_directory="", _system_config={"oom_grace_period_s": 0.2})
 refs = []
 try:
     for number in range(24):
@@ -146,6 +146,17 @@ except ray.exceptions.ObjectStoreFullError as error:
 del refs[4]
 check(ray.get(ray.put(array(99))), 99)
 assert not spilled()
+print("right")
+""")
+
+
+def test_spilling_switched_off_leaves_what_is_there_and_puts_the_rest_on_disk() -> None:
+    run("""
+start(_system_config={"automatic_object_spilling_enabled": False, "oom_grace_period_s": 0.2})
+refs = [ray.put(array(number)) for number in range(24)]
+for number, ref in enumerate(refs):
+    check(ray.get(ref), number)
+assert len([path for path in spilled() if not path.endswith(".lock")]) == 15, spilled()
 print("right")
 """)
 

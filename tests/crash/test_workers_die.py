@@ -330,6 +330,25 @@ def test_an_actors_worker_is_killed(ray: ModuleType, concurrency: str) -> None:
     check_usable(ray)
 
 
+def test_an_actors_worker_is_killed_before_its_constructor(ray: ModuleType) -> None:
+    """The worker chosen for the constructor is idle, and dead before it is told: the actor is made on another one."""
+
+    @ray.remote(num_cpus=1)
+    class Late:
+        def pid(self) -> int:
+            return os.getpid()
+
+    pid = ray.remote(lambda: os.getpid())
+    for _ in range(5):
+        victims = set(ray.get([pid.remote() for _ in range(8)]))
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
+        actor = Late.remote()
+        assert ray.get(actor.pid.remote(), timeout=DEADLINE_S) not in victims
+        del actor
+    check_usable(ray)
+
+
 def test_an_actor_dies_in_its_constructor(ray: ModuleType) -> None:
     @ray.remote(num_cpus=1)
     class Stillborn:

@@ -20,6 +20,7 @@ from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
     Effect,
+    MemoryUsed,
     NodeAdded,
     ObjectsSpilled,
     SpillFileCreated,
@@ -65,6 +66,7 @@ from localray.protocol import (
     UnpinObjects,
     WithdrawGet,
 )
+from localray.sched.memory import settings_from
 from localray.shm.settings import StoreSettings
 
 from .names import Names
@@ -186,6 +188,17 @@ class Cluster:
         if len(words.plain) > 1:
             self.now_s += duration_s(words.plain[1])
         self.step(Tick())
+
+    def _do_monitor(self, words: Words) -> None:
+        settings = {f"RAY_{key}": value for key, value in words.keys.items()}
+        if "enforce" in words.plain:
+            settings["LOCALRAY_ENFORCE_MEMORY"] = "1"
+        self.kernel.tables.memory = settings_from(settings)
+
+    def _do_memory(self, words: Words) -> None:
+        used, total = (int(part) for part in words.plain[1].split("/"))
+        workers = tuple((self.number_of(name), int(size)) for name, size in words.keys.items())
+        self.step(MemoryUsed(0, used, total, workers, ()))
 
     def _do_disk(self, words: Words) -> None:
         """The disk's answer to the oldest question: ``disk done``, or ``disk fails = why``."""
@@ -354,7 +367,7 @@ class Cluster:
 
     def _client_cancel(self, client: int, words: Words) -> None:
         (object_id,) = self.names.object_ids(words.plain[:1])
-        self.step(CancelTask(object_id, "force" in words.plain, False), client)
+        self.step(CancelTask(object_id, "force" in words.plain, "alone" not in words.plain), client)
 
     def _client_find(self, client: int, words: Words) -> None:
         self.step(FindActor(self.next_request(client), words.plain[0], words.keys.get("namespace", "n")), client)

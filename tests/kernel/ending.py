@@ -106,7 +106,7 @@ class Ending:
         names = self.player.cluster.names
         assert not tables.objects, f"objects are left: {names.list_of(tables.objects)}"
         assert not tables.tasks and not tables.actors and not tables.names
-        assert not tables.backlogged
+        assert not tables.backlogged and not tables.postponed
         assert all(not group.queued and not group.leased for group in tables.classes.values())
         assert all(worker.state is WorkerState.IDLE for worker in tables.workers.values())
         for node in tables.nodes.values():

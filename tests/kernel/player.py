@@ -29,6 +29,9 @@ class Player(World):
         self.actors = choices.one_of((0, 1, 3))
         self.durations = choices.one_of((("100us",), ("100us", "100us", "5ms"), ("1ms", "20ms")))
         self.max_calls = choices.one_of((0, 0, 2))
+        self.starved = choices.one_of((0, 0, 40))
+        if self.starved:
+            self.do("monitor memory_usage_threshold=0.5 task_oom_retry_delay_base_ms=1")
         self.retries = choices.one_of(((3, 3, 3, 1, 0), (3,), (0,)))
 
     def play(self) -> None:
@@ -180,8 +183,8 @@ class Player(World):
 
     def cancel(self, client: Client) -> None:
         """A client cancels what makes an object."""
-        force = " force" if self.choices.pick(3) == 0 else ""
-        client.say(f"cancel {self.one_of(list(client.held))}{force}")
+        how = self.choices.one_of(("", "", " force", " alone"))
+        client.say(f"cancel {self.one_of(list(client.held))}{how}")
 
     def withdraw(self, client: Client) -> None:
         """A wait times out."""
@@ -211,6 +214,9 @@ class Player(World):
             world += [self.disk_answers] * 2 + [lambda: self.disk_answers("full")]
         if self.kills:
             world += [lambda: self.die(self.kills[0], 0)] * 2
+        if self.starved and self.choices.pick(self.starved) == 0:
+            self.run_out_of_memory()
+            return
         client = self.choices.one_of([each for each in self.clients.values() if not each.is_idle])
         moves = self.moves(client)
         if not moves or self.choices.pick(12) == 0:
@@ -218,6 +224,11 @@ class Player(World):
         moves[self.choices.pick(len(moves))]()
         if not client.is_worker and client.name in self.clients:
             self.catch_up(client)
+
+    def run_out_of_memory(self) -> None:
+        """The node is too full, by as much as one to three workers have."""
+        workers = "".join(f" {client.name}=100" for client in self.clients.values() if client.is_worker)
+        self.do(f"memory {self.choices.one_of((510, 610, 710))}/1000{workers}")
 
     def moves(self, client: Client) -> list[Callable[[], None]]:
         """What a client may do next; a likelier thing stands there more than once."""

@@ -10,6 +10,7 @@ from localray.kernel.effects import (
     DeleteSpillFile,
     Effect,
     KillWorker,
+    MeasureMemory,
     ReleaseBuffer,
     Send,
     SpillObjects,
@@ -71,6 +72,9 @@ class Renderer:
         names = self.names
         if isinstance(effect, ReleaseBuffer):
             return f"release {effect.size_bytes} bytes at {effect.location}"
+        if isinstance(effect, MeasureMemory):
+            of_workers = "".join(f", {names.client(number)}" for number in effect.workers)
+            return f"measure node {effect.node}{of_workers}" + (", top users" if effect.top_count else "")
         if isinstance(effect, CoolArena):
             return f"cool {effect.size_bytes} bytes at {effect.offset}"
         if isinstance(effect, SpillObjects):
@@ -130,7 +134,7 @@ class Renderer:
             return f"{size_bytes} bytes in {place.path} at {place.offset}"
         if location != INLINE:
             return f"{size_bytes} bytes at {location}"
-        text = self.names.in_text(payload.decode(errors="replace"))
+        text = self.names.in_text(payload.decode(errors="replace")).replace("\n", " / ")
         return text if status == Status.VALUE else f"{Status(status).name} ({text})"
 
     def reply(self, value: ReplyValue) -> str:

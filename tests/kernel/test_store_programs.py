@@ -95,7 +95,7 @@ class StoreProgram:
             self.buffers[name].append((f"at={reply.value}", size_bytes))
             return
         assert isinstance(reply.value, tuple)
-        expected = Status.STORE_FULL if "spills=0" in self.spills or not self.spills else Status.OUT_OF_DISK
+        expected = Status.OUT_OF_DISK if self.spills else Status.STORE_FULL
         assert reply.value[0] == expected
 
     def delivered(self, name: str, message: ObjectReady) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
 import os
 import random
@@ -101,6 +102,21 @@ def test_the_same_seed_gives_the_same_run_in_one_process() -> None:
         assert report.trace == reports[0].trace
         assert report == reports[0]
     assert reports[0].steps > 100
+
+
+def test_a_thread_pool_ends_in_the_order_in_which_it_began() -> None:
+    def program(ray: ModuleType) -> None:
+        @ray.remote
+        def parent() -> list[int]:
+            with concurrent.futures.ThreadPoolExecutor(3) as pool:
+                return list(pool.map(lambda number: ray.get(ray.put(number)), range(6)))
+
+        assert ray.get(parent.remote()) == list(range(6))
+
+    for seed in range(8):
+        reports = [sim.run(program, seed=seed) for _ in range(2)]
+        assert reports[0].error is None
+        assert reports[0].digest == reports[1].digest
 
 
 def test_other_sessions_before_do_not_matter() -> None:

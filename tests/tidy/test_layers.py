@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "localray"
 
 LAYERS = (
-    "cli pytest_plugin",
+    "cli pytest_plugin mypy_plugin",
     "benchmark __init__",
-    "api runtime_context cluster_utils util dag experimental timeline dashboard",
+    "api _private runtime_context cluster_utils util dag experimental timeline dashboard",
     "session remote_function actor",
     "actor_description",
     "submission store_settings",
@@ -47,6 +47,7 @@ ONLY_FOR_COMPARISON = {
     "benchmark": {"ray", "joblib", "loky", "dask", "distributed"},
     "cli": {"ray"},
     "pytest_plugin": {"pytest"},
+    "mypy_plugin": {"mypy"},
 }
 
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}

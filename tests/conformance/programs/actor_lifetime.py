@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from ..helpers import make_gate, wait_until
-from ..registry import NOT_SIMULATED, program
+from ..registry import program
 
 
 @program()
@@ -227,7 +227,7 @@ def exit_actor_outside_an_actor_is_a_type_error(ray: ModuleType) -> None:
     assert "exit_actor" in ray.get(leave.remote())
 
 
-@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+@program()
 def a_dead_actor_process_fails_its_calls(ray: ModuleType) -> None:
     """AC13: max_restarts is 0: running, queued and later calls raise ActorDiedError."""
 

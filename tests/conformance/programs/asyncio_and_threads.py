@@ -10,9 +10,7 @@ from types import ModuleType
 import pytest
 
 from ..helpers import make_gate, make_recorder, make_waiter
-from ..registry import NOT_SIMULATED, program
-
-OWN_THREADS = "starts threads of its own in the driver, which no simulated clock schedules"
+from ..registry import program
 
 
 @program()
@@ -156,7 +154,7 @@ def futures_can_be_waited_for(ray: ModuleType) -> None:
     assert asyncio.run(main()) == 42
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_THREADS)
+@program()
 def several_threads_may_submit_and_get(ray: ModuleType) -> None:
     """L9: eight threads with tasks of their own."""
 
@@ -172,7 +170,7 @@ def several_threads_may_submit_and_get(ray: ModuleType) -> None:
     assert results == [[(thread, number) for number in range(20)] for thread in range(8)]
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_THREADS)
+@program()
 def several_threads_may_get_one_ref(ray: ModuleType) -> None:
     """L9: all blocked on one ref until the main thread opens the gate; wait works beside them."""
     gate = make_gate(ray)
@@ -186,7 +184,7 @@ def several_threads_may_get_one_ref(ray: ModuleType) -> None:
         assert [future.result(60) for future in waiting] == [([slow], [])] * 2
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_THREADS)
+@program()
 def several_threads_may_put_and_call_one_actor(ray: ModuleType) -> None:
     """L9: no put is lost, and every call is counted once."""
     recorder = make_recorder(ray)
@@ -203,7 +201,7 @@ def several_threads_may_put_and_call_one_actor(ray: ModuleType) -> None:
     assert sorted(ray.get(recorder.items.remote())) == expected
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_THREADS)
+@program()
 def a_timeout_in_one_thread_leaves_the_others_alone(ray: ModuleType) -> None:
     """L9, G3: GetTimeoutError in one thread; another one still gets the value."""
     gate = make_gate(ray)
@@ -218,7 +216,7 @@ def a_timeout_in_one_thread_leaves_the_others_alone(ray: ModuleType) -> None:
         assert patient.result(60) == "patient"
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_THREADS)
+@program()
 def an_event_loop_may_run_in_another_thread(ray: ModuleType) -> None:
     """L8, L9: refs made in one thread are awaited in the loop of another."""
 
@@ -236,7 +234,7 @@ def an_event_loop_may_run_in_another_thread(ray: ModuleType) -> None:
     assert ray.get(refs) == [0, 2, 4, 6, 8]
 
 
-@program(engines=NOT_SIMULATED, reason="a task starts threads of its own")
+@program()
 def a_tasks_own_threads_may_use_the_api(ray: ModuleType) -> None:
     """L9: threads started inside a task submit and get."""
 

@@ -1,8 +1,10 @@
-"""Cancellation of tasks that have not started, and of those that have ended."""
+"""Cancellation of tasks that have not started, of those that have ended, and of the children of those that run."""
 
 from __future__ import annotations
 
+import time
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -115,3 +117,122 @@ def cancel_refuses_what_is_no_ref(ray: ModuleType) -> None:
         with pytest.raises(TypeError, match=r"ray\.cancel"):
             ray.cancel(wrong)
     assert ray.get(thing.ping.remote()) == 1
+
+
+def wait_for_items(ray: ModuleType, recorder: Any, count: int) -> list[Any]:
+    """What a recorder has been told, as soon as it is so much."""
+    give_up_at = time.monotonic() + 60
+    while len(items := ray.get(recorder.items.remote())) < count:
+        assert time.monotonic() < give_up_at, f"only {items} after a minute"
+        time.sleep(0.01)
+    return items
+
+
+@program(num_cpus=3)
+def a_cancelled_task_takes_its_children_along(ray: ModuleType) -> None:
+    """C5: recursive is the default: children and grandchildren that run are cancelled too, and a neighbour is not."""
+    gate, recorder = make_gate(ray), make_recorder(ray)
+    wait_for = make_waiter(ray, max_retries=0)
+
+    @ray.remote(max_retries=0)
+    def tree(depth):
+        child = tree.remote(depth - 1) if depth else wait_for.remote(gate, "done")
+        ray.get(recorder.add.remote([child]))
+        return ray.get(child)
+
+    root = tree.remote(1)
+    descendants = [ref for [ref] in wait_for_items(ray, recorder, 2)]
+    neighbour = wait_for.remote(gate, "neighbour")
+    ray.cancel(root)
+    for ref in (root, *descendants):
+        with pytest.raises(ray.exceptions.TaskCancelledError):
+            ray.get(ref, timeout=60)
+    ray.get(gate.open.remote())
+    assert ray.get(neighbour, timeout=60) == "neighbour"
+
+
+@program(resources={"slot": 1})
+def a_cancelled_tasks_queued_children_never_run(ray: ModuleType) -> None:
+    """C5, C1: of many children that wait for a place none runs any more."""
+    gate, recorder = make_gate(ray), make_recorder(ray)
+    holder = make_waiter(ray, num_cpus=0, resources={"slot": 1}).remote(gate)
+
+    @ray.remote(num_cpus=0, resources={"slot": 1})
+    def note(name):
+        return ray.get(recorder.add.remote(name))
+
+    @ray.remote
+    def parent():
+        children = [note.remote(f"child {number}") for number in range(3)]
+        ray.get(recorder.add.remote("submitted"))
+        return ray.get(children)
+
+    family = parent.remote()
+    wait_for_items(ray, recorder, 1)
+    ray.cancel(family)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(family, timeout=60)
+    ray.get(gate.open.remote())
+    ray.get(holder)
+    ray.get(note.remote("later"), timeout=60)
+    assert ray.get(recorder.items.remote()) == ["submitted", "later"]
+
+
+@program(num_cpus=2)
+def cancelling_may_leave_the_children(ray: ModuleType) -> None:
+    """C5: recursive=False: the child runs to its end."""
+    gate, recorder = make_gate(ray), make_recorder(ray)
+
+    @ray.remote
+    def child():
+        while not ray.get(gate.is_open.remote()):
+            time.sleep(0.01)
+        ray.get(recorder.add.remote("child"))
+
+    @ray.remote
+    def parent():
+        running = child.remote()
+        ray.get(recorder.add.remote([running]))
+        ray.get(running)
+
+    family = parent.remote()
+    wait_for_items(ray, recorder, 1)
+    ray.cancel(family, recursive=False)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(family, timeout=60)
+    ray.get(gate.open.remote())
+    assert wait_for_items(ray, recorder, 2)[1] == "child"
+
+
+@program(num_cpus=2)
+def a_cancelled_tasks_queued_actor_calls_never_run(ray: ModuleType) -> None:
+    """C5: calls of an actor that the task has made are its children as well; the actor lives on."""
+    gate, recorder = make_gate(ray), make_recorder(ray)
+
+    @ray.remote(num_cpus=0)
+    class Worker:
+        def wait(self):
+            while not ray.get(gate.is_open.remote()):
+                time.sleep(0.01)
+
+        def note(self, name):
+            return ray.get(recorder.add.remote(name))
+
+    worker = Worker.remote()
+    waiting = worker.wait.remote()
+
+    @ray.remote
+    def parent():
+        call = worker.note.remote("child")
+        ray.get(recorder.add.remote("submitted"))
+        ray.get(call)
+
+    family = parent.remote()
+    wait_for_items(ray, recorder, 1)
+    ray.cancel(family)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(family, timeout=60)
+    ray.get(gate.open.remote())
+    ray.get(waiting)
+    ray.get(worker.note.remote("later"), timeout=60)
+    assert ray.get(recorder.items.remote()) == ["submitted", "later"]

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from ..helpers import make_recorder
-from ..registry import NOT_SIMULATED, program
+from ..registry import program
 
 
 @program()
@@ -123,7 +123,7 @@ def only_the_listed_errors_are_retried(ray: ModuleType) -> None:
     assert ray.get(other.count.remote()) == 1
 
 
-@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+@program()
 def a_dead_worker_is_a_worker_crashed_error(ray: ModuleType) -> None:
     """T1, T3: os._exit with max_retries=0 raises WorkerCrashedError, and later tasks run."""
 
@@ -140,7 +140,7 @@ def a_dead_worker_is_a_worker_crashed_error(ray: ModuleType) -> None:
     assert ray.get(live.remote()) == "alive"
 
 
-@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+@program()
 def a_dead_worker_is_retried_max_retries_times(ray: ModuleType) -> None:
     """T1: max_retries=2 gives three executions, then the error; fewer deaths than that give the value."""
     recorder = make_recorder(ray)
@@ -159,7 +159,7 @@ def a_dead_worker_is_retried_max_retries_times(ray: ModuleType) -> None:
     assert ray.get(other.count.remote()) == 3
 
 
-@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+@program()
 def a_task_is_retried_three_times_by_default(ray: ModuleType) -> None:
     """T1: four executions at most."""
     recorder = make_recorder(ray)
@@ -174,7 +174,7 @@ def a_task_is_retried_three_times_by_default(ray: ModuleType) -> None:
     assert ray.get(recorder.count.remote()) == 4
 
 
-@program(engines=NOT_SIMULATED, reason="ends its own worker process")
+@program()
 def sys_exit_in_a_task_is_a_crash(ray: ModuleType) -> None:
     """T3: SystemExit, whatever its code, ends the worker."""
 
@@ -187,7 +187,7 @@ def sys_exit_in_a_task_is_a_crash(ray: ModuleType) -> None:
             ray.get(leave.remote(code))
 
 
-@program(engines=NOT_SIMULATED, reason="kills its own worker process")
+@program()
 def a_crash_fails_the_dependents_too(ray: ModuleType) -> None:
     """T11: what takes the lost result as an argument raises WorkerCrashedError as well."""
 

@@ -230,7 +230,7 @@ def globals_set_in_a_worker_do_not_come_back(ray: ModuleType) -> None:
         del string.set_by_driver
 
 
-@program(engines=NOT_SIMULATED, reason="asks for the worker's working directory and environment")
+@program()
 def workers_have_the_drivers_directory(ray: ModuleType) -> None:
     """V12: the current directory of workers is the driver's."""
 

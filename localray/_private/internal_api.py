@@ -1,0 +1,95 @@
+"""`ray._private.internal_api`: what is in the object store and who keeps it there, and dropping values by force."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from localray._private.memory_table import Entry, GroupBy, SortBy, StoreTotals, choose, format_table, format_totals
+from localray.exceptions import RaySystemError
+from localray.object_ref import ObjectRef
+from localray.protocol import Query
+from localray.session import require_session
+
+
+def memory_summary(
+    address: str | None = None,
+    group_by: str = "NODE_ADDRESS",
+    sort_by: str = "OBJECT_SIZE",
+    units: str = "B",
+    line_wrap: bool = True,
+    stats_only: bool = False,
+    num_entries: int | None = None,
+) -> str:
+    """A table of the session's references: for each its object's size, who holds it and why, and where it was made.
+
+    Args:
+        address: accepted; it is always this session's table.
+        group_by: NODE_ADDRESS or STACK_TRACE.
+        sort_by: OBJECT_SIZE, PID or REFERENCE_TYPE.
+        units: B, KB, MB or GB.
+        line_wrap: narrow the columns in a wide terminal.
+        stats_only: only the totals of the store.
+        num_entries: rows of each group; all by default.
+
+    Raises:
+        RaySystemError: there is no session.
+        Exception: ``group_by`` or ``sort_by`` is wrong.
+        KeyError: ``units`` is wrong.
+    """
+    totals = store_stats_summary()
+    if stats_only:
+        return totals
+    chosen = choose(GroupBy, group_by, "group-by"), choose(SortBy, sort_by, "sort-by")
+    return format_table(_entries(), *chosen, units, line_wrap=line_wrap, num_entries=num_entries) + totals
+
+
+def store_stats_summary() -> str:
+    """The totals of the object store, over all nodes, in words."""
+    answer = require_session("asking for the store").ask(Query.STORE)
+    if not isinstance(answer, tuple):
+        raise RaySystemError("the head described its store wrongly")
+    return format_totals(StoreTotals(*answer))
+
+
+def _entries() -> list[Entry]:
+    answer = require_session("asking for a memory summary").ask(Query.OBJECTS)
+    if not isinstance(answer, tuple):
+        raise RaySystemError("the head described its objects wrongly")
+    return [Entry(*row) for row in answer]
+
+
+def free(object_refs: ObjectRef[object] | Sequence[ObjectRef[object]], local_only: bool = False) -> None:
+    """Drop values now, whoever refers to them: who reads them from now on gets `ObjectFreedError`.
+
+    Args:
+        object_refs: one reference or several.
+        local_only: accepted; there is one machine.
+
+    Raises:
+        TypeError: these are not references.
+        RaySystemError: there is no session.
+    """
+    client = require_session("freeing objects")
+    references = [object_refs] if isinstance(object_refs, ObjectRef) else object_refs
+    if not isinstance(references, list):
+        raise TypeError(f"free() expects a list of ObjectRef, got {type(object_refs)}")
+    for reference in references:
+        if not isinstance(reference, ObjectRef):
+            raise TypeError(f"Attempting to call `free` on the value {reference!r}, which is not an ray.ObjectRef.")
+    client.free(references)
+
+
+def global_gc() -> None:
+    """Collect garbage cycles, which may hold references. Here: in this process.
+
+    Raises:
+        RaySystemError: there is no session.
+    """
+    import gc
+
+    client = require_session("collecting garbage")
+    gc.collect()
+    client.channel.flush()
+
+
+__all__ = ["free", "global_gc", "memory_summary", "store_stats_summary"]

@@ -1,0 +1,62 @@
+"""Where references are made: the user's lines that lead to a `put`, a call, or a value with references in it.
+
+Only for programs run with ``RAY_record_ref_creation_sites=1``, because looking at the stack takes longer than a `put`.
+Must not live here: keeping them (the kernel does).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from localray.client.context import current_task
+
+VARIABLE = "RAY_record_ref_creation_sites"
+_PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent) + os.sep
+# A worker's main is a string.
+_NOT_THE_USERS = (_PACKAGE_DIRECTORY, "<string>", "<frozen")
+_FRAMES = 4
+_PUT_INDEX = b"\0\0\0\x40"
+_NO_ACTOR = b"\xff" * 12
+
+
+def wanted(environment: Mapping[str, str]) -> bool:
+    """Whether the program asks for creation sites."""
+    return environment.get(VARIABLE, "") not in ("", "0")
+
+
+def site_of_new(object_id: bytes) -> str:
+    """The site of a reference to an object that is being made, which its id tells the kind of."""
+    if object_id[24:28] == _PUT_INDEX:
+        how = "put object"
+    elif object_id[8:20] == _NO_ACTOR:
+        how = "task call"
+    else:
+        how = "actor call"
+    return f"({how}) {_stack()}"
+
+
+def site_of_received() -> str:
+    """The site of a reference that arrives inside a value."""
+    task = current_task.get()
+    if task is not None:
+        return f"(deserialize {'actor task' if task.actor_id else 'task'} arg) {task.name}"
+    return f"(deserialize object) {_stack()}"
+
+
+def _stack() -> str:
+    return " | ".join(_frames())
+
+
+def _frames() -> Iterator[str]:
+    """The innermost frames that are not ours, as ``file:function:line``."""
+    frame = sys._getframe(1)
+    left = _FRAMES
+    while frame is not None and left:
+        code = frame.f_code
+        if not code.co_filename.startswith(_NOT_THE_USERS):
+            yield f"{code.co_filename}:{code.co_name}:{frame.f_lineno}"
+            left -= 1
+        frame = frame.f_back  # type: ignore[assignment]

@@ -1,0 +1,137 @@
+"""Which objects there are and who keeps each: what `memory_summary` and the texts on a full store are made of.
+
+A row is one object in the hands of one client, as in Ray. It also keeps where references were made, for programs that
+ask for that (``RAY_record_ref_creation_sites=1``). Nothing here changes an object. Must not live here: how it is shown.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord, ObjectState, TaskState
+from localray.kernel.tables import Tables
+from localray.protocol import ON_DISK, RecordSite, ReferenceKind, ReplyValue
+
+_CREATION_PREFIX = b"\xff" * 4
+_SPARE_SITES = 1000
+
+_STATUS = {
+    TaskState.WAITING: "PENDING_ARGS_AVAIL",
+    TaskState.QUEUED: "PENDING_NODE_ASSIGNMENT",
+    TaskState.SENT: "SUBMITTED_TO_WORKER",
+}
+
+
+class Row(NamedTuple):
+    """One object as one client holds it; see `localray.protocol.Query.OBJECTS`."""
+
+    object_id: bytes
+    size_bytes: int
+    kind: str
+    is_driver: int
+    process_id: int
+    actor: str
+    status: str
+    attempt: int
+    site: str
+    is_spilled: int
+
+
+def record_site(tables: Tables, client: ClientRecord, message: RecordSite) -> None:
+    """Keep where a client made a reference. Those of objects that are gone are thrown away now and then."""
+    sites = tables.sites
+    sites.setdefault(message.object_id, {})[client.number] = message.site
+    if len(sites) > 2 * len(tables.objects) + _SPARE_SITES:
+        for object_id in [each for each in sites if each not in tables.objects]:
+            del sites[object_id]
+
+
+def rows(tables: Tables) -> ReplyValue:
+    """A row for each object and client that has it, in the order of the objects' making."""
+    contained = {object_id for record in tables.objects.values() for object_id in record.contained}
+    needed = needed_by_tasks(tables)
+    found: list[ReplyValue] = []
+    for object_id, record in tables.objects.items():
+        submitters = needed.get(object_id, ())
+        owner = owner_of(tables, object_id)
+        holders = [
+            client
+            for client in tables.clients.values()
+            if object_id in client.held or object_id in client.pins or client.number in submitters
+        ]
+        if not holders and owner is not None:
+            # As in Ray, the owner lists what only other objects hold.
+            holders = [owner]
+        for client in holders:
+            kind = kind_of(record, client, client.number in submitters, object_id in contained)
+            found.append(tuple(row(tables, record, client, kind, client is owner)))
+    return tuple(found)
+
+
+def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: ReferenceKind, is_owner: bool) -> Row:
+    """One row; the owner's tells of the task that makes the object too."""
+    task = tables.tasks.get(record.object_id[:24])
+    worker = client.worker
+    actor = worker.actor if worker is not None else None
+    status = "-"
+    if is_owner:
+        status = "FINISHED" if task is None else _STATUS[task.state]
+    return Row(
+        record.object_id,
+        -1 if record.state is ObjectState.PENDING or kind is ReferenceKind.ACTOR_HANDLE else record.size_bytes,
+        kind.name,
+        int(client.kind is ClientKind.DRIVER),
+        client.process_id or client.number,
+        "" if actor is None else actor.creation.template.name.removesuffix(".__init__"),
+        "-" if kind is ReferenceKind.ACTOR_HANDLE else status,
+        1 if task is None else task.attempt + 1,
+        tables.sites.get(record.object_id, {}).get(client.number, ""),
+        int(record.location == ON_DISK),
+    )
+
+
+def kind_of(record: ObjectRecord, client: ClientRecord, is_needed: bool, is_contained: bool) -> ReferenceKind:
+    """Why a client keeps an object; of several reasons the first, in Ray's order."""
+    if record.object_id[:4] == _CREATION_PREFIX or record.actor is not None:
+        return ReferenceKind.ACTOR_HANDLE
+    if record.object_id in client.pins:
+        return ReferenceKind.PINNED_IN_MEMORY
+    if is_needed:
+        return ReferenceKind.USED_BY_PENDING_TASK
+    if record.object_id in client.held or not is_contained:
+        return ReferenceKind.LOCAL_REFERENCE
+    return ReferenceKind.CAPTURED_IN_OBJECT
+
+
+def owner_of(tables: Tables, object_id: bytes) -> ClientRecord | None:
+    """The client that made an object or submitted its task, by the number in the id; None when it is gone."""
+    number = object_id[8:12] if object_id[:4] == _CREATION_PREFIX else object_id[:4]
+    return tables.clients.get(int.from_bytes(number, "little"))
+
+
+def needed_by_tasks(tables: Tables) -> dict[bytes, set[int]]:
+    """For each object that a task has not done with, the clients that submitted such tasks."""
+    needed: dict[bytes, set[int]] = {}
+    for task in tables.tasks.values():
+        for object_id in (*task.dependencies, *task.borrowed):
+            needed.setdefault(object_id, set()).add(task.submitter)
+    return needed
+
+
+def store(tables: Tables) -> ReplyValue:
+    """``(bytes used, bytes in all, objects in memory, bytes spilled, objects spilled, seconds that took)`` of all
+    nodes together."""
+    nodes = tables.nodes.values()
+    return (
+        sum(node.store_used_bytes for node in nodes),
+        sum(node.store_capacity_bytes for node in nodes),
+        sum(1 for record in tables.objects.values() if record.location >= 0),
+        sum(node.store.spilled_bytes for node in nodes),
+        sum(node.store.spilled_objects for node in nodes),
+        sum(node.store.spilling_took_s for node in nodes),
+    )
+
+
+def site_of(tables: Tables, object_id: bytes) -> str:
+    """Where the first reference to an object was made; empty where nobody keeps that."""
+    return next(iter(tables.sites.get(object_id, {}).values()), "")

@@ -1,0 +1,68 @@
+"""The head's end of one client's stream: what is to be sent, and what the stream has not taken yet.
+
+Must not live here: the loop that says when (`localray.runtime.head`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+
+from localray.protocol import CancelRunning, DropViews, Exit, Message, RecallTasks
+from localray.runtime.frames import FrameReader, frame
+
+_URGENT = frozenset((RecallTasks, CancelRunning, DropViews, Exit))
+"""What a worker that is busy in user code is nudged for."""
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """The head's end of one client's stream. ``nudge`` is the write end of a worker's nudge pipe, -1 for a driver."""
+
+    number: int
+    stream: socket.socket
+    nudge: int
+    reader: FrameReader = field(default_factory=FrameReader)
+    outbox: list[Message] = field(default_factory=list)
+    unsent: bytearray = field(default_factory=bytearray)
+    closed: bool = False
+
+    def flush(self) -> bool:
+        """Send what there is, as far as the stream takes it; returns whether something became stuck or came free."""
+        was_stuck = bool(self.unsent)
+        if self.outbox:
+            urgent = self.nudge >= 0 and not _URGENT.isdisjoint(map(type, self.outbox))
+            data = frame(self.outbox)
+            self.outbox.clear()
+            self._send(data)
+            if urgent:
+                self._nudge()
+        elif was_stuck:
+            self._send(b"")
+        return bool(self.unsent) != was_stuck
+
+    def _send(self, data: bytes) -> None:
+        """Send these bytes behind what is unsent; what the stream does not take now stays unsent."""
+        unsent = self.unsent
+        try:
+            if unsent:
+                unsent += data
+                del unsent[: self.stream.send(unsent)]
+            else:
+                sent = self.stream.send(data)
+                if sent < len(data):
+                    unsent += memoryview(data)[sent:]
+        except BlockingIOError:
+            # Full: the rest goes when the selector says that there is room.
+            if not unsent:
+                unsent += data
+        except OSError:
+            # The process is gone; its death is reported by the fork server or the end of its stream.
+            unsent.clear()
+
+    def _nudge(self) -> None:
+        try:
+            os.write(self.nudge, b"n")
+        except (BlockingIOError, BrokenPipeError):
+            return  # It is nudged already, or dead, of which the fork server will tell.

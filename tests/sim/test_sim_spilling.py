@@ -127,3 +127,22 @@ def test_a_writer_that_is_killed_while_it_waits_leaves_nothing() -> None:
         wait_until(ray, lambda: not disk().paths)
 
     assert "actor Writer" in "".join(run(program).notices)
+
+
+def test_each_node_has_a_store_of_its_own() -> None:
+    def program(ray: ModuleType) -> None:
+        @ray.remote
+        def make(number: int) -> list[object]:
+            return [ray.put(blob(number)), blob(number, 4)]
+
+        for number, made in enumerate([make.remote(number) for number in range(30)]):
+            inner, value = ray.get(made)
+            assert value == blob(number, 4)
+            assert ray.get(inner) == blob(number)
+        engine = _session.engine
+        assert engine is not None
+        nodes = engine.host.kernel.tables.nodes.values()  # type: ignore[attr-defined]
+        assert all(node.store.spilled_bytes for node in nodes)
+
+    report = sim.run(program, seed=1, nodes=3, num_cpus=1, object_store_memory=STORE_BYTES)
+    assert report.error is None, report.error

@@ -8,6 +8,7 @@ Must not live here: decisions, what a spill file looks like (`localray.shm`).
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -89,7 +90,11 @@ class Spiller:
     def _perform(self, task: Task) -> Answer | None:
         """Do one thing; returns what the kernel is to be told."""
         if isinstance(task, DeleteSpillFile):
-            Path(task.path).unlink(missing_ok=True)
+            try:
+                Path(task.path).unlink(missing_ok=True)
+            except OSError as error:
+                # It goes with its directory, or whoever took that away has to remove it.
+                print(f"localray: {task.path} could not be removed: {error.strerror}", file=sys.stderr)
             return None
         started_s = time.monotonic()
         failure = ""

@@ -124,9 +124,30 @@ print("right")
     assert "viewed by driver 3" in output
 
 
-def test_spilling_switched_off_refuses_and_says_who_has_it_all() -> None:
+def test_views_that_are_only_kept_in_case_make_room() -> None:
+    """Without them a task would wait for the grace period, and be told of."""
+    output = run("""
+start(_system_config={"oom_grace_period_s": 60})
+refs = [ray.put(array(number)) for number in range(9)]
+for number, ref in enumerate(refs):
+    check(ray.get(ref), number)
+
+@ray.remote
+def make(number):
+    return array(number)
+
+made = [make.remote(number) for number in range(9)]
+assert len(ray.wait(made, num_returns=9)[0]) == 9
+for number, ref in enumerate(refs + made):
+    check(ray.get(ref), number % 9)
+print("right")
+""")
+    assert output.count("waits for room") <= 1
+
+
+def test_without_a_directory_a_full_store_refuses_and_says_who_has_it_all() -> None:
     run("""
-start(_system_config={"automatic_object_spilling_enabled": False, "oom_grace_period_s": 0.2})
+start(object_spilling_directory="", _system_config={"oom_grace_period_s": 0.2})
 refs = []
 try:
     for number in range(24):
@@ -146,6 +167,17 @@ except ray.exceptions.ObjectStoreFullError as error:
 del refs[4]
 check(ray.get(ray.put(array(99))), 99)
 assert not spilled()
+print("right")
+""")
+
+
+def test_spilling_switched_off_leaves_what_is_there_and_puts_the_rest_on_disk() -> None:
+    run("""
+start(_system_config={"automatic_object_spilling_enabled": False, "oom_grace_period_s": 0.2})
+refs = [ray.put(array(number)) for number in range(24)]
+for number, ref in enumerate(refs):
+    check(ray.get(ref), number)
+assert len([path for path in spilled() if not path.endswith(".lock")]) == 15, spilled()
 print("right")
 """)
 

@@ -130,3 +130,15 @@ def test_an_empty_view(arena: Arena) -> None:
     assert view.nbytes == 0
     del view
     assert deaths.count == 1
+
+
+def test_what_is_cooled_goes_back_to_the_system_and_its_neighbours_stay(arena: Arena, descriptor: int) -> None:
+    arena.writable(0, CAPACITY_BYTES)[:] = b"x" * CAPACITY_BYTES
+    before = os.fstat(descriptor).st_blocks
+    arena.cool(100, 500_000)
+    assert os.fstat(descriptor).st_blocks <= before - 480_000 // 512
+    memory = arena.writable(0, CAPACITY_BYTES)
+    assert memory[:100] == b"x" * 100 and memory[500_100:] == b"x" * (CAPACITY_BYTES - 500_100)
+    arena.cool(600_000, 100)
+    assert memory[600_000] == ord("x")
+    memory[:CAPACITY_BYTES] = b"y" * CAPACITY_BYTES

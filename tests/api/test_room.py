@@ -1,0 +1,122 @@
+"""Room that nobody waits for any more is given back, whichever thread finds out first; and what a session is told about its store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from localray.client.channel import Waiter
+from localray.client.room import Reservations
+from localray.exceptions import ObjectStoreFullError, OutOfDiskError
+from localray.protocol import ON_DISK, AbandonBuffer, ClientMessage, DiskPlace, ReserveBuffer, Status
+from localray.store_settings import store_settings
+
+
+class OneChannel:
+    """A channel whose every wait does what the test says."""
+
+    def __init__(self) -> None:
+        self.sent: list[ClientMessage] = []
+        self.while_waiting: Callable[[], object] = lambda: None
+
+    def send(self, message: ClientMessage) -> None:
+        self.sent.append(message)
+
+    queue = send
+
+    def soon(self) -> None: ...
+
+    def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
+        self.while_waiting()
+        return waiter.ready
+
+
+@pytest.fixture
+def channel() -> OneChannel:
+    return OneChannel()
+
+
+@pytest.fixture
+def reservations(channel: OneChannel) -> Reservations:
+    numbers = iter(range(1, 100))
+    return Reservations(channel, numbers.__next__)  # type: ignore[arg-type]
+
+
+def test_room_is_where_the_kernel_says(channel: OneChannel, reservations: Reservations) -> None:
+    channel.while_waiting = lambda: reservations.answered(1, 4096)
+    assert reservations.reserve(100) == (4096, b"")
+    place = DiskPlace("/spilled/1", 0, b"").encode()
+    channel.while_waiting = lambda: reservations.answered(2, place)
+    room = reservations.reserve(200)
+    assert room == (ON_DISK, place)
+    assert DiskPlace.decode(room.payload_with(b"sum!")) == ("/spilled/1", 0, b"sum!")
+    assert channel.sent == [ReserveBuffer(1, 100), ReserveBuffer(2, 200)]
+    assert not reservations.answered(3, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(Status.STORE_FULL, ObjectStoreFullError), (Status.OUT_OF_DISK, OutOfDiskError)]
+)
+def test_a_refusal_is_an_error(
+    channel: OneChannel, reservations: Reservations, status: Status, error: type[Exception]
+) -> None:
+    def refuse() -> None:
+        reservations.answered(1, (status.value, "why"))
+
+    channel.while_waiting = refuse
+    with pytest.raises(error, match="why"):
+        reservations.reserve(100)
+
+
+@pytest.mark.parametrize("first", ["interrupt", "answer"])
+@pytest.mark.parametrize("granted", [True, False])
+def test_what_comes_after_an_interrupt_is_given_back_once(
+    channel: OneChannel, reservations: Reservations, first: str, granted: bool
+) -> None:
+    answer = 64 if granted else (Status.STORE_FULL.value, "full")
+
+    def wait() -> None:
+        if first == "answer":
+            reservations.answered(1, answer)
+        raise KeyboardInterrupt
+
+    channel.while_waiting = wait
+    with pytest.raises(KeyboardInterrupt):
+        reservations.reserve(100)
+    if first == "interrupt":
+        assert reservations.answered(1, answer)
+    given_back = [message for message in channel.sent if isinstance(message, AbandonBuffer)]
+    assert given_back == ([AbandonBuffer(64, b"")] if granted else [])
+
+
+def test_settings_have_rays_names_and_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    plain = store_settings(None, {}, "7")
+    assert plain.directories == (str(tmp_path / "localray_spilled_objects_7"),)
+    assert (plain.spills, plain.min_spilling_size, plain.object_spilling_threshold) == (True, 100 << 20, 0.8)
+    assert store_settings("/x", {"object_spilling_config": "{"}, "7").directories == ("/x/localray_spilled_objects_7",)
+    config = json.dumps({"type": "filesystem", "params": {"directory_path": ["/a", "/b"]}})
+    monkeypatch.setenv("RAY_object_spilling_config", config)
+    monkeypatch.setenv("RAY_min_spilling_size", "5")
+    monkeypatch.setenv("RAY_automatic_object_spilling_enabled", "0")
+    variables = store_settings(None, {"object_spilling_threshold": 0.5}, "7")
+    assert [Path(path).parent for path in variables.directories] == [Path("/a"), Path("/b")]
+    assert (variables.spills, variables.min_spilling_size, variables.object_spilling_threshold) == (False, 5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("config", "error"),
+    [
+        ({"object_spilling_config": "{}"}, KeyError),
+        ({"object_spilling_config": "{"}, ValueError),
+        ({"object_spilling_config": json.dumps({"type": "s3"})}, ValueError),
+        ({"object_spilling_config": json.dumps({"type": "filesystem", "params": {"directory_path": []}})}, ValueError),
+        ({"min_spilling_size": "much"}, ValueError),
+    ],
+)
+def test_settings_that_are_none_are_refused(config: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        store_settings(None, config, "7")

@@ -17,6 +17,7 @@ from localray.kernel.tables import Tables
 from localray.protocol import ON_DISK, DiskPlace, DropViews, Notice, Reply, Status
 from localray.shm.allocator import rounded
 
+TOLD_AFTER_S = 0.5
 OFFSET_MASK = (1 << NODE_SHIFT) - 1
 
 
@@ -89,12 +90,20 @@ def serve(tables: Tables, store: StoreRecord) -> None:
 
 
 def starved_long_enough(tables: Tables, store: StoreRecord) -> bool:
-    """Nothing can be spilled: whether that has been so for the grace period. The drivers are told when it begins."""
+    """Nothing can be spilled: whether that has been so for the grace period. The drivers are told when it lasts."""
     if store.starving_since_s is None:
         store.starving_since_s = tables.now_s
+        store.told_of_starving = False
         ask_for_views(tables)
+    if not store.told_of_starving and tables.now_s >= store.starving_since_s + tells_after_s(store):
+        store.told_of_starving = True
         tell_drivers(tables, describe_waiting(tables, store, store.waiting[0]))
     return tables.now_s >= store.starving_since_s + store.settings.oom_grace_period_s
+
+
+def tells_after_s(store: StoreRecord) -> float:
+    """How long room is wanting before the drivers hear of it: most often somebody lets go within milliseconds."""
+    return min(TOLD_AFTER_S, store.settings.oom_grace_period_s)
 
 
 def go_without(tables: Tables, store: StoreRecord, reservation: Reservation) -> None:
@@ -214,7 +223,8 @@ def deadline_s(tables: Tables) -> float | None:
         if store.look_at_s is not None:
             earliest = store.look_at_s if earliest is None else min(earliest, store.look_at_s)
         if store.waiting and store.starving_since_s is not None:
-            end_s = store.starving_since_s + store.settings.oom_grace_period_s
+            after_s = store.settings.oom_grace_period_s if store.told_of_starving else tells_after_s(store)
+            end_s = store.starving_since_s + after_s
             earliest = end_s if earliest is None else min(earliest, end_s)
     return earliest
 

@@ -83,6 +83,7 @@ class StoreRecord:
     next_directory: int = 0
     refused_until_s: dict[int, float] = field(default_factory=dict)
     starving_since_s: float | None = None
+    told_of_starving: bool = False
     held_bytes: int = 0
     peak_bytes: int = 0
     look_at_s: float | None = None

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from localray.client.channel import Waiter
-from localray.client.room import Reservations
+from localray.client.room import LEASED_UP_TO_BYTES, UNASKED_AFTER_REFUSAL, Reservations
 from localray.exceptions import ObjectStoreFullError, OutOfDiskError
-from localray.protocol import ON_DISK, AbandonBuffer, ClientMessage, DiskPlace, ReserveBuffer, Status
+from localray.protocol import ON_DISK, AbandonBuffer, ClientMessage, DiskPlace, LeaseBuffer, ReserveBuffer, Status
 from localray.store_settings import store_settings
+
+BIG_BYTES = LEASED_UP_TO_BYTES + 100
+"""Asked for by itself; what is smaller is cut from a lease."""
 
 
 class OneChannel:
@@ -47,13 +50,13 @@ def reservations(channel: OneChannel) -> Reservations:
 
 def test_room_is_where_the_kernel_says(channel: OneChannel, reservations: Reservations) -> None:
     channel.while_waiting = lambda: reservations.answered(1, 4096)
-    assert reservations.reserve(100) == (4096, b"")
+    assert reservations.reserve(BIG_BYTES) == (4096, b"")
     place = DiskPlace("/spilled/1", 0, b"").encode()
     channel.while_waiting = lambda: reservations.answered(2, place)
-    room = reservations.reserve(200)
+    room = reservations.reserve(BIG_BYTES + 1)
     assert room == (ON_DISK, place)
     assert DiskPlace.decode(room.payload_with(b"sum!")) == ("/spilled/1", 0, b"sum!")
-    assert channel.sent == [ReserveBuffer(1, 100), ReserveBuffer(2, 200)]
+    assert channel.sent == [ReserveBuffer(1, BIG_BYTES), ReserveBuffer(2, BIG_BYTES + 1)]
     assert not reservations.answered(3, 1)
 
 
@@ -68,7 +71,7 @@ def test_a_refusal_is_an_error(
 
     channel.while_waiting = refuse
     with pytest.raises(error, match="why"):
-        reservations.reserve(100)
+        reservations.reserve(BIG_BYTES)
 
 
 @pytest.mark.parametrize("first", ["interrupt", "answer"])
@@ -85,11 +88,61 @@ def test_what_comes_after_an_interrupt_is_given_back_once(
 
     channel.while_waiting = wait
     with pytest.raises(KeyboardInterrupt):
-        reservations.reserve(100)
+        reservations.reserve(BIG_BYTES)
     if first == "interrupt":
         assert reservations.answered(1, answer)
     given_back = [message for message in channel.sent if isinstance(message, AbandonBuffer)]
-    assert given_back == ([AbandonBuffer(64, b"")] if granted else [])
+    assert given_back == ([AbandonBuffer(64, BIG_BYTES)] if granted else [])
+
+
+def test_objects_are_cut_from_a_lease(channel: OneChannel, reservations: Reservations) -> None:
+    """One question for many objects; what came to nothing is cut again first; what is left goes back in one piece."""
+    channel.while_waiting = lambda: reservations.answered(1, (4096, 1024))
+    assert [reservations.reserve(size).location for size in (200, 100)] == [4096, 4096 + 256]
+    assert channel.sent == [LeaseBuffer(1, 200)]
+    reservations.abandon(4096, 200)
+    assert reservations.reserve(200).location == 4096
+    reservations.abandon(4096 + 256, 100)
+    reservations.give_lease_back()
+    assert channel.sent[1:] == [AbandonBuffer(4096 + 256, 1024 - 256)]
+    reservations.abandon(4096, 200)
+    assert channel.sent[2:] == [AbandonBuffer(4096, 200)]
+
+
+def test_a_lease_that_is_used_up_is_followed_by_another(channel: OneChannel, reservations: Reservations) -> None:
+    answers = iter([(1, (0, 256)), (2, (1024, 256))])
+    channel.while_waiting = lambda: reservations.answered(*next(answers))
+    assert [reservations.reserve(200).location for _ in range(2)] == [0, 1024]
+    assert [type(message) for message in channel.sent] == [LeaseBuffer, LeaseBuffer]
+
+
+def test_who_is_refused_a_lease_asks_for_each_object(channel: OneChannel, reservations: Reservations) -> None:
+    def answer() -> None:
+        asked = channel.sent[-1]
+        assert isinstance(asked, (LeaseBuffer, ReserveBuffer))
+        reservations.answered(asked.request, None if isinstance(asked, LeaseBuffer) else 64)
+
+    channel.while_waiting = answer
+    for _ in range(UNASKED_AFTER_REFUSAL + 2):
+        assert reservations.reserve(100).location == 64
+    assert [type(message) for message in channel.sent].count(LeaseBuffer) == 2
+
+
+@pytest.mark.parametrize("first", ["interrupt", "answer"])
+def test_a_lease_that_comes_after_an_interrupt_is_given_back(
+    channel: OneChannel, reservations: Reservations, first: str
+) -> None:
+    def wait() -> None:
+        if first == "answer":
+            reservations.answered(1, (64, 4096))
+        raise KeyboardInterrupt
+
+    channel.while_waiting = wait
+    with pytest.raises(KeyboardInterrupt):
+        reservations.reserve(100)
+    if first == "interrupt":
+        assert reservations.answered(1, (64, 4096))
+    assert channel.sent[1:] == [AbandonBuffer(64, 4096)]
 
 
 def test_settings_have_rays_names_and_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -58,7 +58,9 @@ class Kernel:
     def deadline_s(self) -> float | None:
         """When the kernel wants a `Tick` at the latest, on the clock that `step` is given; None for never."""
         tables = self.tables
-        earliest_s = _earlier(_earlier(tables.reap_at_s, tables.patience_at_s), store.deadline_s(tables))
+        earliest_s = _earlier(tables.reap_at_s, tables.patience_at_s)
+        if tables.timed_stores:
+            earliest_s = _earlier(earliest_s, store.deadline_s(tables))
         if tables.backlogged:
             earliest_s = _earlier(earliest_s, scheduling.backlog_deadline_s(tables))
         if tables.measure_at_s is not None or tables.postponed:

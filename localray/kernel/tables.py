@@ -75,6 +75,7 @@ class Tables:
         "tasks",
         "template_messages",
         "templates",
+        "timed_stores",
         "unborn",
         "unreferenced_actors",
         "woken",
@@ -115,6 +116,8 @@ class Tables:
         self.spill_files: dict[str, SpillFile] = {}
         # Numbers of nodes whose stores may have room now for those that wait for it.
         self.crowded: dict[int, None] = {}
+        # Numbers of nodes whose stores may want a tick.
+        self.timed_stores: dict[int, None] = {}
         # Workers whose process has not said hello yet.
         self.unborn: dict[int, None] = {}
         # Where references were made, by object and client; only of programs that ask for it.

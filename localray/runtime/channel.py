@@ -309,6 +309,8 @@ class SocketChannel:
         # Descriptors may be closed and their numbers reused while this thread winds up, so it has its own list.
         quiet = select.poll()
         quiet.register(self._wake_read, select.POLLIN)
+        # Asked for nothing, poll still tells when the other end is gone: a driver that needs nobody learns it so.
+        quiet.register(stream, 0)
         if self._nudge is not None:
             quiet.register(self._nudge, select.POLLIN)
         reading = select.poll()
@@ -341,13 +343,17 @@ class SocketChannel:
             if leads and self._arrived:
                 self._handle_arrived()
             ready = dict((reading if leads else quiet).poll(_TICK_MS if self._armed else None))
-            if stream in ready and not self._closed:
+            if leads and stream in ready and not self._closed:
                 self._receive_if_any()
         finally:
             if leads:
                 self._leads -= 1
                 self._read_lock.release()
                 self._hand_lead_on()
+        if not leads and stream in ready:
+            # Told once: who reads meanwhile finds the end by itself, and so do we.
+            quiet.unregister(stream)
+            self.receive_available()
         if self._nudge is not None and self._nudge in ready:
             self._take_nudge()
         if self._wake_read in ready:

@@ -76,6 +76,10 @@ class SocketChannel:
         self._followers: deque[Waiter] = deque()
         self._poll = select.poll()
         self._poll.register(stream, select.POLLIN)
+        # Asked for nothing, poll still tells when the other end is gone. Not to be waited with: while a thread waits, a
+        # stream that the user closes stays open.
+        self._hung_up = select.poll()
+        self._hung_up.register(stream, 0)
         self._armed = False
         self._ticked_at_s = 0.0
         self._idle_ticks = 0
@@ -309,8 +313,6 @@ class SocketChannel:
         # Descriptors may be closed and their numbers reused while this thread winds up, so it has its own list.
         quiet = select.poll()
         quiet.register(self._wake_read, select.POLLIN)
-        # Asked for nothing, poll still tells when the other end is gone: a driver that needs nobody learns it so.
-        quiet.register(stream, 0)
         if self._nudge is not None:
             quiet.register(self._nudge, select.POLLIN)
         reading = select.poll()
@@ -343,17 +345,13 @@ class SocketChannel:
             if leads and self._arrived:
                 self._handle_arrived()
             ready = dict((reading if leads else quiet).poll(_TICK_MS if self._armed else None))
-            if leads and stream in ready and not self._closed:
+            if stream in ready and not self._closed:
                 self._receive_if_any()
         finally:
             if leads:
                 self._leads -= 1
                 self._read_lock.release()
                 self._hand_lead_on()
-        if not leads and stream in ready:
-            # Told once: who reads meanwhile finds the end by itself, and so do we.
-            quiet.unregister(stream)
-            self.receive_available()
         if self._nudge is not None and self._nudge in ready:
             self._take_nudge()
         if self._wake_read in ready:
@@ -373,6 +371,9 @@ class SocketChannel:
         if self.flush(dropped=1):
             self._idle_ticks = 0
             return
+        if self._hung_up.poll(0):
+            # A driver that makes and drops objects needs nobody, and learns only here that the head is gone.
+            self.receive_available()
         self._idle_ticks += 1
         if self._idle_ticks >= _IDLE_TICKS:
             self._idle_ticks = 0

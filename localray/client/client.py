@@ -156,6 +156,14 @@ class Client:
         """An id for an actor that this client is about to create."""
         return ids.actor_id_bytes(self.number, next(self._task_numbers), self.job)
 
+    def new_group_id(self) -> bytes:
+        """An id for a placement group that this client is about to create."""
+        return ids.placement_group_id_bytes(self.number, next(self._task_numbers), self.job)
+
+    def new_object_id(self) -> bytes:
+        """An id for an object that no task makes."""
+        return ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id) + _PUT_INDEX
+
     def _declare_returns(self, task_id: bytes, num_returns: int) -> list[ObjectRef[object]]:
         declare = self.references.declare
         if num_returns == 1:
@@ -171,7 +179,7 @@ class Client:
     def put_serialized(self, serialized: Serialized) -> ObjectRef[object]:
         """Store a value that is serialized already."""
         status, payload, location, size_bytes, contained = self.pack(serialized)
-        object_id = ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id) + _PUT_INDEX
+        object_id = self.new_object_id()
         reference = self.references.declare(object_id)
         if location == INLINE:
             self.references.entries[object_id].value = (status, payload, location, size_bytes)

@@ -138,4 +138,4 @@ def lacks(tables: Tables, group: GroupRecord) -> str:
         gaps = [missing(node.total, bundle.demand) for node in nodes]
         if all(gaps):
             return f"bundle {index} " + (" | ".join(gaps) or "finds no node")
-    return f"there are {len(nodes)} nodes, and each bundle alone would fit"
+    return f"each bundle alone would fit, but not all of them on {len(nodes)} node{'s' * (len(nodes) != 1)}"

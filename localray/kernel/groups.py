@@ -133,8 +133,8 @@ def warn(tables: Tables, group: GroupRecord) -> None:
         return
     group.warned = True
     text = (
-        f"The placement group {group.name or group.group_id.hex()} ({group.strategy.name}, {len(group.bundles)} "
-        f"bundles) fits on no choice of nodes and will wait for ever: {bundles.lacks(tables, group)}."
+        f"The placement group {group.name or group.group_id.hex()} ({group.strategy.name}, bundles: "
+        f"{len(group.bundles)}) fits on no choice of nodes and will wait for ever: {bundles.lacks(tables, group)}."
     )
     tables.send(job.driver, Notice(text))
 

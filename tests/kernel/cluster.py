@@ -242,7 +242,7 @@ class Cluster:
     def _do_free(self, words: Words) -> list[str]:
         pairs = sum_resources(self.kernel.tables, available=True)
         assert isinstance(pairs, tuple)
-        return [", ".join(f"{name} {units / 10_000:g}" for name, units in pairs)]  # type: ignore[misc, operator, union-attr]
+        return [self.names.in_text(", ".join(f"{name} {units / 10_000:g}" for name, units in pairs))]  # type: ignore[misc, operator, union-attr]
 
     def _do_deadline(self, words: Words) -> list[str]:
         deadline_s = self.kernel.deadline_s

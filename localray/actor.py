@@ -157,7 +157,7 @@ class ActorClass(Generic[T]):
 
     def _define(self, client: Client, options: Mapping[str, object]) -> DefineTemplate:
         to_place, to_hold = template_resources(options, is_actor=True)
-        placement = place(options, self._description.class_name, to_place, to_hold)
+        placement = place(options, self.__ray_actor_class__.__qualname__, to_place, to_hold)
         mode, concurrency = self._call_mode(options)
         if self._definition is None or self._definition[0] is not client:
             name = f"{self.__module__}.{self._description.class_name}"

@@ -60,7 +60,8 @@ class PlacementGroup(PlacementGroupOption):
         return reference  # type: ignore[return-value]
 
     def wait(self, timeout_seconds: float = 30) -> bool:
-        """Wait until all bundles have their resources; returns whether they do.
+        """Wait until all bundles have their resources; returns whether they do. Unlike a `ray.get` of `ready`, a task
+        that waits here does not lend its CPU.
 
         Raises:
             TypeError: the timeout is not a number.
@@ -72,7 +73,7 @@ class PlacementGroup(PlacementGroupOption):
             return False
         client = connected_client()
         reference = self.ready()
-        ready, _ = client.wait([reference], 1, max(0.0, float(timeout_seconds)))
+        ready, _ = client.wait([reference], 1, max(0.0, float(timeout_seconds)), lends=False)
         if not ready:
             return False
         try:

@@ -189,7 +189,7 @@ class Submission(Generic[P, Returned_co]):
         options = self._options
         option_table.check_task_submission(options)
         to_place, to_hold = template_resources(options, is_actor=False)
-        placement = place(options, self._function.__name__, to_place, to_hold)
+        placement = place(options, self._function._function.__qualname__, to_place, to_hold)
         max_retries = options.get("max_retries")
         template = DefineTemplate(
             template=client.new_template_number(),

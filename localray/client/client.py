@@ -267,12 +267,12 @@ class Client:
             )
 
     def wait(
-        self, references: Sequence[ObjectRef[object]], num_returns: int, timeout_s: float | None
+        self, references: Sequence[ObjectRef[object]], num_returns: int, timeout_s: float | None, *, lends: bool = True
     ) -> tuple[list[ObjectRef[object]], list[ObjectRef[object]]]:
-        """Split references into ready and not ready; see `ray.wait`."""
+        """Split references into ready and not ready; see `ray.wait`. A task ``lends`` its CPU meanwhile, or not."""
         entries, _keep = self._entries(references)
         if sum(1 for entry in entries if entry.value is not None) < num_returns:
-            self._await_entries(references, entries, num_returns, timeout_s, fail_fast=False)
+            self._await_entries(references, entries, num_returns, timeout_s, fail_fast=False, lends=lends)
         ready: list[ObjectRef[object]] = []
         rest: list[ObjectRef[object]] = []
         for reference, entry in zip(references, entries, strict=True):
@@ -312,6 +312,7 @@ class Client:
         timeout_s: float | None,
         *,
         fail_fast: bool,
+        lends: bool = True,
     ) -> None:
         """Wait until so many of these entries have values, an error has come (``fail_fast``), or the time is over."""
         waiter = Waiter(needed, fail_fast=fail_fast)
@@ -340,7 +341,7 @@ class Client:
         # A driver does not ask again for what it has asked for before: the kernel must not wait for that on this
         # request.
         needed = min(len(asked), max(1, waiter.missing))
-        self._wait_for(references, waiter, tuple(asked), needed, timeout_s)
+        self._wait_for(references, waiter, tuple(asked), needed, timeout_s, lends=lends)
 
     def _wait_for(
         self,
@@ -349,13 +350,15 @@ class Client:
         asked: tuple[bytes, ...],
         needed: int,
         timeout_s: float | None,
+        *,
+        lends: bool = True,
     ) -> None:
         """Ask for what has not been asked for, wait, and take back what the wait leaves behind if it ended early."""
         number = 0
         if asked:
             number = self.new_request_number()
             # One that never blocks stalls nothing: its CPU is not to be lent out.
-            self.channel.queue(GetObjects(number, asked, needed, self.stalls and timeout_s != 0))
+            self.channel.queue(GetObjects(number, asked, needed, lends and self.stalls and timeout_s != 0))
         try:
             self.channel.wait(waiter, timeout_s)
         finally:

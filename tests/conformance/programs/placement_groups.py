@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..helpers import make_gate, make_waiter, wait_until
+from ..helpers import wait_until
 from ..registry import NOT_SIMULATED, program
 
 WIDGETS = {"widget": 2}
@@ -177,25 +177,22 @@ def the_devices_of_a_bundle_are_its_tasks_devices(ray: ModuleType) -> None:
 def a_bundle_is_a_limit(ray: ModuleType) -> None:
     """PG4: what does not fit into its bundle waits, though the node has CPUs and the group another bundle."""
     group = ray.util.placement_group([{"CPU": 1}, {"CPU": 1}])
-    gate = make_gate(ray)
-    waiter = make_waiter(ray)
+    placed = make_placed(ray)
 
-    # It must not ask the gate: a task that waits for an answer lends its CPU to another.
-    @ray.remote
-    def hold(seconds: float) -> float:
-        time.sleep(seconds)
-        return time.monotonic()
+    @ray.remote(num_cpus=1)
+    class Holder:
+        def ready(self) -> bool:
+            return True
 
-    @ray.remote
-    def begin() -> float:
-        return time.monotonic()
-
-    held = hold.options(scheduling_strategy=within(ray, group, 0)).remote(0.5)
-    behind = begin.options(scheduling_strategy=within(ray, group, 0)).remote()
-    beside = begin.options(scheduling_strategy=within(ray, group, 1)).remote()
-    assert ray.get(behind, timeout=30) >= ray.get(held, timeout=30) > ray.get(beside, timeout=30)
-    ray.get(gate.open.remote())
-    assert ray.get(waiter.options(scheduling_strategy=within(ray, group)).remote(gate, 3), timeout=30) == 3
+    holder = Holder.options(scheduling_strategy=within(ray, group, 0)).remote()
+    assert ray.get(holder.ready.remote(), timeout=30)
+    behind = placed.options(scheduling_strategy=within(ray, group, 0)).remote()
+    beside = placed.options(scheduling_strategy=within(ray, group, 1)).remote()
+    anywhere = placed.options(scheduling_strategy=within(ray, group)).remote()
+    ray.get([beside, anywhere], timeout=30)
+    assert ray.wait([behind], timeout=0.2)[0] == []
+    ray.kill(holder)
+    assert ray.get(behind, timeout=30)[1] == group.id.hex()
     remove(ray, group)
 
 
@@ -434,7 +431,7 @@ def what_fits_no_bundle_is_refused_at_submission(ray: ModuleType) -> None:
     refused("bundle index -2 is invalid", placed, within(ray, group, -2))
     refused("the value of bundle index must be -1", placed, within(ray, None, 1))
     refused("resource request {'CPU': 2} cannot fit into any bundles", placed, within(ray, group), num_cpus=2)
-    refused("Cannot schedule Actor with the placement group", Actor, within(ray, group), num_cpus=2)
+    refused("Cannot schedule .*Actor with the placement group", Actor, within(ray, group), num_cpus=2)
     refused("the actor requires 1 CPU for creation", Actor, within(ray, widget_only))
     with pytest.raises(AssertionError):
         placed.options(scheduling_strategy=within(ray, "x")).remote()
@@ -472,6 +469,49 @@ def a_task_can_make_a_group_out_of_the_cpu_it_lends(ray: ModuleType) -> None:
 
     assert ray.get(outer.remote(), timeout=30) is True
     wait_until(lambda: free_of(ray, "CPU") == 1.0, "the CPU is free again")
+
+
+@program(num_cpus=1)
+def a_task_that_waits_for_a_group_keeps_its_cpu(ray: ModuleType) -> None:
+    """PG1, T7: wait() is no get: what the task itself holds never becomes free."""
+
+    @ray.remote
+    def outer() -> bool:
+        group = ray.util.placement_group([{"CPU": 1}])
+        came = group.wait(1)
+        ray.util.remove_placement_group(group)
+        return came
+
+    assert ray.get(outer.remote(), timeout=30) is False
+    wait_until(lambda: free_of(ray, "CPU") == 1.0, "the CPU is free again")
+
+
+@program(num_cpus=2)
+def what_a_group_runs_is_retried_there(ray: ModuleType) -> None:
+    """PG4: a task whose error is to be retried runs again in its bundle."""
+    group = ray.util.placement_group([{"CPU": 1}])
+
+    @ray.remote(num_cpus=0)
+    class Tries:
+        def __init__(self) -> None:
+            self.count = 0
+
+        def next(self) -> int:
+            self.count += 1
+            return self.count
+
+    tries = Tries.remote()
+
+    @ray.remote(max_retries=2, retry_exceptions=True)
+    def fragile(tries: Any) -> str | None:
+        if ray.get(tries.next.remote()) == 1:
+            raise ValueError("the first try")
+        return ray.get_runtime_context().get_placement_group_id()
+
+    found = fragile.options(scheduling_strategy=within(ray, group, 0)).remote(tries)
+    assert ray.get(found, timeout=30) == group.id.hex()
+    del tries
+    remove(ray, group)
 
 
 @program(num_cpus=2, engines=NOT_SIMULATED, reason="two sessions, one after the other", starts_session=False)

@@ -100,6 +100,9 @@ Resources: TypeAlias = "tuple[tuple[str, int], ...]"
 """Sorted pairs of a resource's name and an amount in 1/10000 units."""
 
 
+Conditions: TypeAlias = "tuple[tuple[str, int, tuple[str, ...]], ...]"
+"""Conditions on labels, all of which are to hold: a key, an operator, and values."""
+
 Value: TypeAlias = "tuple[int, bytes, int, int]"
 """A finished object as it travels: ``(status, payload, location, size_bytes)``.
 
@@ -393,7 +396,7 @@ class CreateGroup(NamedTuple):
     namespace: str
     detached: bool
     soft_target: bytes
-    selectors: tuple[tuple[tuple[str, str], ...], ...]
+    selectors: tuple[Conditions, ...]
     request: int
 
 

@@ -3,71 +3,47 @@ tried, and what follows (`groups`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from localray.kernel import devices
 from localray.kernel.records import GroupRecord, NodeRecord
 from localray.kernel.tables import Tables
-from localray.protocol import PlacementStrategy, Resources
+from localray.protocol import Conditions
 from localray.sched.bundle_names import provided
-from localray.sched.group_labels import satisfies
-from localray.sched.packing import POLICIES
+from localray.sched.packing import could_place_bundles, place_bundles
 from localray.sched.resources import GPU, amount, missing, take
 from localray.sched.resources import give_back as add
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A node as the policies see it."""
-
-    alive: bool
-    total: Mapping[str, int]
-    available: Mapping[str, int]
 
 
 def reserve(tables: Tables, group: GroupRecord) -> bool:
     """Reserve all bundles that have no node; returns whether there was room for all. If not, nothing is reserved."""
     group.attempts += 1
-    homeless = [index for index, bundle in enumerate(group.bundles) if bundle.node is None]
-    nodes = candidates(tables, group)
-    targets = [node for node in nodes if group.soft_target and node.node_id == group.soft_target]
-    for choice in (targets, nodes) if targets else (nodes,):
-        positions = choose(group, homeless, choice, totals=False)
-        if positions is not None:
-            placing = [(index, choice[position]) for index, position in zip(homeless, positions, strict=True)]
-            return take_devices(group, placing) and commit(group, placing)
-    return False
+    homeless = without_node(group)
+    numbers = place_bundles(
+        group.strategy,
+        [group.bundles[index].demand for index in homeless],
+        list(tables.nodes.values()),
+        selectors=selectors_of(group, homeless),
+        occupied={bundle.node.number for bundle in group.bundles if bundle.node is not None},
+        wanted=next((node.number for node in tables.nodes.values() if node.node_id == group.soft_target), None),
+    )
+    if numbers is None:
+        return False
+    placing = [(index, tables.nodes[number]) for index, number in zip(homeless, numbers, strict=True)]
+    if not take_devices(group, placing):
+        return False
+    commit(group, placing)
+    return True
 
 
-def candidates(tables: Tables, group: GroupRecord) -> list[NodeRecord]:
-    """The nodes that bundles without one may go to: not those that have others of the group which must be apart."""
-    taken = {bundle.node.number for bundle in group.bundles if bundle.node is not None}
-    apart = group.strategy is PlacementStrategy.STRICT_SPREAD
-    return [node for node in tables.nodes.values() if node.alive and not (apart and node.number in taken)]
+def without_node(group: GroupRecord) -> list[int]:
+    """The indices of the bundles that have no node: all at first, later those whose node died."""
+    return [index for index, bundle in enumerate(group.bundles) if bundle.node is None]
 
 
-def choose(
-    group: GroupRecord, homeless: Sequence[int], nodes: Sequence[NodeRecord], *, totals: bool
-) -> list[int] | None:
-    """For each of these bundles the position of its node, by what is free there, or by all that the nodes have."""
-    demands = [group.bundles[index].demand for index in homeless]
-    if not group.selectors:
-        offers = [Offer(node.alive, node.total, node.total if totals else node.available) for node in nodes]
-        return POLICIES[group.strategy](demands, offers)
-    # What a bundle wants of labels becomes a resource that the nodes with such labels have enough of: policies need
-    # know nothing of labels.
-    wanted = [group.selectors[index] for index in homeless]
-    names = [f"labels {selector}" for selector in wanted]
-    offers = []
-    for node in nodes:
-        extra = {
-            name: len(names) for name, selector in zip(names, wanted, strict=True) if satisfies(node.labels, selector)
-        }
-        total = {**node.total, **extra}
-        offers.append(Offer(node.alive, total, total if totals else {**node.available, **extra}))
-    labelled: list[Resources] = [(*demand, (name, 1)) for demand, name in zip(demands, names, strict=True)]
-    return POLICIES[group.strategy](labelled, offers)
+def selectors_of(group: GroupRecord, indices: Sequence[int]) -> list[Conditions]:
+    """What these bundles ask of labels; empty when none of the group asks for any."""
+    return [group.selectors[index] for index in indices] if group.selectors else []
 
 
 def take_devices(group: GroupRecord, placing: Sequence[tuple[int, NodeRecord]]) -> bool:
@@ -92,7 +68,7 @@ def return_shares(node: NodeRecord, shares: Sequence[int]) -> None:
         node.gpu_free[device] += share
 
 
-def commit(group: GroupRecord, placing: Sequence[tuple[int, NodeRecord]]) -> bool:
+def commit(group: GroupRecord, placing: Sequence[tuple[int, NodeRecord]]) -> None:
     """The bundles are on these nodes from now on."""
     identity = group.group_id.hex()
     for index, node in placing:
@@ -103,7 +79,6 @@ def commit(group: GroupRecord, placing: Sequence[tuple[int, NodeRecord]]) -> boo
         gained = provided(bundle.demand, identity, index)
         add(node.total, gained)
         add(node.available, gained)
-    return True
 
 
 def give_back(group: GroupRecord, index: int) -> None:
@@ -127,8 +102,13 @@ def give_back(group: GroupRecord, index: int) -> None:
 
 def are_feasible(tables: Tables, group: GroupRecord) -> bool:
     """Whether the bundles that have no node would fit if nothing else ran and no other group were there."""
-    homeless = [index for index, bundle in enumerate(group.bundles) if bundle.node is None]
-    return choose(group, homeless, candidates(tables, group), totals=True) is not None
+    homeless = without_node(group)
+    return could_place_bundles(
+        group.strategy,
+        [group.bundles[index].demand for index in homeless],
+        list(tables.nodes.values()),
+        selectors=selectors_of(group, homeless),
+    )
 
 
 def lacks(tables: Tables, group: GroupRecord) -> str:

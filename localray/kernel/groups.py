@@ -60,6 +60,9 @@ def create(tables: Tables, client: ClientRecord, message: CreateGroup) -> None:
         tables.send(client.number, Reply(message.request, None))
     tables.pending_groups[group] = None
     tables.groups_hungry = True
+    if client.job not in tables.jobs and not group.detached:
+        # Its driver left while the message was on its way.
+        remove(tables, group, "its driver had left")
 
 
 def find(tables: Tables, client: ClientRecord, message: FindGroup) -> None:
@@ -92,17 +95,19 @@ def place_pending(tables: Tables) -> None:
     """
     tables.groups_hungry = False
     tables.groups_wait = False
-    failed: set[tuple[object, ...]] = set()
+    failed: dict[tuple[object, ...], bool] = {}
     for group in sorted(tables.pending_groups, key=lambda each: each.state is GroupState.PENDING):
+        is_whole = group.state is GroupState.PENDING
         shape = (group.strategy, tuple(bundle.demand for bundle in group.bundles), group.selectors, group.soft_target)
-        if group.state is GroupState.PENDING and shape in failed:
-            group.feasible = False
+        if is_whole and shape in failed:
+            group.feasible = failed[shape]
         elif bundles.reserve(tables, group):
             placed(tables, group)
             continue
         else:
-            failed.add(shape)
-        group.feasible = bundles.are_feasible(tables, group)
+            group.feasible = bundles.are_feasible(tables, group)
+            if is_whole:
+                failed[shape] = group.feasible
         tables.groups_wait |= group.feasible
         if not group.feasible:
             warn(tables, group)

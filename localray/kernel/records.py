@@ -16,7 +16,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from localray.kernel.store_records import SpillBatch, SpillFile, StoreRecord
-from localray.protocol import INLINE, CallMode, PlacementStrategy, Resources, Status, TaskKind
+from localray.protocol import INLINE, CallMode, Conditions, PlacementStrategy, Resources, Status, TaskKind
 
 
 class State(Enum):
@@ -363,7 +363,7 @@ class GroupRecord:
     job: int
     detached: bool
     soft_target: bytes
-    selectors: tuple[tuple[tuple[str, str], ...], ...]
+    selectors: tuple[Conditions, ...]
     keeper: bytes
     created_at_s: float
     state: GroupState = GroupState.PENDING

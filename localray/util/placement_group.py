@@ -13,6 +13,7 @@ from localray.ids import NodeID, PlacementGroupID
 from localray.options import rules, to_units
 from localray.placement_groups import GroupRow, PlacementGroup, check_placement_group_index, describe
 from localray.protocol import CreateGroup, FindGroup, PlacementStrategy, RemoveGroup, Resources
+from localray.sched.group_labels import parse_selector
 
 NODE_ID_LABEL_KEY = "ray.io/node-id"
 VALID_PLACEMENT_GROUP_STRATEGIES = frozenset(strategy.name for strategy in PlacementStrategy)
@@ -57,7 +58,7 @@ def placement_group(
         bundles, strategy, lifetime, _soft_target_node_id, bundle_label_selector, topology_strategy
     )
     demands = tuple(_demand(bundle, bundles) for bundle in bundles)
-    selectors = tuple(tuple(sorted(selector.items())) for selector in bundle_label_selector or ())
+    selectors = tuple(parse_selector(selector) for selector in bundle_label_selector or ())
     if not isinstance(name, str):
         raise TypeError(f"the name of a placement group must be a string, got {type(name)}")
     group_id = client.new_group_id()

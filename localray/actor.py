@@ -26,6 +26,7 @@ from localray.client.definitions import serialize_definition
 from localray.exceptions import ActorAlreadyExistsError, PendingCallsLimitExceeded, RaySystemError
 from localray.ids import ActorID, actor_creation_task_id_bytes, object_id_bytes
 from localray.object_ref import ObjectRef, Reference
+from localray.placement_groups import place
 from localray.protocol import CallMode, CreateActor, DefineTemplate, FindActor, KillActor, Query, TaskKind
 from localray.signatures import CallSignature
 from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
@@ -156,6 +157,7 @@ class ActorClass(Generic[T]):
 
     def _define(self, client: Client, options: Mapping[str, object]) -> DefineTemplate:
         to_place, to_hold = template_resources(options, is_actor=True)
+        placement = place(options, self.__ray_actor_class__.__qualname__, to_place, to_hold)
         mode, concurrency = self._call_mode(options)
         if self._definition is None or self._definition[0] is not client:
             name = f"{self.__module__}.{self._description.class_name}"
@@ -169,15 +171,18 @@ class ActorClass(Generic[T]):
             name=f"{self._description.class_name}.__init__",
             method="__init__",
             num_returns=1,
-            to_place=to_place,
-            to_hold=to_hold,
+            to_place=placement.to_place,
+            to_hold=placement.to_hold,
             max_retries=0,
             retry_exceptions=b"",
             call_mode=mode.value,
             max_concurrency=concurrency,
             max_calls=0,
+            group=placement.group,
+            bundle=placement.bundle,
+            captures=placement.captures,
         )
-        key = ("__init__", to_place, to_hold, mode, concurrency)
+        key = ("__init__", placement, mode, concurrency)
         known = self._description.templates.get(key)
         if known is not None and known[0] is client:
             return known[1]

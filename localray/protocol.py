@@ -41,6 +41,8 @@ class Status(IntEnum):
     ACTOR_UNAVAILABLE = 10
     OUT_OF_MEMORY = 11
     OUT_OF_DISK = 12
+    ACTOR_UNSCHEDULABLE = 13
+    GROUP_REMOVED = 14
 
 
 class TaskKind(IntEnum):
@@ -64,6 +66,7 @@ class Query(IntEnum):
     TASK_EVENTS = 7
     OBJECTS = 8
     STORE = 9
+    GROUPS = 10
 
 
 class ReferenceKind(IntEnum):
@@ -74,6 +77,15 @@ class ReferenceKind(IntEnum):
     USED_BY_PENDING_TASK = 2
     CAPTURED_IN_OBJECT = 3
     ACTOR_HANDLE = 4
+
+
+class PlacementStrategy(IntEnum):
+    """Where the bundles of a placement group go in relation to each other."""
+
+    PACK = 0
+    SPREAD = 1
+    STRICT_PACK = 2
+    STRICT_SPREAD = 3
 
 
 class CallMode(IntEnum):
@@ -87,6 +99,9 @@ class CallMode(IntEnum):
 Resources: TypeAlias = "tuple[tuple[str, int], ...]"
 """Sorted pairs of a resource's name and an amount in 1/10000 units."""
 
+
+Conditions: TypeAlias = "tuple[tuple[str, int, tuple[str, ...]], ...]"
+"""Conditions on labels, all of which are to hold: a key, an operator, and values."""
 
 Value: TypeAlias = "tuple[int, bytes, int, int]"
 """A finished object as it travels: ``(status, payload, location, size_bytes)``.
@@ -159,7 +174,8 @@ class DefineFunction(NamedTuple):
 
 class DefineTemplate(NamedTuple):
     """What many submissions share: the function and its options. Tasks name it by number, so that a submission stays
-    small."""
+    small. What runs in a placement ``group`` asks for its bundle's resources by their names there; ``bundle`` is -1 for
+    any; ``captures`` puts what it submits into the group too."""
 
     template: int
     kind: int
@@ -174,6 +190,9 @@ class DefineTemplate(NamedTuple):
     call_mode: int
     max_concurrency: int
     max_calls: int
+    group: bytes = b""
+    bundle: int = -1
+    captures: bool = False
 
 
 class SubmitTask(NamedTuple):
@@ -363,6 +382,47 @@ class FindActor(NamedTuple):
     namespace: str
 
 
+class CreateGroup(NamedTuple):
+    """Reserve resources for a placement group, all of its bundles or none, as soon as there is room.
+
+    ``selectors`` holds for each bundle what it wants of its node's labels, or is empty. With a ``request`` other than 0
+    (named groups) answered by `Reply`: None, or a text that says why not.
+    """
+
+    group_id: bytes
+    bundles: tuple[Resources, ...]
+    strategy: int
+    name: str
+    namespace: str
+    detached: bool
+    soft_target: bytes
+    selectors: tuple[Conditions, ...]
+    request: int
+
+
+class RemoveGroup(NamedTuple):
+    """Give a placement group's resources back, whoever uses them."""
+
+    group_id: bytes
+
+
+class WatchGroup(NamedTuple):
+    """Make an object, held by this client, that becomes this value when the group has its resources, and an error when
+    it is removed."""
+
+    object_id: bytes
+    group_id: bytes
+    payload: bytes
+
+
+class FindGroup(NamedTuple):
+    """Look a named placement group up. Answered by `Reply` with its id or None."""
+
+    request: int
+    name: str
+    namespace: str
+
+
 class Ask(NamedTuple):
     """Ask one of the `Query` questions. Answered by `Reply`."""
 
@@ -486,6 +546,10 @@ ClientMessage: TypeAlias = (
     | KillActor
     | CancelTask
     | FindActor
+    | CreateGroup
+    | RemoveGroup
+    | WatchGroup
+    | FindGroup
     | Ask
     | ShutDown
 )
@@ -531,6 +595,10 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     KillActor,
     CancelTask,
     FindActor,
+    CreateGroup,
+    RemoveGroup,
+    WatchGroup,
+    FindGroup,
     Ask,
     ShutDown,
     Registered,

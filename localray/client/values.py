@@ -9,6 +9,7 @@ from localray.client.serialization import deserialize
 from localray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
+    ActorUnschedulableError,
     ObjectFreedError,
     ObjectLostError,
     ObjectStoreFullError,
@@ -18,6 +19,7 @@ from localray.exceptions import (
     RaySystemError,
     RayTaskError,
     TaskCancelledError,
+    TaskPlacementGroupRemoved,
     TaskUnschedulableError,
     UnserializableException,
     WorkerCrashedError,
@@ -78,6 +80,10 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return OutOfMemoryError(text)
     if status == Status.OUT_OF_DISK:
         return OutOfDiskError(text)
+    if status == Status.GROUP_REMOVED:
+        return TaskPlacementGroupRemoved()
+    if status == Status.ACTOR_UNSCHEDULABLE:
+        return ActorUnschedulableError(text)
     if status == Status.UNSCHEDULABLE:
         return TaskUnschedulableError(text)
     return WorkerCrashedError(text)

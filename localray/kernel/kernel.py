@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from localray.kernel import actors, memory, scheduling, store, tasks
+from localray.kernel import actors, groups, memory, scheduling, store, tasks
 from localray.kernel.effects import (
     Effect,
     EnvironmentEvent,
@@ -121,6 +121,10 @@ def _settle(tables: Tables) -> None:
         elif tables.crowded:
             number, _ = tables.crowded.popitem()
             store.serve(tables, tables.nodes[number].store)
+        elif tables.bereaved:
+            groups.keeper_died(tables, tables.bereaved.popleft())
+        elif tables.groups_hungry and not tables.stopped:
+            groups.place_pending(tables)
         elif tables.hungry and not tables.stopped:
             scheduling.dispatch(tables)
         else:

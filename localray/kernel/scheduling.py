@@ -13,28 +13,20 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import objects, patience, tasks, workers
-from localray.kernel.records import SchedulingClass, TaskRecord, TaskState, WorkerRecord, WorkerState
+from localray.kernel import devices, objects, patience, tasks, workers
+from localray.kernel.records import GroupState, SchedulingClass, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Notice, RecallTasks, RunTask, TaskKind
 from localray.sched import placement
-from localray.sched.resources import (
-    GPU,
-    amount,
-    fits,
-    give_back,
-    missing,
-    overdrawn,
-    return_devices,
-    take,
-    take_devices,
-)
+from localray.sched.bundle_names import plain
+from localray.sched.resources import GPU, amount, fits, give_back, missing, overdrawn, take
 
 AHEAD_WINDOW_S = 0.002
 AHEAD_LIMIT = 64
 HELD_UP_AFTER_S = 0.005
 MEAN_WEIGHT = 0.2
+NO_DEVICES: tuple[list[int], tuple[int, ...]] = ([], ())
 SHALLOW_EVERY = 8
 """While no worker is stalled, one task in so many is the shallowest instead of the deepest."""
 
@@ -48,6 +40,11 @@ def class_of(tables: Tables, task: TaskRecord) -> SchedulingClass:
         known = tables.classes.get(key)
         if known is None:
             known = SchedulingClass(key, template.job, template.to_place, template.to_hold, is_actor)
+            known.gpu_units = amount(plain(template.to_hold), GPU)
+            if template.group:
+                known.placement_group = tables.groups[template.group]
+                known.placement_group.classes.append(known)
+                known.bundle = template.bundle
             tables.classes[key] = known
         template.scheduling_class = known
     return template.scheduling_class
@@ -128,6 +125,8 @@ def take_next(group: SchedulingClass, task: TaskRecord) -> None:
 def capacity_freed(tables: Tables) -> None:
     """Something was given back, or waited for long enough: classes that failed to place are worth another try."""
     tables.patience_at_s = None
+    if tables.pending_groups:
+        tables.groups_hungry = True
     if tables.starved:
         tables.hungry.update(tables.starved)
         tables.starved.clear()
@@ -160,16 +159,19 @@ def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
         return False
     if patience.holds_back(tables, node, group, task):
         return False
-    devices = take_devices(node.gpu_free, amount(group.to_hold, GPU))
-    if devices is None:
+    found = devices.obtain(node, group) if group.gpu_units else NO_DEVICES
+    if found is None:
         return False
     worker = workers.obtain(tables, node, group.job)
     if worker is None:
-        return_devices(node.gpu_free, amount(group.to_hold, GPU), devices)
+        devices.put_back(group, *found)
         return False
     take(node.available, group.to_hold)
     worker.resources = group.to_hold
-    worker.units = devices
+    worker.devices, worker.units = found
+    if group.placement_group is not None:
+        worker.placement_group = group.placement_group
+        group.placement_group.workers[worker.number] = worker
     worker.leased_at_s = tables.now_s
     if tables.measure_at_s is None and tables.memory.refresh_s:
         tables.measure_at_s = tables.now_s + tables.memory.refresh_s
@@ -187,6 +189,9 @@ def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
 def warn_if_infeasible(tables: Tables, group: SchedulingClass) -> None:
     """Tell the driver once that no node can ever meet this demand: Ray lets such tasks wait, and so do we, but not in
     silence."""
+    placement_group = group.placement_group
+    if placement_group is not None and placement_group.state is not GroupState.CREATED:
+        return
     if group.warned or placement.is_feasible(tables.nodes.values(), group.to_place):
         return
     group.warned = True
@@ -261,8 +266,10 @@ def ahead_limit(group: SchedulingClass) -> int:
 
 
 def others_starve(tables: Tables, group: SchedulingClass) -> bool:
-    """Whether another class waits for what this one holds."""
-    return any(other is not group and other.queued and other not in tables.patient for other in tables.starved)
+    """Whether another class, or a placement group, waits for what this one holds."""
+    return tables.groups_wait or any(
+        other is not group and other.queued and other not in tables.patient for other in tables.starved
+    )
 
 
 def fill(tables: Tables, worker: WorkerRecord, group: SchedulingClass, limit: int) -> None:
@@ -307,9 +314,11 @@ def release_resources(tables: Tables, worker: WorkerRecord) -> None:
         take(node.available, worker.lent)
         worker.lent = ()
     give_back(node.available, worker.resources)
-    return_devices(node.gpu_free, amount(worker.resources, GPU), worker.units)
+    devices.give_back(worker)
     worker.resources = ()
-    worker.units = ()
+    if worker.placement_group is not None:
+        del worker.placement_group.workers[worker.number]
+        worker.placement_group = None
     capacity_freed(tables)
     if tables.backlogged and not any(group.queued for group in tables.hungry):
         check_backlogs(tables)

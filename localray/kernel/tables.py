@@ -16,6 +16,7 @@ from localray.kernel.effects import Effect, Send
 from localray.kernel.records import (
     ActorRecord,
     ClientRecord,
+    GroupRecord,
     JobRecord,
     NodeRecord,
     ObjectRecord,
@@ -45,11 +46,16 @@ class Tables:
     __slots__ = (
         "actors",
         "backlogged",
+        "bereaved",
         "classes",
         "clients",
         "crowded",
         "effects",
         "functions",
+        "group_names",
+        "groups",
+        "groups_hungry",
+        "groups_wait",
         "hungry",
         "jobs",
         "log",
@@ -63,9 +69,11 @@ class Tables:
         "objects",
         "patience_at_s",
         "patient",
+        "pending_groups",
         "postponed",
         "random",
         "reap_at_s",
+        "removed_groups",
         "resuming",
         "sites",
         "spill_files",
@@ -92,6 +100,17 @@ class Tables:
         self.tasks: dict[bytes, TaskRecord] = {}
         self.actors: dict[bytes, ActorRecord] = {}
         self.names: dict[tuple[str, str], ActorRecord] = {}
+        # Placement groups that are not removed; those of them that wait for room, and whether there may be some now.
+        self.groups: dict[bytes, GroupRecord] = {}
+        self.group_names: dict[tuple[str, str], GroupRecord] = {}
+        self.pending_groups: dict[GroupRecord, None] = {}
+        self.groups_hungry = False
+        # Whether any of them could have room if others gave some back.
+        self.groups_wait = False
+        # Ids of detached actors that have died: the groups they created are to go.
+        self.bereaved: deque[bytes] = deque()
+        # The last of those that are removed.
+        self.removed_groups: dict[bytes, GroupRecord] = {}
         self.workers: dict[int, WorkerRecord] = {}
         self.clients: dict[int, ClientRecord] = {}
         self.nodes: dict[int, NodeRecord] = {}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from localray.protocol import Resources
+from localray.sched.bundle_names import plain_name
 from localray.sched.resources import CPU, fits
 
 SPREAD_THRESHOLD = 0.5
@@ -63,4 +64,4 @@ def choose_node(nodes: Iterable[Node], demand: Resources) -> Node | None:
 
 def lendable(resources: Resources) -> Resources:
     """The part of a task's resources that goes back to the node while it waits in `get`: its CPUs; devices stay."""
-    return tuple(pair for pair in resources if pair[0] == CPU)
+    return tuple(pair for pair in resources if plain_name(pair[0]) == CPU)

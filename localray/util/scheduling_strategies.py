@@ -1,0 +1,7 @@
+"""`ray.util.scheduling_strategies`: what may be given as ``scheduling_strategy`` besides "DEFAULT" and "SPREAD"."""
+
+from __future__ import annotations
+
+from localray.placement_groups import PlacementGroupSchedulingStrategy
+
+__all__ = ["PlacementGroupSchedulingStrategy"]

@@ -41,6 +41,8 @@ class Status(IntEnum):
     ACTOR_UNAVAILABLE = 10
     OUT_OF_MEMORY = 11
     OUT_OF_DISK = 12
+    ACTOR_UNSCHEDULABLE = 13
+    NODE_DIED = 14
 
 
 class TaskKind(IntEnum):
@@ -64,6 +66,8 @@ class Query(IntEnum):
     TASK_EVENTS = 7
     OBJECTS = 8
     STORE = 9
+    WHY_PENDING = 10
+    TRANSFERS = 11
 
 
 class ReferenceKind(IntEnum):
@@ -204,6 +208,7 @@ class DefineTemplate(NamedTuple):
     call_mode: int
     max_concurrency: int
     max_calls: int
+    strategy: Strategy = DEFAULT_STRATEGY
 
 
 class SubmitTask(NamedTuple):

@@ -9,6 +9,8 @@ from localray.client.serialization import deserialize
 from localray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
+    ActorUnschedulableError,
+    NodeDiedError,
     ObjectFreedError,
     ObjectLostError,
     ObjectStoreFullError,
@@ -80,6 +82,10 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return OutOfDiskError(text)
     if status == Status.UNSCHEDULABLE:
         return TaskUnschedulableError(text)
+    if status == Status.ACTOR_UNSCHEDULABLE:
+        return ActorUnschedulableError(text)
+    if status == Status.NODE_DIED:
+        return NodeDiedError(text)
     return WorkerCrashedError(text)
 
 

@@ -2,14 +2,13 @@
 
 The parts of the kernel (`objects`, `tasks`, `actors`, `workers`, `scheduling`) are functions over these tables. What
 one part starts and another must go on with is left in the small work lists here (`woken`, `unreferenced_actors`,
-`hungry`, `crowded`), which `Kernel.step` drains: so the parts need not import each other in circles, and no chain of
-consequences, however long, recurses.
+`hungry`, `crowded`, `unplaceable`), which `Kernel.step` drains: so the parts need not import each other in circles, and
+no chain of consequences, however long, recurses.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
 
 from localray.exceptions import InternalError
 from localray.kernel.effects import Effect, Send
@@ -26,17 +25,11 @@ from localray.kernel.records import (
 )
 from localray.kernel.store_records import SpillFile
 from localray.kernel.story import TransitionLog
-from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
+from localray.protocol import DefineFunction, DefineTemplate, KernelMessage, Status
 from localray.sched.memory import MemorySettings
-
-
-class RandomSource(Protocol):
-    """The dice that the kernel's driver passes in; a seeded ``random.Random`` is one. The kernel itself does not import
-    that module."""
-
-    def randrange(self, stop: int, /) -> int:
-        """A number from 0 up to, not including, ``stop``."""
-        ...
+from localray.sched.placement import Policy
+from localray.sched.rooms import NodeIndex
+from localray.sched.views import Dice
 
 
 class Tables:
@@ -51,6 +44,8 @@ class Tables:
         "effects",
         "functions",
         "hungry",
+        "index",
+        "infeasible",
         "jobs",
         "log",
         "measure_at_s",
@@ -59,10 +54,12 @@ class Tables:
         "next_client",
         "next_job",
         "nodes",
+        "nodes_died",
         "now_s",
         "objects",
         "patience_at_s",
         "patient",
+        "policy",
         "postponed",
         "random",
         "reap_at_s",
@@ -75,15 +72,18 @@ class Tables:
         "tasks",
         "template_messages",
         "templates",
+        "turn",
         "unborn",
+        "unplaceable",
         "unreferenced_actors",
         "woken",
         "workers",
     )
 
-    def __init__(self, random: RandomSource, memory: MemorySettings) -> None:
+    def __init__(self, random: Dice, memory: MemorySettings, policy: Policy | None = None) -> None:
         self.random = random
         self.memory = memory
+        self.policy = policy
         self.now_s = 0.0
         self.log = TransitionLog()
         self.effects: list[Effect] = []
@@ -94,6 +94,10 @@ class Tables:
         self.workers: dict[int, WorkerRecord] = {}
         self.clients: dict[int, ClientRecord] = {}
         self.nodes: dict[int, NodeRecord] = {}
+        # Of the same nodes, for policies; and whose turn it is where they take turns.
+        self.index = NodeIndex()
+        self.turn = 0
+        self.nodes_died = False
         self.jobs: dict[int, JobRecord] = {}
         self.templates: dict[int, Template] = {}
         self.template_messages: dict[int, DefineTemplate] = {}
@@ -103,6 +107,10 @@ class Tables:
         # freed.
         self.hungry: dict[SchedulingClass, None] = {}
         self.starved: dict[SchedulingClass, None] = {}
+        # Those that no node could ever take: worth a try when nodes come.
+        self.infeasible: dict[SchedulingClass, None] = {}
+        # Tasks that were found to be impossible to place, and why: they are to fail.
+        self.unplaceable: deque[tuple[TaskRecord, Status, bytes]] = deque()
         # Of the starved, those for which there was room (`patience`): the depth of the task that was held back all the
         # same; and when that is over.
         self.patient: dict[SchedulingClass, int] = {}

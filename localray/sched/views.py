@@ -27,3 +27,11 @@ class NodeView(Protocol):
     def labels(self) -> Mapping[str, str]: ...
     @property
     def gpu_free(self) -> Sequence[int]: ...
+
+
+class Dice(Protocol):
+    """Seeded dice; a policy has none of its own."""
+
+    def randrange(self, stop: int, /) -> int:
+        """A number from 0 up to, not including, ``stop``."""
+        ...

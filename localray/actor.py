@@ -28,6 +28,7 @@ from localray.ids import ActorID, actor_creation_task_id_bytes, object_id_bytes
 from localray.object_ref import ObjectRef, Reference
 from localray.protocol import CallMode, CreateActor, DefineTemplate, FindActor, KillActor, Query, TaskKind
 from localray.signatures import CallSignature
+from localray.strategies import encode_strategy
 from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
 
 ASYNCIO_DEFAULT_CONCURRENCY = 1000
@@ -176,8 +177,9 @@ class ActorClass(Generic[T]):
             call_mode=mode.value,
             max_concurrency=concurrency,
             max_calls=0,
+            strategy=encode_strategy(options),
         )
-        key = ("__init__", to_place, to_hold, mode, concurrency)
+        key = ("__init__", to_place, to_hold, mode, concurrency, template.strategy)
         known = self._description.templates.get(key)
         if known is not None and known[0] is client:
             return known[1]

@@ -19,6 +19,7 @@ from localray.client.definitions import serialize_definition
 from localray.object_ref import ObjectRef
 from localray.protocol import CallMode, DefineTemplate, TaskKind
 from localray.signatures import CallSignature
+from localray.strategies import encode_strategy
 from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
 
 P = ParamSpec("P")
@@ -200,6 +201,7 @@ class Submission(Generic[P, Returned_co]):
             call_mode=CallMode.SERIAL.value,
             max_concurrency=1,
             max_calls=integer(options.get("max_calls")),
+            strategy=encode_strategy(options),
         )
         client.define_template(template)
         return template

@@ -14,14 +14,18 @@ from localray.protocol import Resources
 from localray.sched.resources import GPU, RESOURCE_UNIT, give_back, take
 from localray.shm.allocator import Allocator
 
+NODE_ID_LABEL = "ray.io/node-id"
+"""Every node has it, as in Ray."""
+
 
 def add(tables: Tables, event: NodeAdded) -> NodeRecord:
     """A node joins."""
     number = len(tables.nodes)
     total = dict(event.total)
     devices = [RESOURCE_UNIT] * (total.get(GPU, 0) // RESOURCE_UNIT)
+    labels = {**dict(event.labels), NODE_ID_LABEL: event.node_id.hex()}
     record = StoreRecord(number, Allocator(event.store_capacity_bytes), event.store)
-    node = NodeRecord(number, event.node_id, total, dict(total), dict(event.labels), devices, record)
+    node = NodeRecord(number, event.node_id, total, dict(total), labels, devices, record)
     tables.nodes[number] = node
     tables.index.add(node)
     return node

@@ -52,7 +52,8 @@ def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
     if choice.node is None:
         return False
     if place_on(tables, tables.nodes[choice.node], group, task):
-        tables.turn = choice.node + 1
+        if group.rule.kind == StrategyKind.SPREAD:
+            tables.turn = choice.node + 1
         return True
     return any(place_on(tables, tables.nodes[number], group, task) for number in others(tables, group, choice.node))
 

@@ -22,6 +22,7 @@ from localray.kernel.effects import (
     Effect,
     MemoryUsed,
     NodeAdded,
+    NodeDied,
     ObjectsSpilled,
     SpillFileCreated,
     SpillObjects,
@@ -49,6 +50,7 @@ from localray.protocol import (
     FreeObjects,
     GetObjects,
     KillActor,
+    LabelOperator,
     LeaseBuffer,
     ObjectDamaged,
     Outcome,
@@ -59,6 +61,8 @@ from localray.protocol import (
     Resources,
     ShutDown,
     Status,
+    Strategy,
+    StrategyKind,
     SubmitCall,
     SubmitTask,
     TaskDone,
@@ -67,6 +71,7 @@ from localray.protocol import (
     UnpinObjects,
     WithdrawGet,
 )
+from localray.sched.labels import parse_selector
 from localray.sched.memory import settings_from
 from localray.shm.settings import StoreSettings
 
@@ -77,7 +82,7 @@ _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
     "error", "at", "size", "took", "cause", "started", "store", "prestart",
-    "spill", "spills", "least", "threshold", "verbose", "file",
+    "spill", "spills", "least", "threshold", "verbose", "file", "on",
 }  # fmt: skip
 
 
@@ -107,9 +112,32 @@ class Words:
     def resources(self, default_cpu: str | None) -> Resources:
         """What is asked for: ``cpu=``, ``gpu=``, ``memory=`` and any custom name; sorted, in units."""
         amounts = {} if default_cpu is None else {"CPU": default_cpu}
-        amounts.update({_RESOURCES.get(k, k): v for k, v in self.keys.items() if k not in _PLAIN_KEYS})
+        amounts.update({_RESOURCES.get(k, k): v for k, v in self.keys.items() if k not in _PLAIN_KEYS and ":" not in k})
         units = {name: round(float(amount) * 10_000) for name, amount in amounts.items()}
         return tuple(sorted((name, amount) for name, amount in units.items() if amount))
+
+
+    def labels(self, kind: str) -> dict[str, str]:
+        """What is said of labels: ``kind:key=value``."""
+        return {key.partition(":")[2]: value for key, value in self.keys.items() if key.startswith(f"{kind}:")}
+
+    def strategy(self) -> Strategy:
+        """Where a task is to go: ``spread``, ``on=1`` with ``soft``, ``spilling`` or ``failing``, ``hard:zone=a,b`` and
+        ``soft:zone=a``, ``where:zone=!a`` and ``else:zone=b``."""
+        kind, node_id = StrategyKind.DEFAULT, b""
+        hard, should = (
+            tuple((key, LabelOperator.IN.value, tuple(value.split(","))) for key, value in self.labels(name).items())
+            for name in ("hard", "soft")
+        )
+        if "spread" in self.plain:
+            kind = StrategyKind.SPREAD
+        elif "on" in self.keys:
+            kind, node_id = StrategyKind.NODE_AFFINITY, b"node" + self.keys["on"].encode()
+        elif hard or should:
+            kind = StrategyKind.NODE_LABELS
+        flags = ["soft" in self.plain, "spilling" in self.plain, "failing" in self.plain]
+        chosen = [parse_selector(each) for each in (self.labels("where"), self.labels("else")) if each]
+        return (kind.value, node_id, flags[0], flags[1], flags[2], hard, should, tuple(chosen))
 
 
 class Cluster:
@@ -173,7 +201,17 @@ class Cluster:
             object_spilling_threshold=float(words.keys.get("threshold", 1)),
             verbose_spill_logs=words.number("verbose", 0),
         )
-        self.step(NodeAdded(node_id, words.resources("0"), (), store_bytes, words.number("prestart", 0), settings))
+        labels = tuple(words.labels("label").items())
+        prestart = words.number("prestart", 0)
+        self.step(NodeAdded(node_id, words.resources("0"), labels, store_bytes, prestart, settings))
+
+    def _do_loses(self, words: Words) -> None:
+        """The cluster loses a node: ``loses 1``."""
+        self.step(NodeDied(int(words.plain[1]), words.keys.get("cause", "switched off")))
+
+    def _do_transfers(self, words: Words) -> list[str]:
+        nodes = self.kernel.tables.nodes.values()
+        return [f"node {node.number}: {node.transfers} of {node.transferred_bytes} bytes" for node in nodes]
 
     def _do_connect(self, words: Words) -> None:
         number = self.kernel.new_client_number()
@@ -266,6 +304,7 @@ class Cluster:
             CallMode[words.keys.get("mode", "serial").upper()].value,
             1,
             words.number("max_calls", 0),
+            words.strategy(),
         )
         key = (client, kind, name, options)
         if key not in self._templates:

@@ -23,6 +23,7 @@ LAYERS = (
     "session remote_function actor",
     "actor_description",
     "submission store_settings",
+    "strategies",
     "runtime sim",
     "client kernel",
     "shm sched host runtime_env",

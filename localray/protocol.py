@@ -67,7 +67,7 @@ class Query(IntEnum):
     OBJECTS = 8
     STORE = 9
     WHY_PENDING = 10
-    TRANSFERS = 11
+    PER_NODE = 11
 
 
 class ReferenceKind(IntEnum):

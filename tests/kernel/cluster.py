@@ -31,6 +31,7 @@ from localray.kernel.effects import (
     WorkerDied,
     WorkerStarted,
 )
+from localray.kernel.pending import why
 from localray.kernel.views import sum_resources, table_sizes
 from localray.protocol import (
     INLINE,
@@ -208,6 +209,10 @@ class Cluster:
     def _do_loses(self, words: Words) -> None:
         """The cluster loses a node: ``loses 1``."""
         self.step(NodeDied(int(words.plain[1]), words.keys.get("cause", "switched off")))
+
+    def _do_why(self, words: Words) -> list[str]:
+        (object_id,) = self.names.object_ids(words.plain[1:])
+        return self.names.in_text(why(self.kernel.tables, object_id)).split("\n")
 
     def _do_transfers(self, words: Words) -> list[str]:
         nodes = self.kernel.tables.nodes.values()

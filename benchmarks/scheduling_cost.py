@@ -41,7 +41,9 @@ SPREAD: Strategy = (StrategyKind.SPREAD.value, *DEFAULT_STRATEGY[1:])
 class Load:
     """A kernel with so many nodes, all busy, and so many tasks queued beyond."""
 
-    def __init__(self, nodes: int, cpus: int, queued: int, strategy: Strategy = DEFAULT_STRATEGY, classes: int = 1):
+    def __init__(
+        self, nodes: int, cpus: int, queued: int, strategy: Strategy = DEFAULT_STRATEGY, classes: int = 1
+    ) -> None:
         self.kernel = Kernel(Random(1))
         self.running: deque[tuple[int, bytes]] = deque()
         self.counter = 0
@@ -58,8 +60,8 @@ class Load:
             demand += (("custom", template),) if template else ()
             self.step(
                 DefineTemplate(
-                    template, TaskKind.TASK.value, b"f", "f", "", 1, demand, demand, 0, b"", CallMode.SERIAL.value, 1, 0,
-                    strategy,
+                    template, TaskKind.TASK.value, b"f", "f", "", 1, demand, demand, 0, b"", CallMode.SERIAL.value, 1,
+                    0, strategy,
                 ),
                 self.driver,
             )  # fmt: skip
@@ -83,16 +85,16 @@ class Load:
         """One task ends, and another takes its place; one more is queued."""
         worker, task_id = self.running.popleft()
         self.step(TaskDone(task_id, OUTCOME, 1.0, False), worker)
-        self.step(DropReferences((task_id + b"\x01\0\0\0",)), self.driver)
+        self.step(DropReferences((ids.object_id_bytes(task_id, 1),)), self.driver)
         self.submit()
+        # Asked after every step by whoever drives a kernel.
+        _ = self.kernel.deadline_s
 
     def seconds_for_one(self) -> float:
         """Of many decisions in a row, what one took."""
         begin_s = time.perf_counter()
         for _ in range(DECISIONS):
             self.decide()
-        # Asked after every step by whoever drives a kernel.
-        _ = self.kernel.deadline_s
         return (time.perf_counter() - begin_s) / DECISIONS
 
 

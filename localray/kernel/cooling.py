@@ -23,6 +23,7 @@ def watch(tables: Tables, store: StoreRecord) -> None:
     if store.look_at_s is None and store.allocator.warm_bytes >= LEAST_BYTES:
         store.peak_bytes = store.allocator.used_bytes
         store.look_at_s = tables.now_s + IDLE_AFTER_S
+        tables.timed_stores[store.node] = None
 
 
 def look(tables: Tables, store: StoreRecord) -> None:

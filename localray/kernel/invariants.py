@@ -34,7 +34,7 @@ def check(tables: Tables) -> None:
 def check_work_lists(tables: Tables) -> None:
     """A step leaves nothing half concluded."""
     lists = (tables.woken, tables.resuming, tables.unreferenced_actors, tables.crowded, tables.unplaceable)
-    if any(lists) or (tables.hungry and not tables.stopped):
+    if any(lists) or ((tables.hungry or tables.freed) and not tables.stopped):
         raise tables.broken("a step ended with work undone", 0)
 
 

@@ -127,7 +127,7 @@ def _settle(tables: Tables) -> None:
             store.serve(tables, tables.nodes[number].store)
         elif tables.unplaceable:
             _fail_unrun(tables, *tables.unplaceable.popleft())
-        elif tables.hungry and not tables.stopped:
+        elif (tables.hungry or tables.freed) and not tables.stopped:
             placing.dispatch(tables)
         else:
             return

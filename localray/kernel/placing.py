@@ -22,24 +22,48 @@ OTHERS_LOOKED_AT = 16
 
 
 def dispatch(tables: Tables) -> None:
-    """Place what can be placed, a task of each class in turn."""
-    hungry = tables.hungry
-    while hungry:
-        group = next(iter(hungry))
-        del hungry[group]
-        tables.starved.pop(group, None)
-        tables.patient.pop(group, None)
-        task = queues.next_task(tables, group)
-        if task is None:
+    """Place what can be placed, a task of each class in turn; then ask the starved, in turn, about what was freed."""
+    hungry, freed = tables.hungry, tables.freed
+    while hungry or freed:
+        if hungry:
+            group = next(iter(hungry))
+            del hungry[group]
+            serve(tables, group)
             continue
-        if place(tables, group, task):
-            if group.queued:
-                hungry[group] = None
-        elif is_feasible(tables, group):
-            tables.starved[group] = None
-        else:
-            tables.infeasible[group] = None
-            warn_of_infeasible(tables, group)
+        number = next(iter(freed))
+        taker = queues.wanting(tables, tables.nodes[number])
+        # Whoever wanted it and could not be placed all the same (no whole device, or no worker) is asked last, once.
+        if taker is None or not serve(tables, taker):
+            del freed[number]
+            for other in _wanting_besides(tables, tables.nodes[number], taker):
+                serve(tables, other)
+
+
+def _wanting_besides(
+    tables: Tables, node: NodeRecord, refused: SchedulingClass | None
+) -> list[SchedulingClass]:
+    if refused is None:
+        return []
+    return [group for group in tables.starved if group is not refused and fits(node.available, group.to_place)]
+
+
+def serve(tables: Tables, group: SchedulingClass) -> bool:
+    """A class has its turn: one of its tasks is placed, or it goes on the list of those that wait."""
+    tables.starved.pop(group, None)
+    tables.patient.pop(group, None)
+    task = queues.next_task(tables, group)
+    if task is None:
+        return True
+    if place(tables, group, task):
+        if group.queued:
+            tables.hungry[group] = None
+        return True
+    if is_feasible(tables, group):
+        queues.starve(tables, group)
+    else:
+        tables.infeasible[group] = None
+        warn_of_infeasible(tables, group)
+    return False
 
 
 def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:

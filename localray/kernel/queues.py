@@ -15,7 +15,7 @@ from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Status, TaskKind
 from localray.sched.placement import rooms_for
-from localray.sched.resources import fits
+from localray.sched.resources import CPU, amount, fits
 
 SHALLOW_EVERY = 8
 """While no worker is stalled, one task in so many is the shallowest instead of the deepest."""
@@ -124,13 +124,45 @@ def capacity_freed(tables: Tables, node: NodeRecord | None = None) -> None:
     """Something was given back, on one node if it is named, or waited for long enough: classes that failed to place
     are worth another try."""
     tables.patience_at_s = None
-    if not tables.starved:
+    starved = tables.starved
+    if not starved:
         return
-    for group in list(tables.starved):
-        if node is None or group in tables.patient or fits(node.available, group.to_place):
+    if node is None:
+        tables.hungry.update(starved)
+        starved.clear()
+    else:
+        tables.freed[node.number] = None
+        for group in tables.patient:
             tables.hungry[group] = None
-            del tables.starved[group]
+            starved.pop(group, None)
     tables.patient.clear()
+
+
+def starve(tables: Tables, group: SchedulingClass) -> None:
+    """There is no room for the class: it waits until something is freed."""
+    cpu_units = amount(group.to_place, CPU)
+    if not tables.starved or cpu_units < tables.least_cpu:
+        tables.least_cpu = cpu_units
+    tables.starved[group] = None
+
+
+def wanting(tables: Tables, node: NodeRecord) -> SchedulingClass | None:
+    """The first of the starved that a node's free resources would be enough for. Most often all ask for a CPU and none
+    is left: then nobody need be asked."""
+    if not node.alive or node.available.get(CPU, 0) < tables.least_cpu:
+        return None
+    content: list[SchedulingClass] = []
+    found = None
+    for group in tables.starved:
+        if fits(node.available, group.to_place):
+            if group.queued:
+                found = group
+                break
+            # All its tasks were sent ahead: when it has others, there is room to try.
+            content.append(group)
+    for group in content:
+        del tables.starved[group]
+    return found
 
 
 def nodes_changed(tables: Tables) -> None:

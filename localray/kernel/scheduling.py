@@ -9,8 +9,10 @@ Must not live here: which task comes next (`queues`), which worker gets a lease 
 
 from __future__ import annotations
 
+from itertools import islice
+
 from localray.kernel import nodes, objects, tasks, workers
-from localray.kernel.queues import capacity_freed, next_task, requeue, take_next
+from localray.kernel.queues import capacity_freed, next_task, requeue, take_next, wanting
 from localray.kernel.records import SchedulingClass, TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -22,6 +24,8 @@ AHEAD_WINDOW_S = 0.002
 AHEAD_LIMIT = 64
 HELD_UP_AFTER_S = 0.005
 MEAN_WEIGHT = 0.2
+LOOKED_AT = 32
+"""The first of those with tasks in line have had them for longest: when to look at all is decided by these."""
 
 
 def send_task(tables: Tables, worker: WorkerRecord, task: TaskRecord) -> None:
@@ -155,7 +159,7 @@ def release_resources(tables: Tables, worker: WorkerRecord) -> None:
     worker.resources = ()
     worker.units = ()
     capacity_freed(tables, node)
-    if tables.backlogged and not any(group.queued for group in tables.hungry):
+    if tables.backlogged and not any(group.queued for group in tables.hungry) and wanting(tables, node) is None:
         check_backlogs(tables)
 
 
@@ -242,7 +246,7 @@ def backlog_deadline_s(tables: Tables) -> float | None:
     on."""
     waits = [
         max(HELD_UP_AFTER_S, (tables.now_s - worker.progress_at_s) / 2)
-        for worker in tables.backlogged
+        for worker in islice(tables.backlogged, LOOKED_AT)
         if not worker.recalled and not worker.stalled
     ]
     return tables.now_s + min(waits) if waits else None

@@ -93,6 +93,7 @@ def starved_long_enough(tables: Tables, store: StoreRecord) -> bool:
     """Nothing can be spilled: whether that has been so for the grace period. The drivers are told when it lasts."""
     if store.starving_since_s is None:
         store.starving_since_s = tables.now_s
+        tables.timed_stores[store.node] = None
         store.told_of_starving = False
         ask_for_views(tables)
     if not store.told_of_starving and tables.now_s >= store.starving_since_s + tells_after_s(store):
@@ -218,8 +219,12 @@ def release_bytes(tables: Tables, location: int, size_bytes: int) -> None:
 def deadline_s(tables: Tables) -> float | None:
     """When a store wants a `Tick` at the latest."""
     earliest: float | None = None
-    for node in tables.nodes.values():
-        store = node.store
+    for number in tuple(tables.timed_stores):
+        store = tables.nodes[number].store
+        starves = store.waiting and store.starving_since_s is not None
+        if store.look_at_s is None and not starves:
+            del tables.timed_stores[number]
+            continue
         if store.look_at_s is not None:
             earliest = store.look_at_s if earliest is None else min(earliest, store.look_at_s)
         if store.waiting and store.starving_since_s is not None:

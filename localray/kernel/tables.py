@@ -2,8 +2,8 @@
 
 The parts of the kernel (`objects`, `tasks`, `actors`, `workers`, `scheduling`) are functions over these tables. What
 one part starts and another must go on with is left in the small work lists here (`woken`, `unreferenced_actors`,
-`hungry`, `crowded`, `unplaceable`), which `Kernel.step` drains: so the parts need not import each other in circles, and
-no chain of consequences, however long, recurses.
+`hungry`, `freed`, `crowded`, `unplaceable`), which `Kernel.step` drains: so the parts need not import each other in
+circles, and no chain of consequences, however long, recurses.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ class Tables:
         "clients",
         "crowded",
         "effects",
+        "freed",
         "functions",
         "hungry",
         "index",
         "infeasible",
         "jobs",
+        "least_cpu",
         "log",
         "measure_at_s",
         "memory",
@@ -72,6 +74,7 @@ class Tables:
         "tasks",
         "template_messages",
         "templates",
+        "timed_stores",
         "turn",
         "unborn",
         "unplaceable",
@@ -107,6 +110,10 @@ class Tables:
         # freed.
         self.hungry: dict[SchedulingClass, None] = {}
         self.starved: dict[SchedulingClass, None] = {}
+        # Numbers of nodes on which something was freed since: the starved are asked in turn whether they want it. None
+        # of them asks for fewer CPUs than `least_cpu`.
+        self.freed: dict[int, None] = {}
+        self.least_cpu = 0
         # Those that no node could ever take: worth a try when nodes come.
         self.infeasible: dict[SchedulingClass, None] = {}
         # Tasks that were found to be impossible to place, and why: they are to fail.
@@ -123,6 +130,8 @@ class Tables:
         self.spill_files: dict[str, SpillFile] = {}
         # Numbers of nodes whose stores may have room now for those that wait for it.
         self.crowded: dict[int, None] = {}
+        # Numbers of those in which something is due at some time (`store.deadline_s`).
+        self.timed_stores: dict[int, None] = {}
         # Workers whose process has not said hello yet.
         self.unborn: dict[int, None] = {}
         # Where references were made, by object and client; only of programs that ask for it.

@@ -99,8 +99,7 @@ class Tables:
         self.nodes: dict[int, NodeRecord] = {}
         # Of the same nodes, for policies; and whose turn it is where they take turns.
         self.index = NodeIndex()
-        self.turn = 0
-        self.nodes_died = False
+        self.turn, self.nodes_died = 0, False
         self.jobs: dict[int, JobRecord] = {}
         self.templates: dict[int, Template] = {}
         self.template_messages: dict[int, DefineTemplate] = {}
@@ -141,8 +140,7 @@ class Tables:
         # When the memory monitor measures next, and tasks that it will have tried again then.
         self.measure_at_s: float | None = None
         self.postponed: dict[TaskRecord, float] = {}
-        self.next_client = 1
-        self.next_job = 1
+        self.next_client = self.next_job = 1
         self.stopped = False
 
     def send(self, client: int, message: KernelMessage) -> None:

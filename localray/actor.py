@@ -26,6 +26,7 @@ from localray.client.definitions import serialize_definition
 from localray.exceptions import ActorAlreadyExistsError, PendingCallsLimitExceeded, RaySystemError
 from localray.ids import ActorID, actor_creation_task_id_bytes, object_id_bytes
 from localray.object_ref import ObjectRef, Reference
+from localray.placement_groups import place
 from localray.protocol import CallMode, CreateActor, DefineTemplate, FindActor, KillActor, Query, TaskKind
 from localray.signatures import CallSignature
 from localray.strategies import encode_strategy
@@ -157,6 +158,7 @@ class ActorClass(Generic[T]):
 
     def _define(self, client: Client, options: Mapping[str, object]) -> DefineTemplate:
         to_place, to_hold = template_resources(options, is_actor=True)
+        placement = place(options, self.__ray_actor_class__.__qualname__, to_place, to_hold)
         mode, concurrency = self._call_mode(options)
         if self._definition is None or self._definition[0] is not client:
             name = f"{self.__module__}.{self._description.class_name}"
@@ -170,16 +172,19 @@ class ActorClass(Generic[T]):
             name=f"{self._description.class_name}.__init__",
             method="__init__",
             num_returns=1,
-            to_place=to_place,
-            to_hold=to_hold,
+            to_place=placement.to_place,
+            to_hold=placement.to_hold,
             max_retries=0,
             retry_exceptions=b"",
             call_mode=mode.value,
             max_concurrency=concurrency,
             max_calls=0,
             strategy=encode_strategy(options),
+            group=placement.group,
+            bundle=placement.bundle,
+            captures=placement.captures,
         )
-        key = ("__init__", to_place, to_hold, mode, concurrency, template.strategy)
+        key = ("__init__", placement, mode, concurrency, template.strategy)
         known = self._description.templates.get(key)
         if known is not None and known[0] is client:
             return known[1]

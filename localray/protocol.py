@@ -42,7 +42,8 @@ class Status(IntEnum):
     OUT_OF_MEMORY = 11
     OUT_OF_DISK = 12
     ACTOR_UNSCHEDULABLE = 13
-    NODE_DIED = 14
+    GROUP_REMOVED = 14
+    NODE_DIED = 15
 
 
 class TaskKind(IntEnum):
@@ -66,8 +67,9 @@ class Query(IntEnum):
     TASK_EVENTS = 7
     OBJECTS = 8
     STORE = 9
-    WHY_PENDING = 10
-    PER_NODE = 11
+    GROUPS = 10
+    WHY_PENDING = 11
+    PER_NODE = 12
 
 
 class ReferenceKind(IntEnum):
@@ -78,6 +80,15 @@ class ReferenceKind(IntEnum):
     USED_BY_PENDING_TASK = 2
     CAPTURED_IN_OBJECT = 3
     ACTOR_HANDLE = 4
+
+
+class PlacementStrategy(IntEnum):
+    """Where the bundles of a placement group go in relation to each other."""
+
+    PACK = 0
+    SPREAD = 1
+    STRICT_PACK = 2
+    STRICT_SPREAD = 3
 
 
 class CallMode(IntEnum):
@@ -193,7 +204,8 @@ class DefineFunction(NamedTuple):
 
 class DefineTemplate(NamedTuple):
     """What many submissions share: the function and its options. Tasks name it by number, so that a submission stays
-    small."""
+    small. What runs in a placement ``group`` asks for its bundle's resources by their names there; ``bundle`` is -1 for
+    any; ``captures`` puts what it submits into the group too."""
 
     template: int
     kind: int
@@ -208,6 +220,9 @@ class DefineTemplate(NamedTuple):
     call_mode: int
     max_concurrency: int
     max_calls: int
+    group: bytes = b""
+    bundle: int = -1
+    captures: bool = False
     strategy: Strategy = DEFAULT_STRATEGY
 
 
@@ -398,6 +413,47 @@ class FindActor(NamedTuple):
     namespace: str
 
 
+class CreateGroup(NamedTuple):
+    """Reserve resources for a placement group, all of its bundles or none, as soon as there is room.
+
+    ``selectors`` holds for each bundle what it wants of its node's labels, or is empty. With a ``request`` other than 0
+    (named groups) answered by `Reply`: None, or a text that says why not.
+    """
+
+    group_id: bytes
+    bundles: tuple[Resources, ...]
+    strategy: int
+    name: str
+    namespace: str
+    detached: bool
+    soft_target: bytes
+    selectors: tuple[Conditions, ...]
+    request: int
+
+
+class RemoveGroup(NamedTuple):
+    """Give a placement group's resources back, whoever uses them."""
+
+    group_id: bytes
+
+
+class WatchGroup(NamedTuple):
+    """Make an object, held by this client, that becomes this value when the group has its resources, and an error when
+    it is removed."""
+
+    object_id: bytes
+    group_id: bytes
+    payload: bytes
+
+
+class FindGroup(NamedTuple):
+    """Look a named placement group up. Answered by `Reply` with its id or None."""
+
+    request: int
+    name: str
+    namespace: str
+
+
 class Ask(NamedTuple):
     """Ask one of the `Query` questions. Answered by `Reply`."""
 
@@ -521,6 +577,10 @@ ClientMessage: TypeAlias = (
     | KillActor
     | CancelTask
     | FindActor
+    | CreateGroup
+    | RemoveGroup
+    | WatchGroup
+    | FindGroup
     | Ask
     | ShutDown
 )
@@ -566,6 +626,10 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     KillActor,
     CancelTask,
     FindActor,
+    CreateGroup,
+    RemoveGroup,
+    WatchGroup,
+    FindGroup,
     Ask,
     ShutDown,
     Registered,

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, Ty
 from localray import options as option_table
 from localray.client.arguments import pack_arguments
 from localray.client.client import Client
+from localray.client.context import current_task
 from localray.client.current import connected_client
 from localray.client.definitions import serialize_definition
 from localray.object_ref import ObjectRef
+from localray.placement_groups import context_key, place
 from localray.protocol import CallMode, DefineTemplate, TaskKind
 from localray.signatures import CallSignature
 from localray.strategies import encode_strategy
@@ -157,7 +159,7 @@ class Submission(Generic[P, Returned_co]):
     def __init__(self, function: RemoteFunction[P, Any], options: Mapping[str, object]) -> None:
         self._function = function
         self._options = options
-        self._template: tuple[Client, DefineTemplate] | None = None
+        self._templates: dict[bytes, tuple[Client, DefineTemplate]] = {}
 
     @overload
     def remote(self, *args: P.args, **kwargs: P.kwargs) -> Returned_co: ...
@@ -174,9 +176,11 @@ class Submission(Generic[P, Returned_co]):
         function = self._function
         function._signature.check(args, kwargs)
         client = connected_client()
-        known = self._template
+        context = current_task.get()
+        key = b"" if context is None else context_key(context)
+        known = self._templates.get(key)
         if known is None or known[0] is not client:
-            known = self._template = (client, self._define(client))
+            known = self._templates[key] = (client, self._define(client))
         template = known[1]
         arguments = pack_arguments(client, template.name, args, kwargs)
         references = client.submit_task(template.template, template.num_returns, arguments)
@@ -186,6 +190,7 @@ class Submission(Generic[P, Returned_co]):
         options = self._options
         option_table.check_task_submission(options)
         to_place, to_hold = template_resources(options, is_actor=False)
+        placement = place(options, self._function._function.__qualname__, to_place, to_hold)
         max_retries = options.get("max_retries")
         template = DefineTemplate(
             template=client.new_template_number(),
@@ -194,14 +199,17 @@ class Submission(Generic[P, Returned_co]):
             name=str(options.get("name") or self._function.__name__),
             method="",
             num_returns=count_returns(options, self._function._is_generator),
-            to_place=to_place,
-            to_hold=to_hold,
+            to_place=placement.to_place,
+            to_hold=placement.to_hold,
             max_retries=option_table.default_max_retries(os.environ) if max_retries is None else integer(max_retries),
             retry_exceptions=serialize_retry_exceptions(options.get("retry_exceptions")),
             call_mode=CallMode.SERIAL.value,
             max_concurrency=1,
             max_calls=integer(options.get("max_calls")),
             strategy=encode_strategy(options),
+            group=placement.group,
+            bundle=placement.bundle,
+            captures=placement.captures,
         )
         client.define_template(template)
         return template

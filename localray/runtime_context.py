@@ -11,6 +11,7 @@ from localray.client.context import TaskContext, current_task
 from localray.client.current import current_client, require_client
 from localray.ids import ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
 from localray.options import from_units
+from localray.sched.bundle_names import plain
 
 
 class RuntimeContext:
@@ -62,7 +63,8 @@ class RuntimeContext:
         """What the task or actor holds."""
         if self._context is None:
             return {}
-        return {name: from_units(units) for name, units in self._context.resources}
+        resources = self._context.resources
+        return {name: from_units(units) for name, units in (plain(resources) if self._context.group else resources)}
 
     def get_accelerator_ids(self) -> dict[str, list[str]]:
         """The accelerators of the task or actor, by kind."""
@@ -75,17 +77,17 @@ class RuntimeContext:
 
     def get_placement_group_id(self) -> str | None:
         """The placement group, in hexadecimal digits; None outside of one."""
-        return None
+        return self._context.group.hex() if self._context is not None and self._context.group else None
 
     @property
     def current_placement_group_id(self) -> str | None:
         """As `get_placement_group_id`."""
-        return None
+        return self.get_placement_group_id()
 
     @property
     def should_capture_child_tasks_in_placement_group(self) -> bool:
         """Whether child tasks go into the same placement group."""
-        return False
+        return self._context is not None and self._context.captures
 
     def get_runtime_env_string(self) -> str:
         """The runtime environment as JSON."""

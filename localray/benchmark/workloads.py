@@ -8,6 +8,7 @@ here knows which system it is given. The rows are those of Ray's own microbenchm
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ BATCH = 1_000
 MIB = 1 << 20
 REFS_HELD = 10_000
 THREADS = 16
+KEPT = 64
 
 
 class Unit(enum.Enum):
@@ -226,6 +228,29 @@ def put_large(system: System, size_bytes: int) -> Iterator[Loop]:
 
 
 @contextmanager
+def put_large_kept(system: System, size_bytes: int) -> Iterator[Loop]:
+    """Put a large array while the last few are still referred to, as in a program that uses what it puts."""
+    array = bodies.zeros(size_bytes)
+    kept: list[object] = [None] * KEPT
+    turn = itertools.cycle(range(KEPT))
+
+    def run() -> None:
+        kept[next(turn)] = system.put(array)
+
+    yield Loop(run, operations=size_bytes)
+
+
+@contextmanager
+def copy_memory_in_turn(_system: System, size_bytes: int) -> Iterator[Loop]:
+    """Copy an array into as many buffers in turn: the same traffic as `put_large_kept`."""
+    import numpy
+
+    source = bodies.zeros(size_bytes)
+    turn = itertools.cycle([bodies.zeros(size_bytes) for _ in range(KEPT)])
+    yield Loop(lambda: numpy.copyto(next(turn), source), operations=size_bytes)
+
+
+@contextmanager
 def copy_memory(_system: System, size_bytes: int) -> Iterator[Loop]:
     """Copy the same array within the process, the best that any put could do."""
     import numpy
@@ -318,20 +343,28 @@ def _async_actor_workloads() -> tuple[Workload, ...]:
 
 
 def _object_workloads() -> tuple[Workload, ...]:
-    def row(key: str, title: str, unit: Unit) -> Row:
-        return Row(key, title, Group.OBJECTS, unit)
+    def row(key: str, title: str, unit: Unit, goal: float | None = None) -> Row:
+        return Row(key, title, Group.OBJECTS, unit, goal)
 
     tasks, objects, refs = Capability.TASKS, Capability.OBJECTS, Capability.REFS
     gigabytes, large = Unit.GIGABYTES, 100 * MIB
     return (
-        Workload(row("get-small", "get, small", Unit.GETS), get_small, objects),
-        Workload(row("put-small", "put, small", Unit.PUTS), put_small, objects),
+        Workload(row("get-small", "get, small", Unit.GETS, goal=8), get_small, objects),
+        Workload(row("put-small", "put, small", Unit.PUTS, goal=12), put_small, objects),
         Workload(row("put-small-n", "put, small, from {n} tasks", Unit.PUTS), put_small_multi_client, refs),
-        Workload(row("put-1mib", "put, 1 MiB", gigabytes), partial(put_large, size_bytes=MIB), objects),
+        Workload(row("put-1mib", "put, 1 MiB", gigabytes, goal=1), partial(put_large, size_bytes=MIB), objects),
         Workload(row("memcpy-1mib", "  memcpy, 1 MiB", gigabytes), partial(copy_memory, size_bytes=MIB), objects),
-        Workload(row("put-100mib", "put, 100 MiB", gigabytes), partial(put_large, size_bytes=large), objects),
+        Workload(
+            row("put-1mib-kept", "put, 1 MiB, 64 kept", gigabytes), partial(put_large_kept, size_bytes=MIB), objects
+        ),
+        Workload(
+            row("memcpy-1mib-kept", "  memcpy, 1 MiB, 64 buffers", gigabytes),
+            partial(copy_memory_in_turn, size_bytes=MIB),
+            objects,
+        ),
+        Workload(row("put-100mib", "put, 100 MiB", gigabytes, goal=1), partial(put_large, size_bytes=large), objects),
         Workload(row("memcpy-100mib", "  memcpy, 100 MiB", gigabytes), partial(copy_memory, size_bytes=large), objects),
-        Workload(row("get-100mib", "get, 100 MiB", Unit.GETS), partial(get_large, size_bytes=large), objects),
+        Workload(row("get-100mib", "get, 100 MiB", Unit.GETS, goal=3), partial(get_large, size_bytes=large), objects),
         Workload(row("get-10k-refs", "get an object that holds 10,000 refs", Unit.REFS), get_many_refs, refs),
         Workload(
             row("result-10mib", "tasks that return 10 MiB", gigabytes),
@@ -344,5 +377,5 @@ def _object_workloads() -> tuple[Workload, ...]:
 WORKLOADS = (*_task_workloads(), *_actor_workloads(), *_async_actor_workloads(), *_object_workloads())
 ROWS = (*STARTUP_ROWS, *IDLE_ROWS, *(workload.row for workload in WORKLOADS))
 
-MEMCPY_ROW_OF = {"put-1mib": "memcpy-1mib", "put-100mib": "memcpy-100mib"}
+MEMCPY_ROW_OF = {"put-1mib": "memcpy-1mib", "put-1mib-kept": "memcpy-1mib-kept", "put-100mib": "memcpy-100mib"}
 """The rows to be read beside each other: a put, and the copy of the same bytes."""

@@ -156,6 +156,14 @@ class Client:
         """An id for an actor that this client is about to create."""
         return ids.actor_id_bytes(self.number, next(self._task_numbers), self.job)
 
+    def new_group_id(self) -> bytes:
+        """An id for a placement group that this client is about to create."""
+        return ids.placement_group_id_bytes(self.number, next(self._task_numbers), self.job)
+
+    def new_object_id(self) -> bytes:
+        """An id for an object that no task makes."""
+        return ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id) + _PUT_INDEX
+
     def _declare_returns(self, task_id: bytes, num_returns: int) -> list[ObjectRef[object]]:
         declare = self.references.declare
         if num_returns == 1:
@@ -171,7 +179,7 @@ class Client:
     def put_serialized(self, serialized: Serialized) -> ObjectRef[object]:
         """Store a value that is serialized already."""
         status, payload, location, size_bytes, contained = self.pack(serialized)
-        object_id = ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id) + _PUT_INDEX
+        object_id = self.new_object_id()
         reference = self.references.declare(object_id)
         if location == INLINE:
             self.references.entries[object_id].value = (status, payload, location, size_bytes)
@@ -259,12 +267,12 @@ class Client:
             )
 
     def wait(
-        self, references: Sequence[ObjectRef[object]], num_returns: int, timeout_s: float | None
+        self, references: Sequence[ObjectRef[object]], num_returns: int, timeout_s: float | None, *, lends: bool = True
     ) -> tuple[list[ObjectRef[object]], list[ObjectRef[object]]]:
-        """Split references into ready and not ready; see `ray.wait`."""
+        """Split references into ready and not ready; see `ray.wait`. A task ``lends`` its CPU meanwhile, or not."""
         entries, _keep = self._entries(references)
         if sum(1 for entry in entries if entry.value is not None) < num_returns:
-            self._await_entries(references, entries, num_returns, timeout_s, fail_fast=False)
+            self._await_entries(references, entries, num_returns, timeout_s, fail_fast=False, lends=lends)
         ready: list[ObjectRef[object]] = []
         rest: list[ObjectRef[object]] = []
         for reference, entry in zip(references, entries, strict=True):
@@ -304,6 +312,7 @@ class Client:
         timeout_s: float | None,
         *,
         fail_fast: bool,
+        lends: bool = True,
     ) -> None:
         """Wait until so many of these entries have values, an error has come (``fail_fast``), or the time is over."""
         waiter = Waiter(needed, fail_fast=fail_fast)
@@ -332,7 +341,7 @@ class Client:
         # A driver does not ask again for what it has asked for before: the kernel must not wait for that on this
         # request.
         needed = min(len(asked), max(1, waiter.missing))
-        self._wait_for(references, waiter, tuple(asked), needed, timeout_s)
+        self._wait_for(references, waiter, tuple(asked), needed, timeout_s, lends=lends)
 
     def _wait_for(
         self,
@@ -341,13 +350,15 @@ class Client:
         asked: tuple[bytes, ...],
         needed: int,
         timeout_s: float | None,
+        *,
+        lends: bool = True,
     ) -> None:
         """Ask for what has not been asked for, wait, and take back what the wait leaves behind if it ended early."""
         number = 0
         if asked:
             number = self.new_request_number()
             # One that never blocks stalls nothing: its CPU is not to be lent out.
-            self.channel.queue(GetObjects(number, asked, needed, self.stalls and timeout_s != 0))
+            self.channel.queue(GetObjects(number, asked, needed, lends and self.stalls and timeout_s != 0))
         try:
             self.channel.wait(waiter, timeout_s)
         finally:

@@ -19,6 +19,8 @@ class Actor:
     actor_class: type
     class_name: str
     resources: Resources
+    group: bytes
+    captures: bool
 
 
 class Host(Protocol):
@@ -76,6 +78,18 @@ class TaskContext:
         """What the task, or its actor, holds."""
         actor = self._host.actor
         return self._template.to_hold if actor is None else actor.resources
+
+    @property
+    def group(self) -> bytes:
+        """The placement group that the task, or its actor, runs in; empty if none."""
+        actor = self._host.actor
+        return self._template.group if actor is None else actor.group
+
+    @property
+    def captures(self) -> bool:
+        """Whether what it submits runs in the group too."""
+        actor = self._host.actor
+        return self._template.captures if actor is None else actor.captures
 
     @property
     def devices(self) -> tuple[int, ...]:

@@ -239,7 +239,15 @@ class Executor:
         args, kwargs = self.arguments(message)
         target = self.function(template)
         mode = CallMode(template.call_mode)
-        self.actor = Actor(message.actor_id, None, target, template.name, template.to_hold)  # type: ignore[arg-type]
+        self.actor = Actor(
+            message.actor_id,
+            None,
+            target,  # type: ignore[arg-type]
+            template.name,
+            template.to_hold,
+            template.group,
+            template.captures,
+        )
         self.actor.instance = target(*args, **kwargs)
         if mode is CallMode.THREADED:
             self.accept = ThreadedActor(self, template.max_concurrency).accept

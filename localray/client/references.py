@@ -134,8 +134,11 @@ class ReferenceTable:
         if len(self._released) >= at_least:
             self._conclude_released()
         if self._unpinned:
-            unpinned = [self._unpinned.popleft() for _ in range(len(self._unpinned))]
-            self._channel.queue(UnpinObjects(tuple(unpinned)))
+            # Two threads may come here at once: each takes what the other has left.
+            with self.lock:
+                unpinned = [self._unpinned.popleft() for _ in range(len(self._unpinned))]
+            if unpinned:
+                self._channel.queue(UnpinObjects(tuple(unpinned)))
 
     def _conclude_released(self) -> None:
         released = self._released

@@ -20,6 +20,7 @@ from localray.exceptions import (
     RaySystemError,
     RayTaskError,
     TaskCancelledError,
+    TaskPlacementGroupRemoved,
     TaskUnschedulableError,
     UnserializableException,
     WorkerCrashedError,
@@ -80,6 +81,10 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return OutOfMemoryError(text)
     if status == Status.OUT_OF_DISK:
         return OutOfDiskError(text)
+    if status == Status.GROUP_REMOVED:
+        return TaskPlacementGroupRemoved()
+    if status == Status.ACTOR_UNSCHEDULABLE:
+        return ActorUnschedulableError(text)
     if status == Status.UNSCHEDULABLE:
         return TaskUnschedulableError(text)
     if status == Status.ACTOR_UNSCHEDULABLE:

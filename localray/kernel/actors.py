@@ -235,6 +235,7 @@ def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes
         tasks.fail(tables, task, status, payload, reason)
     if actor.detached:
         actor.detached = False
+        tables.bereaved.append(actor.actor_id)
         objects.release(tables, (actor.handle_object_id,))
     forget_if_unreferenced(tables, actor)
 

@@ -5,7 +5,7 @@ Must not live here: deciding to end a healthy worker (`workers`, `actors`).
 
 from __future__ import annotations
 
-from localray.kernel import actors, memory, objects, queues, scheduling, tasks, workers
+from localray.kernel import actors, groups, memory, objects, queues, scheduling, tasks, workers
 from localray.kernel.effects import Stop
 from localray.kernel.records import (
     ActorRecord,
@@ -35,7 +35,8 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
     if unborn:
         del tables.unborn[worker.number]
         node.starting -= 1
-        tables.start_failures += 1
+        if not worker.killed:
+            tables.start_failures += 1
     if worker in node.idle:
         node.idle.remove(worker)
     del node.workers[worker.number]
@@ -76,6 +77,8 @@ def node_died(tables: Tables, node: NodeRecord, cause: str) -> None:
     tables.log.note(node.node_id, WorkerState.DEAD, f"the node died: {cause}")
     for worker in list(node.workers.values()):
         workers.kill(tables, worker, f"its node died: {cause}")
+        scheduling.release_resources(tables, worker)
+    groups.node_died(tables, node.number)
     objects.lose_all_on(tables, node, cause)
     queues.nodes_changed(tables)
 
@@ -110,7 +113,9 @@ def crashed(tables: Tables, node: NodeRecord, task: TaskRecord, cause: str) -> N
         return
     task.worker = None
     refusal = tasks.refusal(tables, task)
-    if refusal is not None:
+    # With its placement group removed a task that may not be retried has crashed, as in Ray; others may not run again.
+    is_last = refusal is not None and refusal[0] is Status.GROUP_REMOVED and task.retries_left == 0
+    if refusal is not None and not is_last:
         tasks.fail(tables, task, *refusal, "nobody wants it any more")
         return
     if not node.alive:
@@ -152,6 +157,7 @@ def driver_left(tables: Tables, number: int) -> None:
                 tables, actor, Status.ACTOR_DIED, b"The driver that created the actor has ended.", "its driver left"
             )
     tables.jobs.pop(client.job, None)
+    groups.driver_left(tables, client.job)
     for task in list(tables.tasks.values()):
         if task.template.job == client.job and task.template.kind is TaskKind.TASK and task.worker is None:
             give_up(tables, task)

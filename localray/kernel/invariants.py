@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 
-from localray.kernel.records import ActorState, ObjectRecord, ObjectState, TaskState, WorkerState
+from localray.kernel.records import (
+    ActorState,
+    GroupState,
+    NodeRecord,
+    ObjectRecord,
+    ObjectState,
+    TaskState,
+    WorkerState,
+)
 from localray.kernel.store_records import NODE_SHIFT
 from localray.kernel.tables import Tables
 from localray.protocol import ON_DISK
-from localray.sched.resources import give_back, take
+from localray.sched.bundle_names import plain, plain_name, provided
+from localray.sched.resources import CPU, GPU, RESOURCE_UNIT, amount, give_back, return_devices, take
 from localray.shm.allocator import rounded
 
 
@@ -27,14 +36,22 @@ def check(tables: Tables) -> None:
     check_resources(tables)
     check_workers(tables)
     check_actors(tables)
+    check_groups(tables)
     check_stores(tables)
     check_spill_files(tables)
 
 
 def check_work_lists(tables: Tables) -> None:
     """A step leaves nothing half concluded."""
-    lists = (tables.woken, tables.resuming, tables.unreferenced_actors, tables.crowded, tables.unplaceable)
-    if any(lists) or ((tables.hungry or tables.freed) and not tables.stopped):
+    lists = (
+        tables.woken,
+        tables.resuming,
+        tables.unreferenced_actors,
+        tables.crowded,
+        tables.unplaceable,
+        tables.bereaved,
+    )
+    if any(lists) or ((tables.hungry or tables.freed or tables.groups_hungry) and not tables.stopped):
         raise tables.broken("a step ended with work undone", 0)
 
 
@@ -121,13 +138,17 @@ def check_resources(tables: Tables) -> None:
     """What is free and what is held add up to what there is; only a resumed task may make a node's CPU negative."""
     for node in tables.nodes.values():
         free = dict(node.total)
+        for group in tables.groups.values():
+            for bundle in group.bundles:
+                if bundle.node is node:
+                    take(free, bundle.demand)
         for worker in node.workers.values():
             take(free, worker.resources)
             give_back(free, worker.lent)
         for name, units in node.available.items():
             if units != free.get(name, 0):
                 raise tables.broken(f"node {node.number} counts {units} of {name} free, {free.get(name, 0)} are", 0)
-            if units < 0 and name != "CPU":
+            if units < 0 and plain_name(name) != CPU:
                 raise tables.broken(f"node {node.number} is oversubscribed in {name}", 0)
 
 
@@ -162,6 +183,54 @@ def check_actors(tables: Tables) -> None:
     for actor in tables.names.values():
         if actor.state is ActorState.DEAD:
             raise tables.broken("a name leads to a dead actor", actor.actor_id)
+
+
+def check_groups(tables: Tables) -> None:
+    """A group has all its bundles or waits; only its living bundles are resources of nodes; devices add up."""
+    expected: dict[int, dict[str, int]] = {number: {} for number in tables.nodes}
+    for group_id, group in tables.groups.items():
+        homeless = sum(1 for bundle in group.bundles if bundle.node is None)
+        waits = group in tables.pending_groups
+        if waits != (group.state is not GroupState.CREATED) or bool(homeless) != waits:
+            raise tables.broken(f"a group in state {group.state.name} lacks {homeless} bundles", group_id)
+        if group.state is GroupState.PENDING and homeless != len(group.bundles):
+            raise tables.broken("a group that waits holds a part of what it asks for", group_id)
+        if group.name and tables.group_names.get((group.namespace, group.name)) is not group:
+            raise tables.broken("a named group cannot be found", group_id)
+        for index, bundle in enumerate(group.bundles):
+            if bundle.node is not None:
+                give_back(expected[bundle.node.number], provided(bundle.demand, group_id.hex(), index))
+        for worker in group.workers.values():
+            if worker.placement_group is not group or worker.node.workers.get(worker.number) is not worker:
+                raise tables.broken("a group counts a worker that does not use it", group_id)
+    if len(tables.group_names) != sum(1 for group in tables.groups.values() if group.name):
+        raise tables.broken("the name of a removed group is kept", 0)
+    for node in tables.nodes.values():
+        found = {name: units for name, units in node.total.items() if "_group_" in name}
+        if found != expected[node.number]:
+            raise tables.broken(f"node {node.number} has {found} of groups, {expected[node.number]} are there", 0)
+        check_devices(tables, node)
+
+
+def check_devices(tables: Tables, node: NodeRecord) -> None:
+    """Each device is free, or somebody's, by the node or by a bundle, and no part of it twice."""
+    free = list(node.gpu_free)
+    for group in tables.groups.values():
+        for bundle in group.bundles:
+            if bundle.node is node:
+                for device, share in enumerate(bundle.shares):
+                    free[device] += share
+                inside = list(bundle.gpu_free)
+                for worker in group.workers.values():
+                    if worker.devices is bundle.gpu_free:
+                        return_devices(inside, amount(plain(worker.resources), GPU), worker.units)
+                if inside != bundle.shares:
+                    raise tables.broken(f"a bundle counts its devices {inside}, has {bundle.shares}", group.group_id)
+    for worker in node.workers.values():
+        if worker.devices is node.gpu_free:
+            return_devices(free, amount(worker.resources, GPU), worker.units)
+    if any(units != RESOURCE_UNIT for units in free):
+        raise tables.broken(f"the devices of node {node.number} add up to {free}", 0)
 
 
 def check_stores(tables: Tables) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from localray.kernel import actors, memory, placing, queues, scheduling, store, tasks
+from localray.kernel import actors, groups, memory, placing, queues, scheduling, store, tasks
 from localray.kernel.effects import (
     Effect,
     EnvironmentEvent,
@@ -63,7 +63,9 @@ class Kernel:
     def deadline_s(self) -> float | None:
         """When the kernel wants a `Tick` at the latest, on the clock that `step` is given; None for never."""
         tables = self.tables
-        earliest_s = _earlier(_earlier(tables.reap_at_s, tables.patience_at_s), store.deadline_s(tables))
+        earliest_s = _earlier(tables.reap_at_s, tables.patience_at_s)
+        if tables.timed_stores:
+            earliest_s = _earlier(earliest_s, store.deadline_s(tables))
         if tables.backlogged:
             earliest_s = _earlier(earliest_s, scheduling.backlog_deadline_s(tables))
         if tables.measure_at_s is not None or tables.postponed:
@@ -125,8 +127,12 @@ def _settle(tables: Tables) -> None:
         elif tables.crowded:
             number, _ = tables.crowded.popitem()
             store.serve(tables, tables.nodes[number].store)
+        elif tables.bereaved:
+            groups.keeper_died(tables, tables.bereaved.popleft())
         elif tables.unplaceable:
             _fail_unrun(tables, *tables.unplaceable.popleft())
+        elif tables.groups_hungry and not tables.stopped:
+            groups.place_pending(tables)
         elif (tables.hungry or tables.freed) and not tables.stopped:
             placing.dispatch(tables)
         else:

@@ -15,6 +15,7 @@ from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Notice
 from localray.sched import memory as policy
+from localray.sched.bundle_names import plain
 from localray.sched.resources import MEMORY, RESOURCE_UNIT, amount
 
 TOP_USERS = 10
@@ -58,7 +59,7 @@ def is_busy(worker: WorkerRecord) -> bool:
 
 def budget_bytes(worker: WorkerRecord) -> int:
     """What the task or actor on a worker said it needs; 0 when it said nothing."""
-    return amount(worker.resources, MEMORY) // RESOURCE_UNIT
+    return amount(plain(worker.resources), MEMORY) // RESOURCE_UNIT
 
 
 def memory_used(tables: Tables, event: MemoryUsed) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localray.kernel import nodes, patience, queues, scheduling, workers
-from localray.kernel.records import NodeRecord, SchedulingClass, TaskRecord, WorkerState
+from localray.kernel import devices, nodes, patience, queues, scheduling, workers
+from localray.kernel.records import GroupState, NodeRecord, SchedulingClass, TaskRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Notice, Status, StrategyKind, text_payload
 from localray.sched import placement
 from localray.sched.placement import DEFAULT_RULE, Choice, Question
-from localray.sched.resources import GPU, amount, fits, missing, return_devices, take_devices
+from localray.sched.resources import fits, missing
 
+NO_DEVICES: tuple[list[int], tuple[int, ...]] = ([], ())
 OTHERS_LOOKED_AT = 16
 """When the chosen node is not to be given a task yet (`patience`), so many others are tried."""
 
@@ -131,16 +132,19 @@ def place_on(tables: Tables, node: NodeRecord, group: SchedulingClass, task: Tas
     """Lease a worker of a node for a task and send the task to it; False when a device or a worker lacks."""
     if patience.holds_back(tables, node, group, task):
         return False
-    devices = take_devices(node.gpu_free, amount(group.to_hold, GPU))
-    if devices is None:
+    found = devices.obtain(node, group) if group.gpu_units else NO_DEVICES
+    if found is None:
         return False
     worker = workers.obtain(tables, node, group.job)
     if worker is None:
-        return_devices(node.gpu_free, amount(group.to_hold, GPU), devices)
+        devices.put_back(group, *found)
         return False
     nodes.take_from(tables, node, group.to_hold)
     worker.resources = group.to_hold
-    worker.units = devices
+    worker.devices, worker.units = found
+    if group.placement_group is not None:
+        worker.placement_group = group.placement_group
+        group.placement_group.workers[worker.number] = worker
     worker.leased_at_s = tables.now_s
     if tables.measure_at_s is None and tables.memory.refresh_s:
         tables.measure_at_s = tables.now_s + tables.memory.refresh_s
@@ -169,6 +173,9 @@ def is_feasible(tables: Tables, group: SchedulingClass) -> bool:
 def warn_of_infeasible(tables: Tables, group: SchedulingClass) -> None:
     """Tell the driver once that no node can ever meet this demand: Ray lets such tasks wait, and so do we, but not in
     silence."""
+    placement_group = group.placement_group
+    if placement_group is not None and placement_group.state is not GroupState.CREATED:
+        return
     job = tables.jobs.get(group.job)
     if group.warned or job is None:
         return

@@ -14,8 +14,9 @@ from localray.kernel.records import NodeRecord, SchedulingClass, TaskRecord, Tas
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Status, TaskKind
+from localray.sched.bundle_names import plain
 from localray.sched.placement import rooms_for
-from localray.sched.resources import CPU, amount, fits
+from localray.sched.resources import CPU, GPU, amount, fits
 
 SHALLOW_EVERY = 8
 """While no worker is stalled, one task in so many is the shallowest instead of the deepest."""
@@ -32,6 +33,11 @@ def class_of(tables: Tables, task: TaskRecord) -> SchedulingClass:
         if known is None:
             rooms = rooms_for(template.to_place, rule)
             known = SchedulingClass(key, template.job, template.to_place, template.to_hold, is_actor, rule, rooms)
+            known.gpu_units = amount(plain(template.to_hold), GPU)
+            if template.group:
+                known.placement_group = tables.groups[template.group]
+                known.placement_group.classes.append(known)
+                known.bundle = template.bundle
             tables.classes[key] = known
         template.scheduling_class = known
     return template.scheduling_class
@@ -124,6 +130,8 @@ def capacity_freed(tables: Tables, node: NodeRecord | None = None) -> None:
     """Something was given back, on one node if it is named, or waited for long enough: classes that failed to place
     are worth another try."""
     tables.patience_at_s = None
+    if tables.pending_groups:
+        tables.groups_hungry = True
     starved = tables.starved
     if not starved:
         return

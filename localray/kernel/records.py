@@ -16,7 +16,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from localray.kernel.store_records import SpillBatch, SpillFile, StoreRecord
-from localray.protocol import INLINE, CallMode, Resources, Status, TaskKind
+from localray.protocol import INLINE, CallMode, Conditions, PlacementStrategy, Resources, Status, TaskKind
 from localray.sched.placement import DEFAULT_RULE, Rule
 from localray.sched.rooms import Room
 
@@ -66,6 +66,16 @@ class WorkerState(State):
     LEASED = "leased"
     ACTOR = "actor"
     DEAD = "dead"
+
+
+class GroupState(State):
+    """PENDING until there is room for all bundles; CREATED; RESCHEDULING while bundles whose node died have none;
+    REMOVED."""
+
+    PENDING = "pending"
+    CREATED = "created"
+    RESCHEDULING = "rescheduling"
+    REMOVED = "removed"
 
 
 class ClientKind(Enum):
@@ -138,6 +148,8 @@ class Template:
     job: int
     label: str
     rule: Rule = DEFAULT_RULE
+    group: bytes = b""
+    bundle: int = -1
     scheduling_class: SchedulingClass | None = None
 
 
@@ -218,7 +230,9 @@ class WorkerRecord:
     """One worker process and what it holds.
 
     ``assigned`` is in the order sent: the worker runs its tasks in that order, so the first is the one running.
-    ``units`` are the indices of whole or shared devices (GPUs) that come with the resources. ``stalled`` counts its
+    ``units`` are the indices of whole or shared devices (GPUs) that come with the resources, and ``devices`` is what
+    they were taken from: its node's or a bundle's; ``placement_group`` is the one whose resources it has. ``stalled``
+    counts its
     blocking requests that are not yet satisfied; while it is positive (since ``stalled_at_s``) the resources in
     ``lent`` are back with the node.
     """
@@ -231,6 +245,8 @@ class WorkerRecord:
     leased_to: SchedulingClass | None = None
     resources: Resources = ()
     units: tuple[int, ...] = ()
+    devices: list[int] | None = None
+    placement_group: GroupRecord | None = None
     assigned: dict[bytes, TaskRecord] = field(default_factory=dict)
     actor: ActorRecord | None = None
     stalled: int = 0
@@ -324,6 +340,9 @@ class SchedulingClass:
     is_actor: bool
     rule: Rule
     rooms: tuple[Room, ...]
+    gpu_units: int = 0
+    placement_group: GroupRecord | None = None
+    bundle: int = -1
     queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
     queued: int = 0
     taken: int = 0
@@ -331,3 +350,41 @@ class SchedulingClass:
     mean_duration_s: float = -1.0
     warned: bool = False
     feasible_at: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class BundleRecord:
+    """One bundle of a placement group. ``shares`` says of each of its node's devices how much the bundle has, and
+    ``gpu_free`` how much of that nobody in the group has; ``node_id`` is where it was last."""
+
+    demand: Resources
+    node: NodeRecord | None = None
+    node_id: bytes = b""
+    shares: list[int] = field(default_factory=list)
+    gpu_free: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class GroupRecord:
+    """One placement group. ``workers`` have resources of its bundles; ``watchers`` are the objects that become ready
+    with it, and their values; ``keeper`` is the detached actor that created it, and with which it goes, if one did."""
+
+    group_id: bytes
+    strategy: PlacementStrategy
+    bundles: list[BundleRecord]
+    name: str
+    namespace: str
+    job: int
+    detached: bool
+    soft_target: bytes
+    selectors: tuple[Conditions, ...]
+    keeper: bytes
+    created_at_s: float
+    state: GroupState = GroupState.PENDING
+    attempts: int = 0
+    placed_after_s: float = 0.0
+    feasible: bool = True
+    warned: bool = False
+    workers: dict[int, WorkerRecord] = field(default_factory=dict)
+    classes: list[SchedulingClass] = field(default_factory=list)
+    watchers: dict[bytes, bytes] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from localray.kernel import (
     answers,
     cancellation,
     deaths,
+    groups,
     inventory,
     leases,
     objects,
@@ -35,10 +36,12 @@ from localray.protocol import (
     CancelTask,
     ClientMessage,
     CreateActor,
+    CreateGroup,
     DefineFunction,
     DefineTemplate,
     DropReferences,
     FindActor,
+    FindGroup,
     FreeObjects,
     GetObjects,
     KillActor,
@@ -48,6 +51,7 @@ from localray.protocol import (
     RecordSite,
     RegisterDriver,
     Registered,
+    RemoveGroup,
     Reply,
     ReserveBuffer,
     ShutDown,
@@ -58,6 +62,7 @@ from localray.protocol import (
     TaskKind,
     TasksReturned,
     UnpinObjects,
+    WatchGroup,
     WithdrawGet,
     WorkerReady,
     text_payload,
@@ -104,6 +109,8 @@ def _define_template(tables: Tables, client: ClientRecord, message: DefineTempla
         client.job,
         f"submitted: {message.name}",
         DEFAULT_RULE if message.strategy == DEFAULT_STRATEGY else Rule(*message.strategy),
+        message.group,
+        message.bundle,
     )
 
 
@@ -206,6 +213,10 @@ def _actor_exiting(tables: Tables, client: ClientRecord, message: ActorExiting) 
         actors.end(tables, actor, Status.ACTOR_DIED, text_payload(message.reason), "it ended itself")
 
 
+def _remove_group(tables: Tables, client: ClientRecord, message: RemoveGroup) -> None:
+    groups.remove_by_id(tables, message.group_id)
+
+
 def _ask(tables: Tables, client: ClientRecord, message: Ask) -> None:
     tables.send(client.number, Reply(message.request, views.answer(tables, client, message)))
 
@@ -242,6 +253,10 @@ CLIENT_HANDLERS: Final = cast(
         KillActor: _kill_actor,
         CancelTask: cancellation.cancel_task,
         FindActor: _find_actor,
+        CreateGroup: groups.create,
+        RemoveGroup: _remove_group,
+        WatchGroup: groups.watch,
+        FindGroup: groups.find,
         Ask: _ask,
         ShutDown: _shut_down,
     },

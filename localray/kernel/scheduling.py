@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from itertools import islice
 
-from localray.kernel import nodes, objects, tasks, workers
+from localray.kernel import devices, nodes, objects, tasks, workers
 from localray.kernel.queues import capacity_freed, next_task, requeue, take_next, wanting
 from localray.kernel.records import SchedulingClass, TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import RecallTasks, RunTask, StrategyKind
 from localray.sched import placement
-from localray.sched.resources import GPU, amount, fits, overdrawn, return_devices
+from localray.sched.resources import fits, overdrawn
 
 AHEAD_WINDOW_S = 0.002
 AHEAD_LIMIT = 64
@@ -92,9 +92,9 @@ def ahead_limit(group: SchedulingClass) -> int:
 
 
 def others_starve(tables: Tables, worker: WorkerRecord, group: SchedulingClass) -> bool:
-    """Whether another class waits for what this one holds on the worker's node."""
+    """Whether another class, or a placement group, waits for what this one holds on the worker's node."""
     total = worker.node.total
-    return any(
+    return tables.groups_wait or any(
         other is not group and other.queued and other not in tables.patient and fits(total, other.to_place)
         for other in tables.starved
     )
@@ -155,9 +155,11 @@ def release_resources(tables: Tables, worker: WorkerRecord) -> None:
         nodes.take_from(tables, node, worker.lent)
         worker.lent = ()
     nodes.give_to(tables, node, worker.resources)
-    return_devices(node.gpu_free, amount(worker.resources, GPU), worker.units)
+    devices.give_back(worker)
     worker.resources = ()
-    worker.units = ()
+    if worker.placement_group is not None:
+        del worker.placement_group.workers[worker.number]
+        worker.placement_group = None
     capacity_freed(tables, node)
     if tables.backlogged and not any(group.queued for group in tables.hungry) and wanting(tables, node) is None:
         check_backlogs(tables)

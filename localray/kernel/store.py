@@ -219,12 +219,8 @@ def release_bytes(tables: Tables, location: int, size_bytes: int) -> None:
 def deadline_s(tables: Tables) -> float | None:
     """When a store wants a `Tick` at the latest."""
     earliest: float | None = None
-    for number in tuple(tables.timed_stores):
+    for number in tables.timed_stores:
         store = tables.nodes[number].store
-        starves = store.waiting and store.starving_since_s is not None
-        if store.look_at_s is None and not starves:
-            del tables.timed_stores[number]
-            continue
         if store.look_at_s is not None:
             earliest = store.look_at_s if earliest is None else min(earliest, store.look_at_s)
         if store.waiting and store.starving_since_s is not None:
@@ -236,8 +232,10 @@ def deadline_s(tables: Tables) -> float | None:
 
 def tick(tables: Tables) -> None:
     """Time has passed: a grace period may be over, memory may have been idle for long."""
-    for node in tables.nodes.values():
-        store = node.store
+    for number in list(tables.timed_stores):
+        store = tables.nodes[number].store
         if store.waiting:
-            tables.crowded[node.number] = None
+            tables.crowded[number] = None
         cooling.look(tables, store)
+        if store.look_at_s is None and not store.waiting:
+            del tables.timed_stores[number]

@@ -15,6 +15,7 @@ from localray.kernel.effects import Effect, Send
 from localray.kernel.records import (
     ActorRecord,
     ClientRecord,
+    GroupRecord,
     JobRecord,
     NodeRecord,
     ObjectRecord,
@@ -38,12 +39,17 @@ class Tables:
     __slots__ = (
         "actors",
         "backlogged",
+        "bereaved",
         "classes",
         "clients",
         "crowded",
         "effects",
         "freed",
         "functions",
+        "group_names",
+        "groups",
+        "groups_hungry",
+        "groups_wait",
         "hungry",
         "index",
         "infeasible",
@@ -61,10 +67,12 @@ class Tables:
         "objects",
         "patience_at_s",
         "patient",
+        "pending_groups",
         "policy",
         "postponed",
         "random",
         "reap_at_s",
+        "removed_groups",
         "resuming",
         "sites",
         "spill_files",
@@ -94,6 +102,17 @@ class Tables:
         self.tasks: dict[bytes, TaskRecord] = {}
         self.actors: dict[bytes, ActorRecord] = {}
         self.names: dict[tuple[str, str], ActorRecord] = {}
+        # Placement groups that are not removed; those of them that wait for room, and whether there may be some now.
+        self.groups: dict[bytes, GroupRecord] = {}
+        self.group_names: dict[tuple[str, str], GroupRecord] = {}
+        self.pending_groups: dict[GroupRecord, None] = {}
+        self.groups_hungry = False
+        # Whether any of them could have room if others gave some back.
+        self.groups_wait = False
+        # Ids of detached actors that have died: the groups they created are to go.
+        self.bereaved: deque[bytes] = deque()
+        # The last of those that are removed.
+        self.removed_groups: dict[bytes, GroupRecord] = {}
         self.workers: dict[int, WorkerRecord] = {}
         self.clients: dict[int, ClientRecord] = {}
         self.nodes: dict[int, NodeRecord] = {}
@@ -105,6 +124,31 @@ class Tables:
         self.template_messages: dict[int, DefineTemplate] = {}
         self.functions: dict[bytes, DefineFunction] = {}
         self.classes: dict[tuple[object, ...], SchedulingClass] = {}
+        self._make_queues()
+        # Workers with tasks waiting in their own line, looked at when one of them may be held up.
+        self.backlogged: dict[WorkerRecord, None] = {}
+        self.woken: deque[TaskRecord] = deque()
+        self.unreferenced_actors: deque[ActorRecord] = deque()
+        self.resuming: deque[WorkerRecord] = deque()
+        self.spill_files: dict[str, SpillFile] = {}
+        # Numbers of nodes whose stores may have room now for those that wait for it.
+        self.crowded: dict[int, None] = {}
+        # Numbers of nodes whose stores may want a tick.
+        self.timed_stores: dict[int, None] = {}
+        # Workers whose process has not said hello yet.
+        self.unborn: dict[int, None] = {}
+        # Where references were made, by object and client; only of programs that ask for it.
+        self.sites: dict[bytes, dict[int, str]] = {}
+        self.start_failures = 0
+        self.reap_at_s: float | None = None
+        # When the memory monitor measures next, and tasks that it will have tried again then.
+        self.measure_at_s: float | None = None
+        self.postponed: dict[TaskRecord, float] = {}
+        self.next_client = self.next_job = 1
+        self.stopped = False
+
+    def _make_queues(self) -> None:
+        """Who waits to be placed, and why not now."""
         # Classes with queued tasks: worth a try now, and those that failed for want of something since when nothing was
         # freed.
         self.hungry: dict[SchedulingClass, None] = {}
@@ -121,27 +165,6 @@ class Tables:
         # same; and when that is over.
         self.patient: dict[SchedulingClass, int] = {}
         self.patience_at_s: float | None = None
-        # Workers with tasks waiting in their own line, looked at when one of them may be held up.
-        self.backlogged: dict[WorkerRecord, None] = {}
-        self.woken: deque[TaskRecord] = deque()
-        self.unreferenced_actors: deque[ActorRecord] = deque()
-        self.resuming: deque[WorkerRecord] = deque()
-        self.spill_files: dict[str, SpillFile] = {}
-        # Numbers of nodes whose stores may have room now for those that wait for it.
-        self.crowded: dict[int, None] = {}
-        # Numbers of those in which something is due at some time (`store.deadline_s`).
-        self.timed_stores: dict[int, None] = {}
-        # Workers whose process has not said hello yet.
-        self.unborn: dict[int, None] = {}
-        # Where references were made, by object and client; only of programs that ask for it.
-        self.sites: dict[bytes, dict[int, str]] = {}
-        self.start_failures = 0
-        self.reap_at_s: float | None = None
-        # When the memory monitor measures next, and tasks that it will have tried again then.
-        self.measure_at_s: float | None = None
-        self.postponed: dict[TaskRecord, float] = {}
-        self.next_client = self.next_job = 1
-        self.stopped = False
 
     def send(self, client: int, message: KernelMessage) -> None:
         """Ask the driver of the kernel to deliver a message."""

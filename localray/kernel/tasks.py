@@ -13,7 +13,7 @@ from localray.kernel import objects
 from localray.kernel.records import ClientRecord, ObjectState, TaskRecord, TaskState, Template
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import Outcome, Status, text_payload
+from localray.protocol import Outcome, Status, TaskKind, text_payload
 
 INDEX_BYTES = tuple(index.to_bytes(4, "little") for index in range(1, 257))
 """The suffix of a task's first, second, … return id."""
@@ -140,6 +140,15 @@ def refusal(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
     """Why a task that is not running must not be run, if so: nobody wants it any more. It is to fail with this."""
     if task.cancelled:
         return Status.CANCELLED, text_payload(f"Task {task.template.name} was cancelled.")
+    group = task.template.group
+    if group and group not in tables.groups:
+        if task.template.kind is TaskKind.ACTOR_CREATION:
+            text = (
+                "Could not create the actor because its associated placement group was removed.\n"
+                f"Required placement group {group.hex()} is removed."
+            )
+            return Status.ACTOR_UNSCHEDULABLE, text_payload(text)
+        return Status.GROUP_REMOVED, text_payload(f"The placement group {group.hex()} has been removed.")
     if task.template.job not in tables.jobs:
         return Status.WORKER_CRASHED, text_payload(f"The driver that submitted task {task.template.name} has ended.")
     return None

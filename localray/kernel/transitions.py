@@ -12,6 +12,9 @@ when nothing refers to it but somebody still looks at its bytes. A worker is nev
 scheduling class at a time, or an ACTOR until it is DEAD. An actor goes back only from STARTING to
 PENDING, when its worker died before its constructor began; a restart (a later chapter) will lead there from ALIVE.
 
+A placement group is PENDING until all of its bundles have room, CREATED from then on but for the times in which bundles
+of a dead node look for another (RESCHEDULING), and REMOVED for ever.
+
 An illegal transition raises `InternalError` with the story of the thing and changes nothing.
 """
 
@@ -21,7 +24,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol, TypeVar
 
 from localray.exceptions import InternalError
-from localray.kernel.records import ActorState, ObjectState, State, TaskState, WorkerState
+from localray.kernel.records import ActorState, GroupState, ObjectState, State, TaskState, WorkerState
 from localray.kernel.story import TransitionLog
 
 TABLE: Final[Mapping[State, tuple[State, ...]]] = {
@@ -43,6 +46,10 @@ TABLE: Final[Mapping[State, tuple[State, ...]]] = {
     ActorState.STARTING: (ActorState.ALIVE, ActorState.PENDING, ActorState.DEAD),
     ActorState.ALIVE: (ActorState.DEAD,),
     ActorState.DEAD: (),
+    GroupState.PENDING: (GroupState.CREATED, GroupState.REMOVED),
+    GroupState.CREATED: (GroupState.RESCHEDULING, GroupState.REMOVED),
+    GroupState.RESCHEDULING: (GroupState.CREATED, GroupState.REMOVED),
+    GroupState.REMOVED: (),
 }
 
 for _state, _successors in TABLE.items():

@@ -4,7 +4,7 @@ table."""
 from __future__ import annotations
 
 from localray.kernel import inventory, pending
-from localray.kernel.records import ClientRecord, ObjectState, TaskState, WorkerState
+from localray.kernel.records import ClientRecord, GroupRecord, GroupState, ObjectState, TaskState, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Ask, Query, ReplyValue
 from localray.sched.resources import RESOURCE_UNIT
@@ -37,6 +37,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return per_node(tables)
     if query is Query.STORE:
         return inventory.store(tables)
+    if query is Query.GROUPS:
+        return placement_groups(tables, identity_of(message.argument))
     return table_sizes(tables)
 
 
@@ -109,6 +111,38 @@ def pending_calls(tables: Tables, client: ClientRecord, actor_id: bytes) -> int:
     return sent + len(actor.queues.get(client.number, ()))
 
 
+def placement_groups(tables: Tables, group_id: bytes) -> ReplyValue:
+    """For each group, or the one of this id, ``(id, name, strategy, state, bundles, node ids, seconds until it was
+    created, attempts, what became of the last)``; the node id of a bundle that never had one is empty."""
+    known = [*tables.groups.values(), *tables.removed_groups.values()]
+    return tuple(
+        (
+            group.group_id,
+            group.name,
+            group.strategy.name,
+            group.state.name,
+            tuple(bundle.demand for bundle in group.bundles),
+            tuple(bundle.node_id for bundle in group.bundles),
+            group.placed_after_s,
+            group.attempts,
+            _last_attempt(group),
+        )
+        for group in known
+        if group_id in (b"", group.group_id)
+    )
+
+
+def _last_attempt(group: GroupRecord) -> str:
+    """What became of the last attempt to place a group, by Ray's names."""
+    if group.state is GroupState.CREATED:
+        return "FINISHED"
+    if group.state is GroupState.REMOVED:
+        return "REMOVED"
+    if group.attempts == 0:
+        return "QUEUED"
+    return "NO_RESOURCES" if group.feasible else "INFEASIBLE"
+
+
 def task_events(tables: Tables) -> ReplyValue:
     """The log's entries on tasks, as far back as it goes: ``(time in seconds, task id, state, reason)``."""
     return tuple(
@@ -131,5 +165,6 @@ def table_sizes(tables: Tables) -> ReplyValue:
         ("viewed objects", pinned),
         ("store bytes", sum(node.store_used_bytes for node in tables.nodes.values())),
         ("spill files", len(tables.spill_files)),
+        ("placement groups", len(tables.groups)),
         ("waiting for room", sum(len(node.store.waiting) for node in tables.nodes.values())),
     )

@@ -76,6 +76,10 @@ class SocketChannel:
         self._followers: deque[Waiter] = deque()
         self._poll = select.poll()
         self._poll.register(stream, select.POLLIN)
+        # Asked for nothing, poll still tells when the other end is gone. Not to be waited with: while a thread waits, a
+        # stream that the user closes stays open.
+        self._hung_up = select.poll()
+        self._hung_up.register(stream, 0)
         self._armed = False
         self._ticked_at_s = 0.0
         self._idle_ticks = 0
@@ -367,6 +371,9 @@ class SocketChannel:
         if self.flush(dropped=1):
             self._idle_ticks = 0
             return
+        if self._hung_up.poll(0):
+            # A driver that makes and drops objects needs nobody, and learns only here that the head is gone.
+            self.receive_available()
         self._idle_ticks += 1
         if self._idle_ticks >= _IDLE_TICKS:
             self._idle_ticks = 0

@@ -9,23 +9,13 @@ joined first. Must not live here: reserving (the kernel), which group comes firs
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from enum import Enum
 
-from localray.protocol import Conditions, Resources
+from localray.protocol import Conditions, PlacementStrategy, Resources
 from localray.sched.labels import meets
 from localray.sched.resources import CPU, GPU, MEMORY, fits, take
 from localray.sched.views import NodeView
 
 _COMMON = frozenset((CPU, GPU, MEMORY))
-
-
-class BundleStrategy(Enum):
-    """The strategies of placement groups, by Ray's names."""
-
-    PACK = "PACK"
-    SPREAD = "SPREAD"
-    STRICT_PACK = "STRICT_PACK"
-    STRICT_SPREAD = "STRICT_SPREAD"
 
 
 class _Draft:
@@ -39,7 +29,7 @@ class _Draft:
 
 
 def place_bundles(
-    strategy: BundleStrategy,
+    strategy: PlacementStrategy,
     bundles: Sequence[Resources],
     nodes: Iterable[NodeView],
     *,
@@ -62,13 +52,13 @@ def place_bundles(
         Numbers of nodes in the order of the bundles; None when there is no room for all of them now.
 
     Example:
-        >>> place_bundles(BundleStrategy.PACK, [(("CPU", 10_000),)], [])
+        >>> place_bundles(PlacementStrategy.PACK, [(("CPU", 10_000),)], [])
     """
     return _plan(strategy, bundles, [_Draft(node) for node in nodes if node.alive], selectors, occupied, wanted)
 
 
 def could_place_bundles(
-    strategy: BundleStrategy,
+    strategy: PlacementStrategy,
     bundles: Sequence[Resources],
     nodes: Iterable[NodeView],
     *,
@@ -82,7 +72,7 @@ def could_place_bundles(
 
 
 def _plan(
-    strategy: BundleStrategy,
+    strategy: PlacementStrategy,
     bundles: Sequence[Resources],
     drafts: list[_Draft],
     selectors: Sequence[Conditions],
@@ -90,17 +80,17 @@ def _plan(
     wanted: int | None,
 ) -> list[int] | None:
     conditions = [*selectors, *[()] * (len(bundles) - len(selectors))]
-    if strategy is BundleStrategy.STRICT_PACK:
+    if strategy is PlacementStrategy.STRICT_PACK:
         return _strict_pack(bundles, drafts, conditions, wanted)
     urgency = _urgency(bundles)
     order = sorted(range(len(bundles)), key=lambda index: urgency(bundles[index]))
-    if strategy is BundleStrategy.STRICT_SPREAD:
+    if strategy is PlacementStrategy.STRICT_SPREAD:
         drafts = [draft for draft in drafts if draft.view.number not in occupied]
     chosen: dict[int, int] = {}
-    if strategy is BundleStrategy.PACK:
+    if strategy is PlacementStrategy.PACK:
         _pack(order, bundles, drafts, conditions, chosen)
     else:
-        _spread(order, bundles, drafts, conditions, chosen, may_share=strategy is BundleStrategy.SPREAD)
+        _spread(order, bundles, drafts, conditions, chosen, may_share=strategy is PlacementStrategy.SPREAD)
     return [chosen[index] for index in range(len(bundles))] if len(chosen) == len(bundles) else None
 
 

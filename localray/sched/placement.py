@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from localray.protocol import DEFAULT_STRATEGY, Conditions, Resources, StrategyKind
+from localray.sched.bundle_names import plain_name
 from localray.sched.labels import in_words, meets
 from localray.sched.resources import CPU, fits, missing
 from localray.sched.rooms import NodeIndex, Rank, Room
@@ -192,4 +193,4 @@ def lacks(node: NodeView, demand: Resources, rule: Rule) -> str:
 
 def lendable(resources: Resources) -> Resources:
     """The part of a task's resources that goes back to the node while it waits in `get`: its CPUs; devices stay."""
-    return tuple(pair for pair in resources if pair[0] == CPU)
+    return tuple(pair for pair in resources if plain_name(pair[0]) == CPU)

@@ -42,9 +42,10 @@ class SessionOptions:
     """What `ray.init` has no words for.
 
     ``more_nodes`` there are beside the driver's own; ``policy`` places tasks in the stead of Ray's policies;
-    ``checks`` says how often the kernel's invariants are checked; ``keep_trace`` keeps every line of the trace; after ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel,
-    `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives;
-    ``disk_bytes`` is the size of the disk that objects are spilled to, without a limit by default."""
+    ``checks`` says how often the kernel's invariants are checked; ``keep_trace`` keeps every line of the trace; after
+    ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised;
+    ``notify`` shows texts to the user instead of what `ray.init` gives; ``disk_bytes`` is the size of the disk that
+    objects are spilled to, without a limit by default."""
 
     more_nodes: tuple[SimulatedNode, ...] = ()
     policy: Policy | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localray.placement_groups import PlacementGroupSchedulingStrategy
 from localray.strategies import (
     DoesNotExist,
     Exists,
@@ -18,4 +19,5 @@ __all__ = [
     "NodeAffinitySchedulingStrategy",
     "NodeLabelSchedulingStrategy",
     "NotIn",
+    "PlacementGroupSchedulingStrategy",
 ]

@@ -40,7 +40,13 @@ def stored_bytes(ray: ModuleType) -> float:
 
 
 def wait_until_freed(ray: ModuleType) -> None:
-    wait_until(lambda: stored_bytes(ray) < FREED_BYTES, "the store is empty", DEADLINE_S)
+    """Fails with who holds what."""
+    from localray._private.internal_api import memory_summary
+
+    try:
+        wait_until(lambda: stored_bytes(ray) < FREED_BYTES, "the store is empty", DEADLINE_S)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {stored_bytes(ray)} bytes\n{memory_summary()}") from None
 
 
 def checksum(array: numpy.ndarray[Any, Any]) -> int:

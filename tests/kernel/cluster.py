@@ -43,11 +43,13 @@ from localray.protocol import (
     CallMode,
     CancelTask,
     CreateActor,
+    CreateGroup,
     DefineFunction,
     DefineTemplate,
     DiskPlace,
     DropReferences,
     FindActor,
+    FindGroup,
     FreeObjects,
     GetObjects,
     KillActor,
@@ -55,9 +57,11 @@ from localray.protocol import (
     LeaseBuffer,
     ObjectDamaged,
     Outcome,
+    PlacementStrategy,
     PutObject,
     Query,
     RegisterDriver,
+    RemoveGroup,
     ReserveBuffer,
     Resources,
     ShutDown,
@@ -70,8 +74,10 @@ from localray.protocol import (
     TaskKind,
     TasksReturned,
     UnpinObjects,
+    WatchGroup,
     WithdrawGet,
 )
+from localray.sched.bundle_names import within
 from localray.sched.labels import parse_selector
 from localray.sched.memory import settings_from
 from localray.shm.settings import StoreSettings
@@ -83,7 +89,8 @@ _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
     "error", "at", "size", "took", "cause", "started", "store", "prestart",
-    "spill", "spills", "least", "threshold", "verbose", "file", "on",
+    "group", "bundle", "target", "on",
+    "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
 
 
@@ -278,7 +285,7 @@ class Cluster:
     def _do_free(self, words: Words) -> list[str]:
         pairs = sum_resources(self.kernel.tables, available=True)
         assert isinstance(pairs, tuple)
-        return [", ".join(f"{name} {units / 10_000:g}" for name, units in pairs)]  # type: ignore[misc, operator, union-attr]
+        return [self.names.in_text(", ".join(f"{name} {units / 10_000:g}" for name, units in pairs))]  # type: ignore[misc, operator, union-attr]
 
     def _do_deadline(self, words: Words) -> list[str]:
         deadline_s = self.kernel.deadline_s
@@ -297,6 +304,10 @@ class Cluster:
         to_hold = (
             tuple(pair for pair in to_place if pair[0] != "CPU" or words.keys.get("cpu")) if is_actor else to_place
         )
+        place: tuple[bytes, int] = (b"", -1)
+        if "group" in words.keys:
+            place = self.group_id(words.keys["group"]), words.number("bundle", -1)
+            to_place, to_hold = (within(each, place[0].hex(), place[1]) for each in (to_place, to_hold))
         function = words.keys.get("fn", "A" if is_actor else "f")
         method = "" if kind is TaskKind.TASK else function
         name = f"{function}.__init__" if is_actor else function
@@ -309,6 +320,8 @@ class Cluster:
             CallMode[words.keys.get("mode", "serial").upper()].value,
             1,
             words.number("max_calls", 0),
+            *place,
+            False,
             words.strategy(),
         )
         key = (client, kind, name, options)
@@ -416,6 +429,43 @@ class Cluster:
 
     def _client_find(self, client: int, words: Words) -> None:
         self.step(FindActor(self.next_request(client), words.plain[0], words.keys.get("namespace", "n")), client)
+
+    # ---------------------------------------------------------------- placement groups
+
+    def group_id(self, name: str) -> bytes:
+        """A group's id; a name that none has becomes an id that none has."""
+        return self.names.groups.get(name) or name.encode().ljust(18, b"?")
+
+    def _client_group(self, client: int, words: Words) -> None:
+        """``d group g1 SPREAD cpu:1,gpu:0.5 cpu:1``: a strategy, then each bundle; ``SPREAD/detached``."""
+        group_id = self.names.add_group(words.plain[0], client, self._job(client))
+        demands = tuple(Words(word.replace(":", "=").replace(",", " ")).resources(None) for word in words.plain[2:])
+        name = words.keys.get("name", "")
+        self.step(
+            CreateGroup(
+                group_id,
+                demands,
+                PlacementStrategy[words.plain[1].partition("/")[0]].value,
+                name,
+                words.keys.get("namespace", "n"),
+                words.plain[1].endswith("/detached"),
+                words.keys.get("target", "").encode(),
+                (),
+                self.next_request(client) if name else 0,
+            ),
+            client,
+        )
+
+    def _client_remove(self, client: int, words: Words) -> None:
+        self.step(RemoveGroup(self.group_id(words.plain[0])), client)
+
+    def _client_watch(self, client: int, words: Words) -> None:
+        """``d watch g1 o1``: o1 becomes ready with g1."""
+        object_id = self.names.add_object(words.plain[1], client)
+        self.step(WatchGroup(object_id, self.group_id(words.plain[0]), words.plain[0].encode()), client)
+
+    def _client_find_group(self, client: int, words: Words) -> None:
+        self.step(FindGroup(self.next_request(client), words.plain[0], words.keys.get("namespace", "n")), client)
 
     # ---------------------------------------------------------------- objects
 

@@ -35,11 +35,15 @@ class Ending:
             actors = [name for name, spec in self.player.specs.items() if spec.actor == name]
             if waiting:
                 self.player.withdraw(waiting[0])
+            elif tables.groups and round_number > 100:
+                # What was put into a group may never have fitted into its bundle.
+                for group in self.player.groups:
+                    self.player.do(f"d remove {group}")
             elif tables.tasks and round_number > 200 and actors:
                 # An actor may hold the CPUs that the rest waits for.
                 for actor in actors:
                     self.player.do(f"d kill {actor}")
-            elif tables.tasks:
+            elif tables.tasks or tables.groups:
                 self.player.do("tick +10ms")
             else:
                 break
@@ -106,6 +110,7 @@ class Ending:
         names = self.player.cluster.names
         assert not tables.objects, f"objects are left: {names.list_of(tables.objects)}"
         assert not tables.tasks and not tables.actors and not tables.names
+        assert not tables.groups and not tables.group_names and not tables.pending_groups
         assert not tables.backlogged and not tables.postponed
         assert all(not group.queued and not group.leased for group in tables.classes.values())
         assert all(worker.state is WorkerState.IDLE for worker in tables.workers.values())

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from localray import ids
 
-_HEX_ID = re.compile(r"[0-9a-f]{56}|[0-9a-f]{48}|[0-9a-f]{32}")
+_HEX_ID = re.compile(r"[0-9a-f]{56}|[0-9a-f]{48}|[0-9a-f]{36}|[0-9a-f]{32}")
 
 
 class Names:
@@ -24,6 +24,7 @@ class Names:
         self.tasks: dict[str, bytes] = {}
         self.objects: dict[str, bytes] = {}
         self.actors: dict[str, bytes] = {}
+        self.groups: dict[str, bytes] = {}
         self._by_id: dict[bytes, str] = {}
         self._counter = 0
 
@@ -49,6 +50,13 @@ class Names:
         self._by_id[actor_id] = name
         task_id = self._register(name, ids.actor_creation_task_id_bytes(actor_id), 1)
         return actor_id, task_id
+
+    def add_group(self, name: str, client: int, job: int) -> bytes:
+        """Make a placement group's id."""
+        self._counter += 1
+        self.groups[name] = ids.placement_group_id_bytes(client, self._counter, job)
+        self._by_id[self.groups[name]] = name
+        return self.groups[name]
 
     def add_object(self, name: str, client: int) -> bytes:
         """Make the id of an object that a client puts."""

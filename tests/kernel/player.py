@@ -13,6 +13,7 @@ from .model import Choices, Client, Spec
 from .world import World
 
 _DEMANDS = ("", "", "", " cpu=0", " cpu=0.5", " cpu=2", " gpu=0.5", " gpu=1")
+_BUNDLES = ("cpu:1", "cpu:1", "cpu:0.5", "cpu:1,gpu:0.5", "gpu:1", "cpu:2")
 
 
 class Player(World):
@@ -32,6 +33,8 @@ class Player(World):
         self.starved = choices.one_of((0, 0, 40))
         if self.starved:
             self.do("monitor memory_usage_threshold=0.5 task_oom_retry_delay_base_ms=1")
+        self.most_groups = choices.one_of((0, 0, 1, 3))
+        self.groups: dict[str, int] = {}
         self.retries = choices.one_of(((3, 3, 3, 1, 0), (3,), (0,)))
 
     def play(self) -> None:
@@ -86,6 +89,7 @@ class Player(World):
         demand = self.one_of(self.demands)
         if self.max_calls and self.choices.pick(self.max_calls) == 0:
             demand += " max_calls=2"
+        demand += self.place()
         for _ in range(1 + self.choices.pick(self.burst)):
             spec = self.new_spec("t", client)
             client.say(f"submit {spec.name}{self.options_of(spec)}{demand}")
@@ -94,7 +98,7 @@ class Player(World):
         """A client creates an actor."""
         spec = self.new_spec("a", client, returns=1, retries=0)
         spec.actor = spec.name
-        options = self.options_of(spec) + self.one_of(("", "", " cpu=1", " cpu=0"))
+        options = self.options_of(spec) + self.one_of(("", "", " cpu=1", " cpu=0")) + self.place()
         if self.choices.pick(4) == 0:
             spec.concurrency = 3
             options += " mode=threaded"
@@ -102,6 +106,30 @@ class Player(World):
             client.next_request()
             options += f" name={spec.name} detached"
         client.say(f"actor {spec.name}{options}")
+
+    def create_group(self, client: Client) -> None:
+        """A client asks for a placement group; there may never be room for it."""
+        self.named += 1
+        name = f"g{self.named}"
+        strategy = self.choices.one_of(("PACK", "PACK", "SPREAD", "STRICT_PACK/detached", "STRICT_SPREAD"))
+        bundles = [self.choices.one_of(_BUNDLES) for _ in range(1 + self.choices.pick(3))]
+        self.groups[name] = len(bundles)
+        client.say(f"group {name} {strategy} {' '.join(bundles)}")
+
+    def watch_group(self, client: Client) -> None:
+        """A client asks for the object that becomes ready with a group."""
+        self.named += 1
+        group, name = self.one_of(list(self.groups)), f"o{self.named}"
+        self.values[name] = {group: ()}
+        client.held[name] = None
+        client.say(f"watch {group} {name}")
+
+    def place(self) -> str:
+        """Now and then what is submitted is put into a group, a removed one too, or into one of its bundles."""
+        if not self.groups or self.choices.pick(2):
+            return ""
+        group = self.one_of(list(self.groups))
+        return f" group={group} bundle={self.choices.pick(self.groups[group] + 1) - 1}"
 
     def call(self, client: Client) -> None:
         """A client calls an actor that it has a handle of."""
@@ -274,6 +302,12 @@ class Player(World):
                 moves += [lambda: client.say(f"kill {self.one_of(actors)}")]
         if [name for name in client.held if name not in client.awaited()]:
             moves += [lambda: self.drop(client)] * 3 + [lambda: self.cancel(client)]
+        if len(self.groups) < self.most_groups:
+            moves += [lambda: self.create_group(client)] * 3
+        if self.groups:
+            moves += [lambda: self.watch_group(client)]
+            if self.choices.pick(6) == 0:
+                moves += [lambda: client.say(f"remove {self.one_of(list(self.groups))}")]
         if client.actor and task is not None and self.choices.pick(10) == 0:
             moves += [lambda: self.exit_actor(client)]
         if client.name == "e" and self.choices.pick(20) == 0:

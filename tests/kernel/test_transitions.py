@@ -7,15 +7,22 @@ from dataclasses import dataclass
 import pytest
 
 from localray.exceptions import InternalError
-from localray.kernel.records import ActorState, ObjectState, State, TaskState, WorkerState
+from localray.kernel.records import ActorState, GroupState, ObjectState, State, TaskState, WorkerState
 from localray.kernel.story import TransitionLog
 from localray.kernel.transitions import TABLE, move
 
-KINDS = (TaskState, ObjectState, WorkerState, ActorState)
+KINDS = (TaskState, ObjectState, WorkerState, ActorState, GroupState)
 PAIRS = [(old, new) for kind in KINDS for old in kind for new in kind]
 LEGAL = [pair for pair in PAIRS if pair[1] in TABLE[pair[0]]]
 ILLEGAL = [pair for pair in PAIRS if pair[1] not in TABLE[pair[0]]]
-ENDS = {TaskState.FINISHED, TaskState.FAILED, ObjectState.GONE, WorkerState.DEAD, ActorState.DEAD}
+ENDS = {
+    TaskState.FINISHED,
+    TaskState.FAILED,
+    ObjectState.GONE,
+    WorkerState.DEAD,
+    ActorState.DEAD,
+    GroupState.REMOVED,
+}
 
 
 @dataclass

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_nodes import Node, cluster, demand
 
-from localray.protocol import Resources
-from localray.sched.bundles import BundleStrategy, could_place_bundles, place_bundles
+from localray.protocol import PlacementStrategy, Resources
+from localray.sched.bundles import could_place_bundles, place_bundles
 from localray.sched.labels import parse_selector
 from localray.sched.resources import RESOURCE_UNIT
 
-PACK, SPREAD = BundleStrategy.PACK, BundleStrategy.SPREAD
-STRICT_PACK, STRICT_SPREAD = BundleStrategy.STRICT_PACK, BundleStrategy.STRICT_SPREAD
+PACK, SPREAD = PlacementStrategy.PACK, PlacementStrategy.SPREAD
+STRICT_PACK, STRICT_SPREAD = PlacementStrategy.STRICT_PACK, PlacementStrategy.STRICT_SPREAD
 
 TABLE = [
     ("no nodes", PACK, "", ["CPU 1"], None),
@@ -43,7 +43,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("why", "strategy", "nodes", "bundles", "expected"), TABLE, ids=[row[0] for row in TABLE])
 def test_bundles(
-    why: str, strategy: BundleStrategy, nodes: str, bundles: list[str], expected: list[int] | None
+    why: str, strategy: PlacementStrategy, nodes: str, bundles: list[str], expected: list[int] | None
 ) -> None:
     assert place_bundles(strategy, [demand(each) for each in bundles], cluster(nodes)) == expected, why
 
@@ -87,8 +87,8 @@ clusters = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2), st.booleans(
 bundle_lists = st.lists(st.sampled_from(["CPU 1", "CPU 2", "GPU 1", "CPU 1, GPU 0.5"]), min_size=1, max_size=5)
 
 
-@given(st.sampled_from(BundleStrategy), clusters, bundle_lists)
-def test_a_plan_fits_and_keeps_its_strategy(strategy: BundleStrategy, nodes: list[Node], texts: list[str]) -> None:
+@given(st.sampled_from(PlacementStrategy), clusters, bundle_lists)
+def test_a_plan_fits_and_keeps_its_strategy(strategy: PlacementStrategy, nodes: list[Node], texts: list[str]) -> None:
     bundles = [demand(text) for text in texts]
     before = [dict(node.available) for node in nodes]
     plan = place_bundles(strategy, bundles, nodes)

@@ -21,7 +21,7 @@ LAYERS = (
     "benchmark __init__",
     "api pending _private runtime_context cluster_utils util dag experimental timeline dashboard",
     "session remote_function actor",
-    "actor_description",
+    "actor_description placement_groups",
     "submission store_settings",
     "strategies",
     "runtime sim",

@@ -1,6 +1,6 @@
 """localray: Ray's core on one machine, in pure Python. ``import localray as ray``.
 
-The names of `ray`, and nothing else: each is loaded from its module when it is first used, so that importing the
+The names of `ray`, and `why_pending`: each is loaded from its module when it is first used, so that importing the
 package takes a few milliseconds.
 """
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from localray.ids import WorkerID as WorkerID
     from localray.object_ref import ObjectID as ObjectID
     from localray.object_ref import ObjectRef as ObjectRef
+    from localray.pending import why_pending as why_pending
     from localray.runtime_context import get_runtime_context as get_runtime_context
     from localray.session import RayContext as RayContext
     from localray.session import init as init
@@ -69,6 +70,7 @@ _PLACES = {
         "get_gpu_ids",
     ),
     "localray.timeline": ("timeline",),
+    "localray.pending": ("why_pending",),
     "localray.actor": ("method", "kill", "get_actor", "ActorClass", "ActorHandle"),
     "localray.object_ref": ("ObjectRef", "ObjectID"),
     "localray.runtime_context": ("get_runtime_context",),

@@ -29,6 +29,7 @@ from localray.object_ref import ObjectRef, Reference
 from localray.placement_groups import place
 from localray.protocol import CallMode, CreateActor, DefineTemplate, FindActor, KillActor, Query, TaskKind
 from localray.signatures import CallSignature
+from localray.strategies import encode_strategy
 from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
 
 ASYNCIO_DEFAULT_CONCURRENCY = 1000
@@ -178,11 +179,12 @@ class ActorClass(Generic[T]):
             call_mode=mode.value,
             max_concurrency=concurrency,
             max_calls=0,
+            strategy=encode_strategy(options),
             group=placement.group,
             bundle=placement.bundle,
             captures=placement.captures,
         )
-        key = ("__init__", placement, mode, concurrency)
+        key = ("__init__", placement, mode, concurrency, template.strategy)
         known = self._description.templates.get(key)
         if known is not None and known[0] is client:
             return known[1]

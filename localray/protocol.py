@@ -43,6 +43,7 @@ class Status(IntEnum):
     OUT_OF_DISK = 12
     ACTOR_UNSCHEDULABLE = 13
     GROUP_REMOVED = 14
+    NODE_DIED = 15
 
 
 class TaskKind(IntEnum):
@@ -67,6 +68,8 @@ class Query(IntEnum):
     OBJECTS = 8
     STORE = 9
     GROUPS = 10
+    WHY_PENDING = 11
+    PER_NODE = 12
 
 
 class ReferenceKind(IntEnum):
@@ -100,8 +103,35 @@ Resources: TypeAlias = "tuple[tuple[str, int], ...]"
 """Sorted pairs of a resource's name and an amount in 1/10000 units."""
 
 
+class LabelOperator(IntEnum):
+    """What a condition asks of a node's label."""
+
+    IN = 0
+    NOT_IN = 1
+    EXISTS = 2
+    ABSENT = 3
+
+
 Conditions: TypeAlias = "tuple[tuple[str, int, tuple[str, ...]], ...]"
-"""Conditions on labels, all of which are to hold: a key, an operator, and values."""
+"""Conditions on labels, all of which are to hold: a key, a `LabelOperator`, and values."""
+
+
+class StrategyKind(IntEnum):
+    """Which policy chooses the node."""
+
+    DEFAULT = 0
+    SPREAD = 1
+    NODE_AFFINITY = 2
+    NODE_LABELS = 3
+
+
+Strategy: TypeAlias = "tuple[int, bytes, bool, bool, bool, Conditions, Conditions, tuple[Conditions, ...]]"
+"""How a task wants to be placed: a `StrategyKind`; of an affinity the node's id, whether it is soft, whether it goes
+elsewhere and whether it fails while that node has no room; of labels what must hold and what should; and at last the
+alternatives of `label_selector` and `fallback_strategy`, the first that has room being taken (empty for anywhere)."""
+
+DEFAULT_STRATEGY: Final[Strategy] = (0, b"", False, False, False, (), (), ())
+
 
 Value: TypeAlias = "tuple[int, bytes, int, int]"
 """A finished object as it travels: ``(status, payload, location, size_bytes)``.
@@ -193,6 +223,7 @@ class DefineTemplate(NamedTuple):
     group: bytes = b""
     bundle: int = -1
     captures: bool = False
+    strategy: Strategy = DEFAULT_STRATEGY
 
 
 class SubmitTask(NamedTuple):

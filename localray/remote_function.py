@@ -21,6 +21,7 @@ from localray.object_ref import ObjectRef
 from localray.placement_groups import context_key, place
 from localray.protocol import CallMode, DefineTemplate, TaskKind
 from localray.signatures import CallSignature
+from localray.strategies import encode_strategy
 from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
 
 P = ParamSpec("P")
@@ -205,6 +206,7 @@ class Submission(Generic[P, Returned_co]):
             call_mode=CallMode.SERIAL.value,
             max_concurrency=1,
             max_calls=integer(options.get("max_calls")),
+            strategy=encode_strategy(options),
             group=placement.group,
             bundle=placement.bundle,
             captures=placement.captures,

@@ -10,6 +10,7 @@ from localray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
     ActorUnschedulableError,
+    NodeDiedError,
     ObjectFreedError,
     ObjectLostError,
     ObjectStoreFullError,
@@ -86,6 +87,10 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return ActorUnschedulableError(text)
     if status == Status.UNSCHEDULABLE:
         return TaskUnschedulableError(text)
+    if status == Status.ACTOR_UNSCHEDULABLE:
+        return ActorUnschedulableError(text)
+    if status == Status.NODE_DIED:
+        return NodeDiedError(text)
     return WorkerCrashedError(text)
 
 

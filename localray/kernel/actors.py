@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import objects, tasks, workers
+from localray.kernel import objects, queues, tasks, workers
 from localray.kernel.records import (
     ActorRecord,
     ActorState,
@@ -19,7 +19,7 @@ from localray.kernel.records import (
     TaskRecord,
     TaskState,
 )
-from localray.kernel.scheduling import send_task, withdraw
+from localray.kernel.scheduling import send_task
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import CreateActor, FindActor, Outcome, Reply, Status, SubmitCall, text_payload
@@ -226,7 +226,7 @@ def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes
     creation = actor.creation
     if creation.state in (TaskState.WAITING, TaskState.QUEUED, TaskState.SENT):
         if creation.state is TaskState.QUEUED:
-            withdraw(tables, creation)
+            queues.withdraw(tables, creation)
         unanswered.insert(0, creation)
     for task in unanswered:
         if actor.worker is not None:

@@ -3,7 +3,7 @@ refilled."""
 
 from __future__ import annotations
 
-from localray.kernel import actors, objects, scheduling, tasks, workers
+from localray.kernel import actors, objects, queues, scheduling, tasks, workers
 from localray.kernel.records import ClientRecord, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -48,4 +48,4 @@ def _retry(tables: Tables, task: TaskRecord) -> None:
         move(tables.log, task.task_id, task, TaskState.QUEUED, "its error is to be retried")
         scheduling.send_task(tables, task.worker, task)
     else:
-        scheduling.requeue(tables, task, "its error is to be retried")
+        queues.requeue(tables, task, "its error is to be retried")

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from localray.kernel import devices
+from localray.kernel import devices, nodes
 from localray.kernel.records import GroupRecord, NodeRecord
 from localray.kernel.tables import Tables
 from localray.protocol import Conditions
 from localray.sched.bundle_names import provided
-from localray.sched.packing import could_place_bundles, place_bundles
+from localray.sched.bundles import could_place_bundles, place_bundles
 from localray.sched.resources import GPU, amount, missing, take
 from localray.sched.resources import give_back as add
 
@@ -32,7 +32,7 @@ def reserve(tables: Tables, group: GroupRecord) -> bool:
     placing = [(index, tables.nodes[number]) for index, number in zip(homeless, numbers, strict=True)]
     if not take_devices(group, placing):
         return False
-    commit(group, placing)
+    commit(tables, group, placing)
     return True
 
 
@@ -68,7 +68,7 @@ def return_shares(node: NodeRecord, shares: Sequence[int]) -> None:
         node.gpu_free[device] += share
 
 
-def commit(group: GroupRecord, placing: Sequence[tuple[int, NodeRecord]]) -> None:
+def commit(tables: Tables, group: GroupRecord, placing: Sequence[tuple[int, NodeRecord]]) -> None:
     """The bundles are on these nodes from now on."""
     identity = group.group_id.hex()
     for index, node in placing:
@@ -79,9 +79,10 @@ def commit(group: GroupRecord, placing: Sequence[tuple[int, NodeRecord]]) -> Non
         gained = provided(bundle.demand, identity, index)
         add(node.total, gained)
         add(node.available, gained)
+        nodes.changed(tables, node)
 
 
-def give_back(group: GroupRecord, index: int) -> None:
+def give_back(tables: Tables, group: GroupRecord, index: int) -> None:
     """A bundle leaves its node. Nobody has any of it any more; of what other bundles provide under the same name,
     somebody may."""
     bundle = group.bundles[index]
@@ -96,6 +97,7 @@ def give_back(group: GroupRecord, index: int) -> None:
             del node.total[name], node.available[name]
     add(node.available, bundle.demand)
     return_shares(node, bundle.shares)
+    nodes.changed(tables, node)
     bundle.node = None
     bundle.shares, bundle.gpu_free = [], []
 
@@ -113,9 +115,9 @@ def are_feasible(tables: Tables, group: GroupRecord) -> bool:
 
 def lacks(tables: Tables, group: GroupRecord) -> str:
     """Why bundles that fit on no choice of nodes do not, in words."""
-    nodes = [node for node in tables.nodes.values() if node.alive]
+    living = [node for node in tables.nodes.values() if node.alive]
     for index, bundle in enumerate(group.bundles):
-        gaps = [missing(node.total, bundle.demand) for node in nodes]
+        gaps = [missing(node.total, bundle.demand) for node in living]
         if all(gaps):
             return f"bundle {index} " + (" | ".join(gaps) or "finds no node")
-    return f"each bundle alone would fit, but not all of them on {len(nodes)} node{'s' * (len(nodes) != 1)}"
+    return f"each bundle alone would fit, but not all of them on {len(living)} node{'s' * (len(living) != 1)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import actors, scheduling, tasks, workers
+from localray.kernel import actors, queues, tasks, workers
 from localray.kernel.records import ClientRecord, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.protocol import CancelRunning, CancelTask, Status, text_payload
@@ -52,5 +52,5 @@ def cancel(tables: Tables, task: TaskRecord, *, force: bool) -> None:
         actors.withdraw_call(tables, task.actor, task, Status.CANCELLED, text_payload(text))
         return
     if task.state is TaskState.QUEUED:
-        scheduling.withdraw(tables, task)
+        queues.withdraw(tables, task)
     tasks.fail(tables, task, Status.CANCELLED, text_payload(text), "ray.cancel")

@@ -5,12 +5,13 @@ Must not live here: deciding to end a healthy worker (`workers`, `actors`).
 
 from __future__ import annotations
 
-from localray.kernel import actors, groups, memory, objects, scheduling, tasks, workers
+from localray.kernel import actors, groups, memory, objects, queues, scheduling, tasks, workers
 from localray.kernel.effects import Stop
 from localray.kernel.records import (
     ActorRecord,
     ActorState,
     ClientKind,
+    NodeRecord,
     OutOfMemory,
     TaskRecord,
     TaskState,
@@ -61,11 +62,25 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
             not_started(tables, task, cause)
         for task in reversed(assigned[:begun]):
             if worker.out_of_memory is None:
-                crashed(tables, task, cause)
+                crashed(tables, node, task, cause)
             else:
                 ran_out_of_memory(tables, task, worker.out_of_memory)
     objects.drop_client(tables, tables.clients.pop(worker.number))
     scheduling.release_resources(tables, worker)
+
+
+def node_died(tables: Tables, node: NodeRecord, cause: str) -> None:
+    """A node is gone: nothing is placed there any more, its workers end, what only its store had is lost."""
+    node.alive = False
+    tables.nodes_died = True
+    tables.index.left(node)
+    tables.log.note(node.node_id, WorkerState.DEAD, f"the node died: {cause}")
+    for worker in list(node.workers.values()):
+        workers.kill(tables, worker, f"its node died: {cause}")
+        scheduling.release_resources(tables, worker)
+    groups.node_died(tables, node.number)
+    objects.lose_all_on(tables, node, cause)
+    queues.nodes_changed(tables)
 
 
 def not_started(tables: Tables, task: TaskRecord, cause: str) -> None:
@@ -86,15 +101,15 @@ def actor_not_started(tables: Tables, actor: ActorRecord, cause: str) -> None:
         return
     move(tables.log, actor.actor_id, actor, ActorState.PENDING, f"its worker died before its constructor: {cause}")
     actor.worker = None
-    scheduling.requeue(tables, actor.creation, "its worker died before it started")
+    queues.requeue(tables, actor.creation, "its worker died before it started")
     actors.end_if_unneeded(tables, actor)
 
 
-def crashed(tables: Tables, task: TaskRecord, cause: str) -> None:
+def crashed(tables: Tables, node: NodeRecord, task: TaskRecord, cause: str) -> None:
     """The worker died while it had this task: run it again if its options allow, else it fails."""
     if tasks.may_retry(tables, task):
         tasks.use_retry(task)
-        scheduling.requeue(tables, task, f"its worker died: {cause}")
+        queues.requeue(tables, task, f"its worker died: {cause}")
         return
     task.worker = None
     refusal = tasks.refusal(tables, task)
@@ -102,6 +117,10 @@ def crashed(tables: Tables, task: TaskRecord, cause: str) -> None:
     is_last = refusal is not None and refusal[0] is Status.GROUP_REMOVED and task.retries_left == 0
     if refusal is not None and not is_last:
         tasks.fail(tables, task, *refusal, "nobody wants it any more")
+        return
+    if not node.alive:
+        text = f"Task {task.template.name} failed because node {node.node_id.hex()}, which it was running on, is dead."
+        tasks.fail(tables, task, Status.NODE_DIED, text_payload(text), "its node died")
         return
     text = (
         f"The worker died unexpectedly while executing task {task.template.name}: {cause}. "
@@ -153,5 +172,5 @@ def give_up(tables: Tables, task: TaskRecord) -> None:
     refusal = tasks.refusal(tables, task)
     if refusal is not None:
         if task.state is TaskState.QUEUED:
-            scheduling.withdraw(tables, task)
+            queues.withdraw(tables, task)
         tasks.fail(tables, task, *refusal, "its driver left")

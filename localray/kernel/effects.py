@@ -129,6 +129,14 @@ class NodeAdded(NamedTuple):
     store: StoreSettings = StoreSettings()
 
 
+class NodeDied(NamedTuple):
+    """A node is gone, and with it what is in its store. Its workers are killed, and answered for one by one; what they
+    still say is not heard."""
+
+    node: int
+    cause: str
+
+
 class DriverConnected(NamedTuple):
     """Somebody opened a driver's channel; it gets this client number (see `Kernel.new_client_number`)."""
 
@@ -190,6 +198,7 @@ class Tick(NamedTuple):
 
 EnvironmentEvent: TypeAlias = (
     NodeAdded
+    | NodeDied
     | DriverConnected
     | DriverDisconnected
     | WorkerStarted

@@ -5,38 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import deaths, memory, patience, scheduling, spilled, store, workers
+from localray.kernel import deaths, memory, nodes, patience, queues, scheduling, spilled, store, workers
 from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
     EnvironmentEvent,
     MemoryUsed,
     NodeAdded,
+    NodeDied,
     ObjectsSpilled,
     SpillFileCreated,
     Tick,
     WorkerDied,
     WorkerStarted,
 )
-from localray.kernel.records import ClientKind, ClientRecord, NodeRecord
-from localray.kernel.store_records import StoreRecord
+from localray.kernel.records import ClientKind, ClientRecord
 from localray.kernel.tables import Tables
-from localray.sched.resources import GPU, RESOURCE_UNIT
-from localray.shm.allocator import Allocator
 
 EnvironmentHandler: TypeAlias = Callable[[Tables, EnvironmentEvent], None]
 
 
 def _node_added(tables: Tables, event: NodeAdded) -> None:
-    number = len(tables.nodes)
-    total = dict(event.total)
-    devices = [RESOURCE_UNIT] * (total.get(GPU, 0) // RESOURCE_UNIT)
-    record = StoreRecord(number, Allocator(event.store_capacity_bytes), event.store)
-    node = NodeRecord(number, event.node_id, total, dict(total), dict(event.labels), devices, record)
-    tables.nodes[number] = node
+    node = nodes.add(tables, event)
     for _ in range(event.prestart):
         node.idle.append(workers.start(tables, node))
-    scheduling.capacity_freed(tables)
+    queues.nodes_changed(tables)
+
+
+def _node_died(tables: Tables, event: NodeDied) -> None:
+    node = tables.nodes.get(event.node)
+    if node is not None and node.alive:
+        deaths.node_died(tables, node, event.cause)
 
 
 def _driver_connected(tables: Tables, event: DriverConnected) -> None:
@@ -51,7 +50,7 @@ def _worker_started(tables: Tables, event: WorkerStarted) -> None:
     worker = tables.workers.get(event.worker)
     if worker is not None:
         workers.started(tables, worker)
-        scheduling.capacity_freed(tables)
+        queues.capacity_freed(tables)
 
 
 def _worker_died(tables: Tables, event: WorkerDied) -> None:
@@ -74,13 +73,14 @@ def _tick(tables: Tables, event: Tick) -> None:
     memory.tick(tables)
     store.tick(tables)
     if patience.is_over(tables):
-        scheduling.capacity_freed(tables)
+        queues.capacity_freed(tables)
 
 
 ENVIRONMENT_HANDLERS: Final = cast(
     "dict[type[EnvironmentEvent], EnvironmentHandler]",
     {
         NodeAdded: _node_added,
+        NodeDied: _node_died,
         DriverConnected: _driver_connected,
         DriverDisconnected: _driver_disconnected,
         WorkerStarted: _worker_started,

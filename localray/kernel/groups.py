@@ -9,7 +9,7 @@ Must not live here: which nodes the bundles get (`localray.sched`), the names of
 
 from __future__ import annotations
 
-from localray.kernel import actors, bundles, objects, scheduling, tasks, workers
+from localray.kernel import actors, bundles, objects, queues, scheduling, tasks, workers
 from localray.kernel.records import BundleRecord, ClientRecord, GroupRecord, GroupState, ObjectState, TaskRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -128,6 +128,7 @@ def placed(tables: Tables, group: GroupRecord) -> None:
         if each.queued:
             tables.starved.pop(each, None)
             tables.patient.pop(each, None)
+            tables.infeasible.pop(each, None)
             tables.hungry[each] = None
 
 
@@ -165,7 +166,7 @@ def remove(tables: Tables, group: GroupRecord, reason: str) -> None:
         for task in [task for queue in each.queues.values() for task in queue if not task.cancelled]:
             fail_queued(tables, task)
         del tables.classes[each.key]
-        for waiting in (tables.hungry, tables.starved, tables.patient):
+        for waiting in (tables.hungry, tables.starved, tables.patient, tables.infeasible):
             waiting.pop(each, None)
     group.classes.clear()
     for task in [task for task in tables.postponed if task.template.group == group.group_id]:
@@ -173,13 +174,13 @@ def remove(tables: Tables, group: GroupRecord, reason: str) -> None:
     kill_users(tables, group)
     for index, bundle in enumerate(group.bundles):
         if bundle.node is not None:
-            bundles.give_back(group, index)
+            bundles.give_back(tables, group, index)
     watchers, group.watchers = group.watchers, {}
     for object_id in watchers:
         record = tables.objects.get(object_id)
         if record is not None and record.state is ObjectState.PENDING:
             objects.fail(tables, record, Status.GROUP_REMOVED, removal_text(group.group_id))
-    scheduling.capacity_freed(tables)
+    queues.capacity_freed(tables)
 
 
 def fail_queued(tables: Tables, task: TaskRecord) -> None:
@@ -188,7 +189,7 @@ def fail_queued(tables: Tables, task: TaskRecord) -> None:
     if task.actor is not None:
         actors.end(tables, task.actor, status, payload, "its placement group was removed")
     else:
-        scheduling.withdraw(tables, task)
+        queues.withdraw(tables, task)
         tasks.fail(tables, task, status, payload, "its placement group was removed")
 
 
@@ -231,7 +232,7 @@ def node_died(tables: Tables, node_number: int) -> None:
             if bundle.node is not None and bundle.node.number == node_number
         ]
         for index in lost:
-            bundles.give_back(group, index)
+            bundles.give_back(tables, group, index)
         if lost and group.state is GroupState.CREATED:
             move(tables.log, group.group_id, group, GroupState.RESCHEDULING, f"node {node_number} died")
             tables.pending_groups[group] = None

@@ -43,8 +43,15 @@ def check(tables: Tables) -> None:
 
 def check_work_lists(tables: Tables) -> None:
     """A step leaves nothing half concluded."""
-    unconcluded = tables.woken or tables.resuming or tables.unreferenced_actors or tables.crowded or tables.bereaved
-    if unconcluded or ((tables.hungry or tables.groups_hungry) and not tables.stopped):
+    lists = (
+        tables.woken,
+        tables.resuming,
+        tables.unreferenced_actors,
+        tables.crowded,
+        tables.unplaceable,
+        tables.bereaved,
+    )
+    if any(lists) or ((tables.hungry or tables.freed or tables.groups_hungry) and not tables.stopped):
         raise tables.broken("a step ended with work undone", 0)
 
 
@@ -122,7 +129,8 @@ def check_queues(tables: Tables) -> None:
         queued = sum(1 for queue in group.queues.values() for task in queue if not task.cancelled)
         if queued != group.queued:
             raise tables.broken(f"a class counts {group.queued} queued tasks, has {queued}", 0)
-        if queued and group not in tables.starved and group not in tables.hungry and not tables.stopped:
+        listed = group in tables.starved or group in tables.hungry or group in tables.infeasible
+        if queued and not listed and not tables.stopped:
             raise tables.broken("a class with queued tasks is on no list", 0)
 
 

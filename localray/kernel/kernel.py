@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from localray.kernel import actors, groups, memory, scheduling, store, tasks
+from localray.kernel import actors, groups, memory, placing, queues, scheduling, store, tasks
 from localray.kernel.effects import (
     Effect,
     EnvironmentEvent,
@@ -25,13 +25,15 @@ from localray.kernel.records import (
     TaskState,
 )
 from localray.kernel.requests import CLIENT_HANDLERS
-from localray.kernel.tables import RandomSource, Tables
+from localray.kernel.tables import Tables
 from localray.protocol import (
     ClientMessage,
     Status,
     TaskKind,
 )
 from localray.sched.memory import MemorySettings
+from localray.sched.placement import Policy
+from localray.sched.views import Dice
 
 MONITOR_OFF: Final = MemorySettings()
 
@@ -49,10 +51,13 @@ class Kernel:
             ``random.Random(seed)``: the kernel imports no dice, so that the seed is the driver's to choose and to
             print.
         memory_settings: of the memory monitor; off by default.
+        policy: places tasks in the stead of Ray's policies; for simulations.
     """
 
-    def __init__(self, random: RandomSource, memory_settings: MemorySettings = MONITOR_OFF) -> None:
-        self.tables = Tables(random, memory_settings)
+    def __init__(
+        self, random: Dice, memory_settings: MemorySettings = MONITOR_OFF, policy: Policy | None = None
+    ) -> None:
+        self.tables = Tables(random, memory_settings, policy)
 
     @property
     def deadline_s(self) -> float | None:
@@ -91,7 +96,8 @@ class Kernel:
             ENVIRONMENT_HANDLERS[type(event)](tables, event)  # type: ignore[index, arg-type]
         else:
             client = tables.clients.get(sender)
-            if client is not None:
+            # What a worker of a dead node still says is not heard: as if it had not been sent.
+            if client is not None and (client.worker is None or client.worker.node.alive):
                 CLIENT_HANDLERS[type(event)](tables, client, event)  # type: ignore[index, arg-type]
         _settle(tables)
         effects = tables.effects
@@ -123,10 +129,12 @@ def _settle(tables: Tables) -> None:
             store.serve(tables, tables.nodes[number].store)
         elif tables.bereaved:
             groups.keeper_died(tables, tables.bereaved.popleft())
+        elif tables.unplaceable:
+            _fail_unrun(tables, *tables.unplaceable.popleft())
         elif tables.groups_hungry and not tables.stopped:
             groups.place_pending(tables)
-        elif tables.hungry and not tables.stopped:
-            scheduling.dispatch(tables)
+        elif (tables.hungry or tables.freed) and not tables.stopped:
+            placing.dispatch(tables)
         else:
             return
 
@@ -148,14 +156,16 @@ def _arguments_ready(tables: Tables, task: TaskRecord) -> None:
         if failure is not None:
             _fail_unrun(tables, task, *failure)
             return
-    scheduling.enqueue(tables, task, "arguments ready")
+    queues.enqueue(tables, task, "arguments ready")
 
 
 def _fail_unrun(tables: Tables, task: TaskRecord, status: Status, payload: bytes) -> None:
-    """A task or constructor that will never start because of a failed argument, or because its driver has left."""
+    """A task or constructor that will never start: an argument has failed, its driver has left, no node may take it."""
     if task.actor is None:
-        tasks.fail(tables, task, status, payload, "an argument failed")
+        tasks.fail(tables, task, status, payload, "it cannot be run")
     else:
         if status is Status.TASK_ERROR:
             status = Status.ACTOR_CREATION_FAILED
-        actors.end(tables, task.actor, status, payload, "an argument of its constructor failed")
+        elif status is Status.UNSCHEDULABLE:
+            status = Status.ACTOR_UNSCHEDULABLE
+        actors.end(tables, task.actor, status, payload, "its constructor cannot be run")

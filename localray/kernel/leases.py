@@ -7,6 +7,7 @@ there is plenty, so that leased room that stays empty keeps nobody waiting, and 
 
 from __future__ import annotations
 
+from localray.kernel import nodes
 from localray.kernel.records import ClientRecord
 from localray.kernel.store_records import NODE_SHIFT, StoreRecord
 from localray.kernel.tables import Tables
@@ -23,7 +24,7 @@ LEAST_OBJECTS = 4
 
 def lease(tables: Tables, client: ClientRecord, request: int, size_bytes: int) -> None:
     """Grant a client room for several objects of about this size, if there is plenty."""
-    node = client.worker.node if client.worker is not None else next(iter(tables.nodes.values()))
+    node = nodes.home(tables, client)
     store = node.store
     allocator = store.allocator
     wanted = min(LEASE_BYTES, allocator.capacity_bytes // SHARE_OF_ONE) // ALIGNMENT_BYTES * ALIGNMENT_BYTES

@@ -8,7 +8,7 @@ is chosen. With ``LOCALRAY_ENFORCE_MEMORY=1`` what each task uses is measured ev
 
 from __future__ import annotations
 
-from localray.kernel import scheduling, workers
+from localray.kernel import queues, workers
 from localray.kernel.effects import MeasureMemory, MemoryUsed
 from localray.kernel.records import OutOfMemory, TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
@@ -37,7 +37,7 @@ def tick(tables: Tables) -> None:
     if tables.postponed:
         for task in [task for task, at_s in tables.postponed.items() if at_s <= tables.now_s]:
             del tables.postponed[task]
-            scheduling.enqueue(tables, task, "tried again after its worker was killed")
+            queues.enqueue(tables, task, "tried again after its worker was killed")
 
 
 def measure(tables: Tables) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localray.kernel import leases, spilled, store
-from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
+from localray.kernel import leases, nodes, spilled, store
+from localray.kernel.records import ClientRecord, NodeRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
+from localray.kernel.store_records import NODE_SHIFT
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import (
@@ -160,6 +161,8 @@ def pin(tables: Tables, client: int, record: ObjectRecord) -> None:
         return
     if record.pins == 0:
         store.unsettle(tables, record)
+    if len(tables.nodes) > 1:
+        nodes.count_transfer(tables, holder, record)
     record.pins += 1
     holder.asked_to_drop_views = False
     holder.pins[record.object_id] = holder.pins.get(record.object_id, 0) + 1
@@ -306,6 +309,20 @@ def damaged(tables: Tables, object_id: bytes, reason: str) -> None:
     if record is not None and record.location != INLINE:
         tables.log.note(object_id, record.state, f"damaged: {reason}")
         replace_value(tables, record, Status.LOST, reason)
+
+
+def lose_all_on(tables: Tables, node: NodeRecord, cause: str) -> None:
+    """A node died: what was in its store or spilled from there is lost for whoever reads it from now on."""
+    for record in list(tables.objects.values()):
+        number = -1
+        if record.location >= 0:
+            number = record.location >> NODE_SHIFT
+        elif record.file is not None:
+            number = record.file.node
+        if number == node.number and record.object_id in tables.objects:
+            tables.log.note(record.object_id, record.state, "its node died")
+            text = f"Object {record.object_id.hex()} was lost with node {node.node_id.hex()}: {cause}."
+            replace_value(tables, record, Status.LOST, text)
 
 
 def replace_value(tables: Tables, record: ObjectRecord, status: Status, text: str) -> None:

@@ -8,7 +8,7 @@ a neighbour waits until the wait has lasted a while, the longer the more workers
 counts in the same way, and starts with a second.) What a stalled task waits for and has not begun is never held back:
 no program depends on patience to end.
 
-Must not live here: lending itself (`scheduling.stall`), which task comes next (`scheduling`).
+Must not live here: lending itself (`scheduling.stall`), which task comes next (`queues`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def holds_back(tables: Tables, node: NodeRecord, group: SchedulingClass, task: T
     usual = max(1, node.total.get(CPU, 0) // cpu_units)
     if len(group.leased) < usual:
         return False
-    peers = [worker for worker in group.leased.values() if worker.node is node and running_depth(worker) == task.depth]
+    peers = [
+        worker for worker in node.workers.values() if worker.leased_to is group and running_depth(worker) == task.depth
+    ]
     beyond = len(peers) - usual
     if beyond < 0:
         return False

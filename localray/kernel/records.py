@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from localray.kernel.store_records import SpillBatch, SpillFile, StoreRecord
 from localray.protocol import INLINE, CallMode, Conditions, PlacementStrategy, Resources, Status, TaskKind
+from localray.sched.placement import DEFAULT_RULE, Rule
+from localray.sched.rooms import Room
 
 
 class State(Enum):
@@ -90,7 +92,8 @@ class ObjectRecord:
     ``references`` counts the clients that hold it, the tasks that need it and the objects that contain it. ``pins``
     counts deliveries of its place in the store that the receiver has not yet let go of; while there are any, its bytes
     may not be reused. ``file`` and ``offset`` say where its copy on disk is; ``batch`` is that in which it is being
-    spilled; ``lingering`` is the place and size of bytes that were freed by hand and are still looked at.
+    spilled; ``copied_to`` are the nodes, other than its own, that have read it; ``lingering`` is the place and size of
+    bytes that were freed by hand and are still looked at.
     """
 
     object_id: bytes
@@ -106,6 +109,7 @@ class ObjectRecord:
     offset: int = 0
     batch: SpillBatch | None = None
     lingering: tuple[int, int] | None = None
+    copied_to: tuple[int, ...] = ()
     waiting_tasks: list[TaskRecord] | None = None
     watchers: dict[int, list[WaitRecord]] | None = None
     actor: ActorRecord | None = None
@@ -143,6 +147,7 @@ class Template:
     max_calls: int
     job: int
     label: str
+    rule: Rule = DEFAULT_RULE
     group: bytes = b""
     bundle: int = -1
     scheduling_class: SchedulingClass | None = None
@@ -261,7 +266,9 @@ class WorkerRecord:
 
 @dataclass(slots=True, eq=False)
 class NodeRecord:
-    """One node: what it has, what is free, its idle workers (last used first) and how many are starting."""
+    """One node: what it has, what is free, its idle workers (last used first) and how many are starting; how many
+    objects it has read from other nodes' stores, each counted once, and of how many bytes. Whoever changes what is
+    available says so (`localray.kernel.nodes`)."""
 
     number: int
     node_id: bytes
@@ -274,6 +281,8 @@ class NodeRecord:
     idle: list[WorkerRecord] = field(default_factory=list)
     workers: dict[int, WorkerRecord] = field(default_factory=dict)
     starting: int = 0
+    transfers: int = 0
+    transferred_bytes: int = 0
 
     @property
     def store_capacity_bytes(self) -> int:
@@ -319,7 +328,9 @@ class JobRecord:
 class SchedulingClass:
     """Tasks that are the same to the scheduler: one queue for each nesting depth, and the workers leased for them.
 
-    ``mean_duration_s`` is an exponentially weighted mean of what its tasks took; -1 before the first.
+    ``mean_duration_s`` is an exponentially weighted mean of what its tasks took; -1 before the first. ``rooms`` rank
+    the nodes with room for one of them; ``feasible_at`` is the membership of the cluster (`NodeIndex.membership`)
+    for which some node is known to be large enough.
     """
 
     key: tuple[object, ...]
@@ -327,6 +338,8 @@ class SchedulingClass:
     to_place: Resources
     to_hold: Resources
     is_actor: bool
+    rule: Rule
+    rooms: tuple[Room, ...]
     gpu_units: int = 0
     placement_group: GroupRecord | None = None
     bundle: int = -1
@@ -336,6 +349,7 @@ class SchedulingClass:
     leased: dict[int, WorkerRecord] = field(default_factory=dict)
     mean_duration_s: float = -1.0
     warned: bool = False
+    feasible_at: int = -1
 
 
 @dataclass(slots=True, eq=False)

@@ -17,6 +17,7 @@ from localray.kernel import (
     inventory,
     leases,
     objects,
+    queues,
     scheduling,
     store,
     tasks,
@@ -26,6 +27,7 @@ from localray.kernel import (
 from localray.kernel.records import ActorState, ClientRecord, JobRecord, Template, WaitRecord
 from localray.kernel.tables import Tables
 from localray.protocol import (
+    DEFAULT_STRATEGY,
     AbandonBuffer,
     ActorExiting,
     AddReferences,
@@ -65,6 +67,7 @@ from localray.protocol import (
     WorkerReady,
     text_payload,
 )
+from localray.sched.placement import DEFAULT_RULE, Rule
 
 ClientHandler: TypeAlias = Callable[[Tables, ClientRecord, ClientMessage], None]
 
@@ -105,6 +108,7 @@ def _define_template(tables: Tables, client: ClientRecord, message: DefineTempla
         message.max_calls,
         client.job,
         f"submitted: {message.name}",
+        DEFAULT_RULE if message.strategy == DEFAULT_STRATEGY else Rule(*message.strategy),
         message.group,
         message.bundle,
     )
@@ -173,7 +177,7 @@ def _worker_ready(tables: Tables, client: ClientRecord, message: WorkerReady) ->
     client.process_id = message.process_id
     if client.worker is not None:
         workers.started(tables, client.worker)
-        scheduling.capacity_freed(tables)
+        queues.capacity_freed(tables)
 
 
 def _tasks_returned(tables: Tables, client: ClientRecord, message: TasksReturned) -> None:

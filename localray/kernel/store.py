@@ -8,7 +8,7 @@ references (`objects`).
 
 from __future__ import annotations
 
-from localray.kernel import cooling, leases, spilling
+from localray.kernel import cooling, leases, nodes, spilling
 from localray.kernel.effects import ReleaseBuffer
 from localray.kernel.holders import describe_store, describe_waiting
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord
@@ -31,7 +31,7 @@ def store_of(tables: Tables, location: int) -> StoreRecord:
 
 def reserve(tables: Tables, client: ClientRecord, request: int, size_bytes: int) -> None:
     """A client wants room for an object."""
-    node = client.worker.node if client.worker is not None else next(iter(tables.nodes.values()))
+    node = nodes.home(tables, client)
     store = node.store
     if not store.waiting:
         offset = find_room(tables, store, size_bytes)

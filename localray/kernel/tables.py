@@ -2,14 +2,13 @@
 
 The parts of the kernel (`objects`, `tasks`, `actors`, `workers`, `scheduling`) are functions over these tables. What
 one part starts and another must go on with is left in the small work lists here (`woken`, `unreferenced_actors`,
-`hungry`, `crowded`), which `Kernel.step` drains: so the parts need not import each other in circles, and no chain of
-consequences, however long, recurses.
+`hungry`, `freed`, `crowded`, `unplaceable`), which `Kernel.step` drains: so the parts need not import each other in
+circles, and no chain of consequences, however long, recurses.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
 
 from localray.exceptions import InternalError
 from localray.kernel.effects import Effect, Send
@@ -27,17 +26,11 @@ from localray.kernel.records import (
 )
 from localray.kernel.store_records import SpillFile
 from localray.kernel.story import TransitionLog
-from localray.protocol import DefineFunction, DefineTemplate, KernelMessage
+from localray.protocol import DefineFunction, DefineTemplate, KernelMessage, Status
 from localray.sched.memory import MemorySettings
-
-
-class RandomSource(Protocol):
-    """The dice that the kernel's driver passes in; a seeded ``random.Random`` is one. The kernel itself does not import
-    that module."""
-
-    def randrange(self, stop: int, /) -> int:
-        """A number from 0 up to, not including, ``stop``."""
-        ...
+from localray.sched.placement import Policy
+from localray.sched.rooms import NodeIndex
+from localray.sched.views import Dice
 
 
 class Tables:
@@ -51,13 +44,17 @@ class Tables:
         "clients",
         "crowded",
         "effects",
+        "freed",
         "functions",
         "group_names",
         "groups",
         "groups_hungry",
         "groups_wait",
         "hungry",
+        "index",
+        "infeasible",
         "jobs",
+        "least_cpu",
         "log",
         "measure_at_s",
         "memory",
@@ -65,11 +62,13 @@ class Tables:
         "next_client",
         "next_job",
         "nodes",
+        "nodes_died",
         "now_s",
         "objects",
         "patience_at_s",
         "patient",
         "pending_groups",
+        "policy",
         "postponed",
         "random",
         "reap_at_s",
@@ -84,15 +83,18 @@ class Tables:
         "template_messages",
         "templates",
         "timed_stores",
+        "turn",
         "unborn",
+        "unplaceable",
         "unreferenced_actors",
         "woken",
         "workers",
     )
 
-    def __init__(self, random: RandomSource, memory: MemorySettings) -> None:
+    def __init__(self, random: Dice, memory: MemorySettings, policy: Policy | None = None) -> None:
         self.random = random
         self.memory = memory
+        self.policy = policy
         self.now_s = 0.0
         self.log = TransitionLog()
         self.effects: list[Effect] = []
@@ -114,19 +116,15 @@ class Tables:
         self.workers: dict[int, WorkerRecord] = {}
         self.clients: dict[int, ClientRecord] = {}
         self.nodes: dict[int, NodeRecord] = {}
+        # Of the same nodes, for policies; and whose turn it is where they take turns.
+        self.index = NodeIndex()
+        self.turn, self.nodes_died = 0, False
         self.jobs: dict[int, JobRecord] = {}
         self.templates: dict[int, Template] = {}
         self.template_messages: dict[int, DefineTemplate] = {}
         self.functions: dict[bytes, DefineFunction] = {}
         self.classes: dict[tuple[object, ...], SchedulingClass] = {}
-        # Classes with queued tasks: worth a try now, and those that failed for want of something since when nothing was
-        # freed.
-        self.hungry: dict[SchedulingClass, None] = {}
-        self.starved: dict[SchedulingClass, None] = {}
-        # Of the starved, those for which there was room (`patience`): the depth of the task that was held back all the
-        # same; and when that is over.
-        self.patient: dict[SchedulingClass, int] = {}
-        self.patience_at_s: float | None = None
+        self._make_queues()
         # Workers with tasks waiting in their own line, looked at when one of them may be held up.
         self.backlogged: dict[WorkerRecord, None] = {}
         self.woken: deque[TaskRecord] = deque()
@@ -146,9 +144,27 @@ class Tables:
         # When the memory monitor measures next, and tasks that it will have tried again then.
         self.measure_at_s: float | None = None
         self.postponed: dict[TaskRecord, float] = {}
-        self.next_client = 1
-        self.next_job = 1
+        self.next_client = self.next_job = 1
         self.stopped = False
+
+    def _make_queues(self) -> None:
+        """Who waits to be placed, and why not now."""
+        # Classes with queued tasks: worth a try now, and those that failed for want of something since when nothing was
+        # freed.
+        self.hungry: dict[SchedulingClass, None] = {}
+        self.starved: dict[SchedulingClass, None] = {}
+        # Numbers of nodes on which something was freed since: the starved are asked in turn whether they want it. None
+        # of them asks for fewer CPUs than `least_cpu`.
+        self.freed: dict[int, None] = {}
+        self.least_cpu = 0
+        # Those that no node could ever take: worth a try when nodes come.
+        self.infeasible: dict[SchedulingClass, None] = {}
+        # Tasks that were found to be impossible to place, and why: they are to fail.
+        self.unplaceable: deque[tuple[TaskRecord, Status, bytes]] = deque()
+        # Of the starved, those for which there was room (`patience`): the depth of the task that was held back all the
+        # same; and when that is over.
+        self.patient: dict[SchedulingClass, int] = {}
+        self.patience_at_s: float | None = None
 
     def send(self, client: int, message: KernelMessage) -> None:
         """Ask the driver of the kernel to deliver a message."""

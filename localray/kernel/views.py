@@ -3,7 +3,7 @@ table."""
 
 from __future__ import annotations
 
-from localray.kernel import inventory
+from localray.kernel import inventory, pending
 from localray.kernel.records import ClientRecord, GroupRecord, GroupState, ObjectState, TaskState, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Ask, Query, ReplyValue
@@ -31,6 +31,10 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return task_events(tables)
     if query is Query.OBJECTS:
         return inventory.rows(tables)
+    if query is Query.WHY_PENDING:
+        return pending.why(tables, identity_of(message.argument))
+    if query is Query.PER_NODE:
+        return per_node(tables)
     if query is Query.STORE:
         return inventory.store(tables)
     if query is Query.GROUPS:
@@ -79,6 +83,21 @@ def nodes(tables: Tables) -> ReplyValue:
             tuple(node.labels.items()),
         )
         for node in tables.nodes.values()
+    )
+
+
+def per_node(tables: Tables) -> ReplyValue:
+    """For each living node ``(node id, triples of a resource, all there is and what is free, transfers, their
+    bytes)``."""
+    return tuple(
+        (
+            node.node_id,
+            tuple((name, units, node.available.get(name, 0)) for name, units in node.total.items()),
+            node.transfers,
+            node.transferred_bytes,
+        )
+        for node in tables.nodes.values()
+        if node.alive
     )
 
 

@@ -1,65 +1,194 @@
-"""Placement policies: which node gets a demand. Pure functions of a read-only view of the nodes.
+"""Placement policies: which node gets a demand. Pure functions of rankings of a read-only view of the nodes.
 
-The default follows Ray's hybrid policy: pack onto the first node until it is half full, then prefer the least used.
-Must not live here: queues, leases, or anything that changes a node.
+The policies are Ray's: the hybrid default (pack until half full, then the least used; the preferred node before its
+equals), SPREAD (turns), node affinity, node labels; `label_selector` and its fallbacks narrow each of them. Must not
+live here: queues, leases, or anything that changes a node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol, TypeVar
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
-from localray.protocol import Resources
+from localray.protocol import DEFAULT_STRATEGY, Conditions, Resources, StrategyKind
 from localray.sched.bundle_names import plain_name
-from localray.sched.resources import CPU, fits
+from localray.sched.labels import in_words, meets
+from localray.sched.resources import CPU, fits, missing
+from localray.sched.rooms import NodeIndex, Rank, Room
+from localray.sched.views import Dice, NodeView
 
-SPREAD_THRESHOLD = 0.5
-"""Up to this share of its busiest resource a node is filled before the next is considered (Ray's default)."""
-
-
-class NodeView(Protocol):
-    """What a policy may know of a node."""
-
-    @property
-    def alive(self) -> bool: ...
-    @property
-    def total(self) -> Mapping[str, int]: ...
-    @property
-    def available(self) -> Mapping[str, int]: ...
+TOP_SHARE = 0.2
+TOP_LIMIT = 16
+"""Among the best nodes, one fifth of all but at most so many, the dice decide. Ray has no limit: there many deciders
+with stale views would all choose the same node; here one decides, and sees what it did."""
 
 
-Node = TypeVar("Node", bound=NodeView)
+class Rule(NamedTuple):
+    """How a task wants to be placed: `localray.protocol.Strategy` with names to its fields."""
+
+    kind: int
+    node_id: bytes
+    is_soft: bool
+    spills: bool
+    fails: bool
+    hard: Conditions
+    should: Conditions
+    alternatives: tuple[Conditions, ...]
 
 
-def utilisation(node: NodeView) -> float:
-    """The share in use of the node's busiest resource, from 0 to 1."""
-    shares = [1.0 - node.available.get(name, 0) / units for name, units in node.total.items() if units > 0]
-    return max(shares, default=0.0)
+DEFAULT_RULE = Rule(*DEFAULT_STRATEGY)
 
 
-def is_feasible(nodes: Iterable[NodeView], demand: Resources) -> bool:
-    """Whether any living node could ever meet the demand."""
-    return any(node.alive and fits(node.total, demand) for node in nodes)
+class Choice(NamedTuple):
+    """The number of the chosen node; None to wait, and with ``never`` to give up, for the reason that it is."""
+
+    node: int | None
+    never: str = ""
 
 
-def choose_node(nodes: Iterable[Node], demand: Resources) -> Node | None:
-    """Choose a node by the hybrid policy.
+WAIT = Choice(None)
+
+
+class Question(NamedTuple):
+    """What a policy of the user's own is asked: which of the nodes gets this demand now. It answers with a node's
+    number, or None to wait."""
+
+    demand: Resources
+    rule: Rule
+    preferred: int | None
+    nodes: Sequence[NodeView]
+    dice: Dice
+
+
+Policy: TypeAlias = Callable[[Question], "int | None"]
+
+
+def conditions_of(rule: Rule) -> list[Conditions]:
+    """The conditions that a rule puts on nodes, the best first."""
+    alternatives = rule.alternatives or ((),)
+    wishes = (rule.should, ()) if rule.should else ((),)
+    return [(*alternative, *rule.hard, *wish) for alternative in alternatives for wish in wishes]
+
+
+def rooms_for(demand: Resources, rule: Rule) -> tuple[Room, ...]:
+    """The rankings that decisions on this demand need; the first that is not empty is chosen from."""
+    by_number = rule.kind == StrategyKind.SPREAD
+    return tuple(Room(demand, conditions, by_number=by_number) for conditions in conditions_of(rule))
+
+
+def choose(
+    index: NodeIndex,
+    rooms: Sequence[Room],
+    demand: Resources,
+    rule: Rule,
+    preferred: int | None,
+    turn: int,
+    dice: Dice,
+) -> Choice:
+    """Choose a node.
 
     Args:
-        nodes: in a fixed order, the local node first: ties go to the earlier.
-        demand: what must be available on it now.
-
-    Returns:
-        The node, or None when none has room now.
+        index: the nodes.
+        rooms: of this demand and rule, see `rooms_for`.
+        demand: what must be available.
+        rule: the policy and its conditions.
+        preferred: the node that holds most of the arguments, else that of the submitter.
+        turn: whose turn it is among nodes that take turns: the number after the last one chosen.
+        dice: for ties.
     """
-    roomy = [node for node in nodes if node.alive and fits(node.available, demand)]
-    if len(roomy) < 2:
-        return roomy[0] if roomy else None
-    for node in roomy:
-        if utilisation(node) < SPREAD_THRESHOLD:
-            return node
-    # An overdrawn node scores more than 1 and still takes what asks for nothing it lacks.
-    return min(roomy, key=utilisation)
+    if rule.kind == StrategyKind.NODE_AFFINITY:
+        choice = affine(index, demand, rule)
+        if choice is not None:
+            return choice
+    for room in rooms:
+        room.catch_up(index)
+        if room.ranked:
+            if rule.kind == StrategyKind.SPREAD:
+                return Choice(next_in_turn(room.ranked, turn))
+            if rule.kind == StrategyKind.NODE_LABELS:
+                return Choice(room.ranked[dice.randrange(len(room.ranked))][2])
+            rank = None if preferred is None else room.rank_of(preferred)
+            return Choice(hybrid(room.ranked, rank, len(index.nodes), dice))
+    return WAIT
+
+
+def hybrid(ranked: Sequence[Rank], preferred: Rank | None, node_count: int, dice: Dice) -> int:
+    """The preferred node if it has room and none is better, else one of the best."""
+    best = ranked[0]
+    if preferred is not None and preferred[:2] <= best[:2]:
+        return preferred[2]
+    top = min(max(1, int(node_count * TOP_SHARE)), TOP_LIMIT)
+    if top > 1:
+        candidates = [rank for rank in ranked[:top] if rank[0] == best[0]]
+        return candidates[dice.randrange(len(candidates))][2]
+    return best[2]
+
+
+def next_in_turn(ranked: Sequence[Rank], turn: int) -> int:
+    """The first with room from ``turn`` on, and round."""
+    position = bisect_left(ranked, (False, 0.0, turn))
+    return ranked[position if position < len(ranked) else 0][2]
+
+
+def affine(index: NodeIndex, demand: Resources, rule: Rule) -> Choice | None:
+    """What an affinity decides; None when it leaves the choice to the default."""
+    target = index.by_id.get(rule.node_id)
+    allowed = conditions_of(rule)
+    if target is not None and target.alive and is_feasible_on(target, demand, allowed):
+        if Room(demand, ()).has_room(target):
+            return Choice(target.number)
+        if rule.spills:
+            return None
+        return Choice(None, GONE) if rule.fails else WAIT
+    return None if rule.is_soft else Choice(None, GONE)
+
+
+GONE = (
+    "The node specified via NodeAffinitySchedulingStrategy doesn't exist any more or is infeasible, and soft=False was "
+    "specified."
+)
+"""Ray's words, also for a node that has no room now where that is to be a failure."""
+
+
+def is_feasible_on(node: NodeView, demand: Resources, allowed: Iterable[Conditions]) -> bool:
+    """Whether an empty node could take the demand, under any of these conditions."""
+    return fits(node.total, demand) and any(meets(node.labels, conditions) for conditions in allowed)
+
+
+def is_feasible(nodes: Iterable[NodeView], demand: Resources, rule: Rule = DEFAULT_RULE) -> bool:
+    """Whether any living node could ever meet the demand."""
+    allowed = conditions_of(rule)
+    return any(node.alive and is_feasible_on(node, demand, allowed) for node in nodes)
+
+
+def choose_node(
+    nodes: Iterable[NodeView],
+    demand: Resources,
+    dice: Dice,
+    *,
+    rule: Rule = DEFAULT_RULE,
+    preferred: int | None = None,
+    turn: int = 0,
+) -> Choice:
+    """`choose` for whoever has no rankings at hand: they are made for this one decision."""
+    return choose(NodeIndex(nodes), rooms_for(demand, rule), demand, rule, preferred, turn, dice)
+
+
+def lacks(node: NodeView, demand: Resources, rule: Rule) -> str:
+    """What keeps a demand from a node now, in words; empty when nothing does."""
+    if not node.alive:
+        return "is dead"
+    if rule.kind == StrategyKind.NODE_AFFINITY and node.node_id != rule.node_id and not rule.spills:
+        return "is not the node asked for"
+    allowed = conditions_of(rule)
+    if not any(meets(node.labels, conditions) for conditions in allowed):
+        return "does not meet " + " or ".join(in_words(conditions) for conditions in allowed)
+    if not fits(node.total, demand):
+        return missing(node.total, demand)
+    if not fits(node.available, demand):
+        return missing(node.available, demand) + " free"
+    return "" if Room(demand, ()).has_room(node) else "has no whole device free"
 
 
 def lendable(resources: Resources) -> Resources:

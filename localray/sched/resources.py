@@ -6,7 +6,7 @@ where to place something.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, MutableSequence
+from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 
 from localray.protocol import Resources
 
@@ -69,6 +69,13 @@ def amount(demand: Resources, name: str) -> int:
         if pair[0] == name:
             return pair[1]
     return 0
+
+
+def devices_fit(free: Sequence[int], units: int) -> bool:
+    """Whether `take_devices` would find devices for a demand of so many units."""
+    if units >= RESOURCE_UNIT:
+        return sum(1 for left in free if left == RESOURCE_UNIT) >= units // RESOURCE_UNIT
+    return any(left >= units for left in free)
 
 
 def take_devices(free: MutableSequence[int], units: int) -> tuple[int, ...] | None:

@@ -5,6 +5,7 @@ same run, always.
 * `clock`, `events`, `links`: virtual time, what is going to happen, messages on their way
 * `carrier`, `agenda`, `carriers`: threads of which one runs at a time; `threads`, `loops`, `patches`: what programs
   find in place of the real things
+* `nodes`: what virtual nodes have
 * `host`, `worker`, `channel`, `store`: the virtual cluster around the kernel
 * `trace`: what happened, and its digest
 
@@ -12,6 +13,16 @@ All decisions are the kernel's; nothing here decides anything but how long thing
 simultaneous things, by the seed."""
 
 from localray.sim.errors import DeadlockError, NotSimulatedError, SimulationLimitError
-from localray.sim.program import Report, run
+from localray.sim.nodes import SimulatedNode
+from localray.sim.program import Report, add_node, remove_node, run
 
-__all__ = ["DeadlockError", "NotSimulatedError", "Report", "SimulationLimitError", "run"]
+__all__ = [
+    "DeadlockError",
+    "NotSimulatedError",
+    "Report",
+    "SimulatedNode",
+    "SimulationLimitError",
+    "add_node",
+    "remove_node",
+    "run",
+]

@@ -21,6 +21,7 @@ from localray.kernel.effects import (
     MeasureMemory,
     MemoryUsed,
     NodeAdded,
+    NodeDied,
     ObjectsSpilled,
     ReleaseBuffer,
     Send,
@@ -119,6 +120,16 @@ class Host:
         """A node joins."""
         self._node_ids.append(event.node_id)
         self.step(event, ENVIRONMENT)
+
+    def lose_node(self, event: NodeDied) -> None:
+        """A node dies; the kernel says which workers end with it."""
+        self.step(event, ENVIRONMENT)
+
+    def node_number(self, node_id: bytes) -> int:
+        """The kernel's number of a node; raises ValueError where there is none of this id."""
+        if node_id not in self._node_ids:
+            raise ValueError(f"There is no node {node_id.hex()} in this simulation.")
+        return self._node_ids.index(node_id)
 
     def connect_driver(self, owner: Owner, hello: RegisterDriver) -> tuple[Registered, VirtualChannel]:
         """A driver joins at once; returns what the kernel says, and the driver's channel, which still needs its

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from localray.sched.placement import Policy
 from localray.sim.host import Checks
-from localray.sim.session import SessionOptions, starting
-
-_STORE_BYTES = 256 * 2**20
+from localray.sim.nodes import STORE_BYTES, SimulatedNode
+from localray.sim.session import SessionOptions, running, starting
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,10 @@ def run(
     num_cpus: float = 2,
     num_gpus: float = 0,
     resources: Mapping[str, float] | None = None,
-    object_store_memory: int = _STORE_BYTES,
+    object_store_memory: int = STORE_BYTES,
     namespace: str | None = None,
-    nodes: int = 1,
+    nodes: int | Sequence[SimulatedNode] = 1,
+    policy: Policy | None = None,
     check_invariants: bool = True,
     keep_trace: bool = False,
     time_limit_s: float | None = None,
@@ -57,7 +58,10 @@ def run(
         num_cpus, num_gpus, resources: of each node.
         object_store_memory: in bytes.
         namespace: of the program's actors; None for one of its own.
-        nodes: how many nodes there are.
+        nodes: how many nodes there are; or what each has, the first being the driver's own, whose resources, labels
+            and store are then not given separately.
+        policy: places tasks in the stead of Ray's policies: called with a `localray.sched.placement.Question`, it
+            answers with the number of a node that has room, or None to wait.
         check_invariants: check the kernel's invariants after every step.
         keep_trace: report the trace, for finding where two runs part.
         time_limit_s: of virtual time.
@@ -77,8 +81,11 @@ def run(
         True
     """
     notices: list[str] = []
+    alike = SimulatedNode(num_cpus, num_gpus, resources or {}, {}, object_store_memory)
+    head, *others = [alike] * nodes if isinstance(nodes, int) else nodes
     options = SessionOptions(
-        nodes=nodes,
+        more_nodes=tuple(others),
+        policy=policy,
         checks=Checks.ALWAYS if check_invariants else Checks.NEVER,
         keep_trace=keep_trace,
         time_limit_s=time_limit_s,
@@ -87,15 +94,7 @@ def run(
     )
     ray = importlib.import_module("localray")
     with starting(options) as started:
-        ray.init(
-            engine="sim",
-            seed=seed,
-            num_cpus=num_cpus,
-            num_gpus=num_gpus,
-            resources=resources,
-            object_store_memory=object_store_memory,
-            namespace=namespace,
-        )
+        ray.init(engine="sim", seed=seed, namespace=namespace, **head.keywords())
         session = started[0]
     error: Exception | None = None
     try:
@@ -119,3 +118,13 @@ def run(
         tuple(notices),
         tuple(session.trace.lines()),
     )
+
+
+def add_node(node: SimulatedNode) -> str:
+    """For programs in a simulation: a node joins; returns its id as `ray.nodes()` tells it."""
+    return running().add_node(node)
+
+
+def remove_node(node_id: str) -> None:
+    """For programs in a simulation: a node dies, and with it what ran and was stored there."""
+    running().remove_node(node_id)

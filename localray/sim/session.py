@@ -19,8 +19,9 @@ from random import Random
 from localray.client.client import Client
 from localray.exceptions import RaySystemError
 from localray.kernel import Kernel
-from localray.kernel.effects import NodeAdded
+from localray.kernel.effects import NodeDied
 from localray.protocol import RegisterDriver, ShutDown
+from localray.sched.placement import Policy
 from localray.shm.settings import StoreSettings
 from localray.sim.carrier import Blocked
 from localray.sim.carriers import Carriers
@@ -28,11 +29,10 @@ from localray.sim.clock import VirtualClock, to_ns
 from localray.sim.errors import DeadlockError
 from localray.sim.events import EventQueue, Streams
 from localray.sim.host import Checks, Host
+from localray.sim.nodes import SimulatedNode, joining
 from localray.sim.patches import Patches
 from localray.sim.trace import Trace
 
-_CPU_UNITS = 10_000
-_MOST_PRESTARTED = 8
 _FROZEN_BY_PYTHON = 1000
 """Python 3.12 starts with a few hundred frozen objects; more than this, and the program has frozen its own."""
 
@@ -41,12 +41,14 @@ _FROZEN_BY_PYTHON = 1000
 class SessionOptions:
     """What `ray.init` has no words for.
 
-    ``nodes`` is how many nodes there are; ``checks`` how often the kernel's invariants are checked; ``keep_trace``
-    keeps every line of the trace; after ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel,
-    `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives;
-    ``disk_bytes`` is the size of the disk that objects are spilled to, without a limit by default."""
+    ``more_nodes`` there are beside the driver's own; ``policy`` places tasks in the stead of Ray's policies;
+    ``checks`` says how often the kernel's invariants are checked; ``keep_trace`` keeps every line of the trace; after
+    ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised;
+    ``notify`` shows texts to the user instead of what `ray.init` gives; ``disk_bytes`` is the size of the disk that
+    objects are spilled to, without a limit by default."""
 
-    nodes: int = 1
+    more_nodes: tuple[SimulatedNode, ...] = ()
+    policy: Policy | None = None
     checks: Checks = Checks.THINNED
     keep_trace: bool = False
     time_limit_s: float | None = None
@@ -57,6 +59,7 @@ class SessionOptions:
 
 _next_options: list[SessionOptions] = []
 _started: list[SimulatedSession] = []
+_running: list[SimulatedSession] = []
 
 
 @contextmanager
@@ -70,6 +73,17 @@ def starting(options: SessionOptions) -> Iterator[list[SimulatedSession]]:
     finally:
         _next_options.clear()
         _started.clear()
+
+
+def running() -> SimulatedSession:
+    """The simulation that the caller is in.
+
+    Raises:
+        RaySystemError: there is none.
+    """
+    if not _running:
+        raise RaySystemError("There is no running simulation: call this from a program that `localray.sim.run` runs.")
+    return _running[0]
 
 
 class VirtualDriver:
@@ -120,7 +134,7 @@ class SimulatedSession:
         clock = VirtualClock()
         self.carriers = Carriers(clock, EventQueue(streams.schedule), streams.schedule)
         self.carriers.agenda.limit_ns = None if options.time_limit_s is None else to_ns(options.time_limit_s)
-        kernel = Kernel(Random(f"kernel {seed}"))
+        kernel = Kernel(Random(f"kernel {seed}"), policy=options.policy)
         self.host = Host(kernel, self.carriers, streams.schedule, options.checks, self.trace, notify)
         self.host.store.disk.capacity_bytes = options.disk_bytes
         self.host.step_limit = options.step_limit
@@ -128,9 +142,11 @@ class SimulatedSession:
         self._over = False
         self._ended_s = 0.0
         self._driver = VirtualDriver()
-        node_random = Random(f"nodes {seed}")
-        for number in range(options.nodes):
-            self.host.add_node(_node(number, node_random, resources, labels, store_bytes, store))
+        self._store_settings = store
+        self._node_random = Random(f"nodes {seed}")
+        self.host.add_node(joining(self._node_random, resources, labels, store_bytes, store))
+        for node in options.more_nodes:
+            self.host.add_node(node.joining(self._node_random, store))
         hello = RegisterDriver(os.getpid(), namespace, tuple(sys.path), str(Path.cwd()))
         registered, channel = self.host.connect_driver(self._driver, hello)
         self.client = Client(
@@ -148,11 +164,38 @@ class SimulatedSession:
         self._patches = Patches(self.carriers, streams.user)
         self._patches.install()
         _started.append(self)
+        _running[:] = [self]
 
     @property
     def virtual_time_s(self) -> float:
         """How long the simulation has run, on its own clock."""
         return self._ended_s if self._over else self.carriers.clock.now_s
+
+    def add_node(self, node: SimulatedNode) -> str:
+        """A node joins the running simulation; returns its hexadecimal id."""
+        event = node.joining(self._node_random, self._store_settings)
+        self._at_once("adds a node", lambda: self.host.add_node(event))
+        return event.node_id.hex()
+
+    def remove_node(self, node_id: str, cause: str = "removed") -> None:
+        """A node dies.
+
+        Raises:
+            ValueError: there is none of this id, or it is the driver's own.
+        """
+        number = self.host.node_number(bytes.fromhex(node_id))
+        if number == 0:
+            raise ValueError("The driver is on the first node: end the session instead of removing it.")
+        self._at_once("removes a node", lambda: self.host.lose_node(NodeDied(number, cause)))
+
+    def _at_once(self, what: str, act: Callable[[], None]) -> None:
+        """Let the world change between two steps of the program."""
+
+        def register(blocked: Blocked) -> None:
+            act()
+            self.carriers.wake(blocked)
+
+        self.carriers.block(lambda: what, None, register)
 
     def shutdown(self) -> None:
         """End the session: its threads are gone when this returns, and everything it replaced is back.
@@ -165,6 +208,7 @@ class SimulatedSession:
         if threading.get_ident() != self._thread:
             raise RaySystemError("A simulated session must be shut down by the thread that started it.")
         self._over = True
+        _running.clear()
         try:
             if self.carriers.agenda.failure is None:
                 self._leave()
@@ -198,22 +242,3 @@ class SimulatedSession:
             self.carriers.block(lambda: "shuts down", None, register)
         except DeadlockError as error:
             raise RaySystemError("The kernel did not end the session.") from error
-
-
-def _node(
-    number: int,
-    random: Random,
-    resources: Mapping[str, int],
-    labels: Mapping[str, str],
-    store_bytes: int,
-    store: StoreSettings,
-) -> NodeAdded:
-    prestart = max(1, min(resources.get("CPU", 0) // _CPU_UNITS, _MOST_PRESTARTED))
-    return NodeAdded(
-        random.randbytes(28),
-        tuple(sorted(resources.items())),
-        tuple(sorted(labels.items())),
-        store_bytes,
-        prestart,
-        store,
-    )

@@ -25,6 +25,7 @@ from localray.kernel.effects import (
     MeasureMemory,
     MemoryUsed,
     NodeAdded,
+    NodeDied,
     ObjectsSpilled,
     ReleaseBuffer,
     Send,
@@ -150,6 +151,7 @@ FACTS: Final[dict[type, Facts]] = {
     Exit: _all,
     # Of the environment.
     NodeAdded: itemgetter(0, 1, 2, 3, 4),
+    NodeDied: _all,
     DriverConnected: _all,
     DriverDisconnected: _all,
     WorkerStarted: _all,

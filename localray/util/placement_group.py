@@ -13,7 +13,7 @@ from localray.ids import NodeID, PlacementGroupID
 from localray.options import rules, to_units
 from localray.placement_groups import GroupRow, PlacementGroup, check_placement_group_index, describe
 from localray.protocol import CreateGroup, FindGroup, PlacementStrategy, RemoveGroup, Resources
-from localray.sched.group_labels import parse_selector
+from localray.sched.labels import parse_selector
 
 NODE_ID_LABEL_KEY = "ray.io/node-id"
 VALID_PLACEMENT_GROUP_STRATEGIES = frozenset(strategy.name for strategy in PlacementStrategy)

@@ -3,5 +3,21 @@
 from __future__ import annotations
 
 from localray.placement_groups import PlacementGroupSchedulingStrategy
+from localray.strategies import (
+    DoesNotExist,
+    Exists,
+    In,
+    NodeAffinitySchedulingStrategy,
+    NodeLabelSchedulingStrategy,
+    NotIn,
+)
 
-__all__ = ["PlacementGroupSchedulingStrategy"]
+__all__ = [
+    "DoesNotExist",
+    "Exists",
+    "In",
+    "NodeAffinitySchedulingStrategy",
+    "NodeLabelSchedulingStrategy",
+    "NotIn",
+    "PlacementGroupSchedulingStrategy",
+]

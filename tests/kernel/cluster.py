@@ -22,6 +22,7 @@ from localray.kernel.effects import (
     Effect,
     MemoryUsed,
     NodeAdded,
+    NodeDied,
     ObjectsSpilled,
     SpillFileCreated,
     SpillObjects,
@@ -30,6 +31,7 @@ from localray.kernel.effects import (
     WorkerDied,
     WorkerStarted,
 )
+from localray.kernel.pending import why
 from localray.kernel.views import sum_resources, table_sizes
 from localray.protocol import (
     INLINE,
@@ -51,6 +53,7 @@ from localray.protocol import (
     FreeObjects,
     GetObjects,
     KillActor,
+    LabelOperator,
     LeaseBuffer,
     ObjectDamaged,
     Outcome,
@@ -63,6 +66,8 @@ from localray.protocol import (
     Resources,
     ShutDown,
     Status,
+    Strategy,
+    StrategyKind,
     SubmitCall,
     SubmitTask,
     TaskDone,
@@ -73,6 +78,7 @@ from localray.protocol import (
     WithdrawGet,
 )
 from localray.sched.bundle_names import within
+from localray.sched.labels import parse_selector
 from localray.sched.memory import settings_from
 from localray.shm.settings import StoreSettings
 
@@ -83,7 +89,7 @@ _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
     "error", "at", "size", "took", "cause", "started", "store", "prestart",
-    "group", "bundle", "target",
+    "group", "bundle", "target", "on",
     "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
 
@@ -114,9 +120,32 @@ class Words:
     def resources(self, default_cpu: str | None) -> Resources:
         """What is asked for: ``cpu=``, ``gpu=``, ``memory=`` and any custom name; sorted, in units."""
         amounts = {} if default_cpu is None else {"CPU": default_cpu}
-        amounts.update({_RESOURCES.get(k, k): v for k, v in self.keys.items() if k not in _PLAIN_KEYS})
+        amounts.update({_RESOURCES.get(k, k): v for k, v in self.keys.items() if k not in _PLAIN_KEYS and ":" not in k})
         units = {name: round(float(amount) * 10_000) for name, amount in amounts.items()}
         return tuple(sorted((name, amount) for name, amount in units.items() if amount))
+
+
+    def labels(self, kind: str) -> dict[str, str]:
+        """What is said of labels: ``kind:key=value``."""
+        return {key.partition(":")[2]: value for key, value in self.keys.items() if key.startswith(f"{kind}:")}
+
+    def strategy(self) -> Strategy:
+        """Where a task is to go: ``spread``, ``on=1`` with ``soft``, ``spilling`` or ``failing``, ``hard:zone=a,b`` and
+        ``soft:zone=a``, ``where:zone=!a`` and ``else:zone=b``."""
+        kind, node_id = StrategyKind.DEFAULT, b""
+        hard, should = (
+            tuple((key, LabelOperator.IN.value, tuple(value.split(","))) for key, value in self.labels(name).items())
+            for name in ("hard", "soft")
+        )
+        if "spread" in self.plain:
+            kind = StrategyKind.SPREAD
+        elif "on" in self.keys:
+            kind, node_id = StrategyKind.NODE_AFFINITY, b"node" + self.keys["on"].encode()
+        elif hard or should:
+            kind = StrategyKind.NODE_LABELS
+        flags = ["soft" in self.plain, "spilling" in self.plain, "failing" in self.plain]
+        chosen = [parse_selector(each) for each in (self.labels("where"), self.labels("else")) if each]
+        return (kind.value, node_id, flags[0], flags[1], flags[2], hard, should, tuple(chosen))
 
 
 class Cluster:
@@ -180,7 +209,21 @@ class Cluster:
             object_spilling_threshold=float(words.keys.get("threshold", 1)),
             verbose_spill_logs=words.number("verbose", 0),
         )
-        self.step(NodeAdded(node_id, words.resources("0"), (), store_bytes, words.number("prestart", 0), settings))
+        labels = tuple(words.labels("label").items())
+        prestart = words.number("prestart", 0)
+        self.step(NodeAdded(node_id, words.resources("0"), labels, store_bytes, prestart, settings))
+
+    def _do_loses(self, words: Words) -> None:
+        """The cluster loses a node: ``loses 1``."""
+        self.step(NodeDied(int(words.plain[1]), words.keys.get("cause", "switched off")))
+
+    def _do_why(self, words: Words) -> list[str]:
+        (object_id,) = self.names.object_ids(words.plain[1:])
+        return self.names.in_text(why(self.kernel.tables, object_id)).split("\n")
+
+    def _do_transfers(self, words: Words) -> list[str]:
+        nodes = self.kernel.tables.nodes.values()
+        return [f"node {node.number}: {node.transfers} of {node.transferred_bytes} bytes" for node in nodes]
 
     def _do_connect(self, words: Words) -> None:
         number = self.kernel.new_client_number()
@@ -278,6 +321,8 @@ class Cluster:
             1,
             words.number("max_calls", 0),
             *place,
+            False,
+            words.strategy(),
         )
         key = (client, kind, name, options)
         if key not in self._templates:

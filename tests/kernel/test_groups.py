@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localray.kernel import groups
-from localray.kernel.invariants import check
 from localray.kernel.records import GroupState, NodeRecord, WorkerRecord
 from localray.protocol import PlacementStrategy
 
@@ -88,13 +87,9 @@ class Groups:
             self.cluster.execute(f"{name} done {self.cluster.names.of(next(iter(worker.assigned)))}")
 
     def kill_node(self, node: NodeRecord) -> None:
-        """As the kernel is to do it: its workers are gone first."""
-        node.alive = False
+        self.cluster.execute(f"loses {node.number}")
         for worker in list(node.workers.values()):
             self.bury(worker)
-        groups.node_died(self.tables, node.number)
-        self.cluster.execute("tick")
-        check(self.tables)
 
     def end(self) -> None:
         for name in list(self.living):

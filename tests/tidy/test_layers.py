@@ -19,10 +19,11 @@ PACKAGE = ROOT / "localray"
 LAYERS = (
     "cli pytest_plugin mypy_plugin",
     "benchmark __init__",
-    "api _private runtime_context cluster_utils util dag experimental timeline dashboard",
+    "api pending _private runtime_context cluster_utils util dag experimental timeline dashboard",
     "session remote_function actor",
     "actor_description placement_groups",
     "submission store_settings",
+    "strategies",
     "runtime sim",
     "client kernel",
     "shm sched host runtime_env",

@@ -1,0 +1,78 @@
+"""Nodes come, go, and have things taken from them and given back.
+
+Whoever changes what a node has available does it here, or calls `changed`: rankings of nodes (`localray.sched.rooms`)
+live by being told. Must not live here: what follows for workers and objects of a node that died (`deaths`).
+"""
+
+from __future__ import annotations
+
+from localray.kernel.effects import NodeAdded
+from localray.kernel.records import ClientRecord, NodeRecord, ObjectRecord
+from localray.kernel.store_records import NODE_SHIFT, StoreRecord
+from localray.kernel.tables import Tables
+from localray.protocol import Resources
+from localray.sched.resources import GPU, RESOURCE_UNIT, give_back, take
+from localray.shm.allocator import Allocator
+
+NODE_ID_LABEL = "ray.io/node-id"
+"""Every node has it, as in Ray."""
+
+
+def add(tables: Tables, event: NodeAdded) -> NodeRecord:
+    """A node joins."""
+    number = len(tables.nodes)
+    total = dict(event.total)
+    devices = [RESOURCE_UNIT] * (total.get(GPU, 0) // RESOURCE_UNIT)
+    labels = {**dict(event.labels), NODE_ID_LABEL: event.node_id.hex()}
+    record = StoreRecord(number, Allocator(event.store_capacity_bytes), event.store)
+    node = NodeRecord(number, event.node_id, total, dict(total), labels, devices, record)
+    tables.nodes[number] = node
+    tables.index.add(node)
+    return node
+
+
+def take_from(tables: Tables, node: NodeRecord, demand: Resources) -> None:
+    """Something of a node is in use."""
+    take(node.available, demand)
+    tables.index.changed(node.number)
+
+
+def give_to(tables: Tables, node: NodeRecord, demand: Resources) -> None:
+    """Something of a node is free again."""
+    give_back(node.available, demand)
+    tables.index.changed(node.number)
+
+
+def changed(tables: Tables, node: NodeRecord) -> None:
+    """What a node has, or has available, was changed elsewhere: kinds of resources that come and go included."""
+    tables.index.membership += 1
+    tables.index.changed(node.number)
+
+
+def home(tables: Tables, client: ClientRecord | None) -> NodeRecord:
+    """The node that a client is on; drivers are on the first."""
+    if client is not None and client.worker is not None:
+        return client.worker.node
+    return next(iter(tables.nodes.values()))
+
+
+def count_transfer(tables: Tables, client: ClientRecord, record: ObjectRecord) -> None:
+    """An object in an arena is delivered: where that is another node's, a node of several machines would copy it, once.
+    Here it is read in place, and counted."""
+    node = home(tables, client)
+    if record.location >> NODE_SHIFT != node.number and node.number not in record.copied_to:
+        record.copied_to = (*record.copied_to, node.number)
+        node.transfers += 1
+        node.transferred_bytes += record.size_bytes
+
+
+def most_bytes_at(tables: Tables, object_ids: tuple[bytes, ...]) -> int | None:
+    """The number of the living node that has most bytes of these objects; None when all are small or on disk."""
+    at: dict[int, int] = {}
+    for object_id in object_ids:
+        record = tables.objects[object_id]
+        if record.location >= 0:
+            for number in (record.location >> NODE_SHIFT, *record.copied_to):
+                if tables.nodes[number].alive:
+                    at[number] = at.get(number, 0) + record.size_bytes
+    return max(at, key=lambda number: (at[number], -number), default=None)

@@ -1,0 +1,86 @@
+"""Why something is not there yet, in words for a person: what a task waits for, and which node lacks what.
+
+A view: nothing here changes a table. Must not live here: deciding anything.
+"""
+
+from __future__ import annotations
+
+from localray.kernel.records import ActorState, NodeRecord, ObjectState, SchedulingClass, TaskRecord, TaskState
+from localray.kernel.tables import Tables
+from localray.protocol import TaskKind
+from localray.sched import placement
+
+SHOWN = 5
+"""So many arguments, and so many nodes of one kind of reason, are named."""
+
+
+def why(tables: Tables, object_id: bytes) -> str:
+    """Why an object is not ready."""
+    record = tables.objects.get(object_id)
+    task = tables.tasks.get(object_id[:24])
+    if record is None and task is None:
+        return "This session does not know the object: it was freed, or made in an earlier session."
+    if task is None or (record is not None and record.state is not ObjectState.PENDING):
+        return why_actor(tables, record.actor.creation) if record is not None and record.actor else "It is ready."
+    return why_task(tables, task)
+
+
+def why_actor(tables: Tables, creation: TaskRecord) -> str:
+    """Why an actor is not alive, if it is not."""
+    actor = creation.actor
+    if actor is None or actor.state is ActorState.ALIVE:
+        return "It is ready."
+    return "The actor is dead." if actor.state is ActorState.DEAD else why_task(tables, creation)
+
+
+def why_task(tables: Tables, task: TaskRecord) -> str:
+    """Why a task, constructor or call has not ended."""
+    name = task.template.name
+    if task.state is TaskState.SENT and task.worker is not None:
+        ahead = list(task.worker.assigned).index(task.task_id) if task.task_id in task.worker.assigned else 0
+        where = f"{task.worker.label.removeprefix('to ')} of node {task.worker.node.node_id.hex()}"
+        return f"{name} runs on {where}." if ahead == 0 else f"{name} is behind {ahead} others in the line of {where}."
+    if task in tables.postponed:
+        again_s = tables.postponed[task] - tables.now_s
+        return f"{name} is tried again in {max(0.0, again_s):.3g} s, because its worker was killed for want of memory."
+    if task.state is TaskState.WAITING:
+        return f"{name} waits for its arguments: {_arguments(tables, task)}."
+    if task.template.kind is TaskKind.ACTOR_CALL:
+        return _why_call(tables, task)
+    group = task.template.scheduling_class
+    return f"{name} is {task.state.value}." if group is None else _why_queued(tables, task, group)
+
+
+def _arguments(tables: Tables, task: TaskRecord) -> str:
+    missing = [each for each in task.dependencies if tables.objects[each].state is ObjectState.PENDING]
+    parts = []
+    for object_id in missing[:SHOWN]:
+        maker = tables.tasks.get(object_id[:24])
+        made_by = f" of {maker.template.name}, which is {maker.state.value}" if maker is not None else ""
+        parts.append(f"{object_id.hex()}{made_by}")
+    rest = len(missing) - len(parts)
+    return ", ".join(parts) + (f" and {rest} more" if rest else "")
+
+
+def _why_call(tables: Tables, task: TaskRecord) -> str:
+    actor = task.actor
+    if actor is not None and actor.state in (ActorState.PENDING, ActorState.STARTING):
+        return f"{task.template.name} waits for its actor: {why_task(tables, actor.creation)}"
+    return f"{task.template.name} waits for earlier calls of the same caller."
+
+
+def _why_queued(tables: Tables, task: TaskRecord, group: SchedulingClass) -> str:
+    """Which node lacks what; nodes that lack the same are told together."""
+    reasons: dict[str, list[NodeRecord]] = {}
+    for node in tables.nodes.values():
+        reasons.setdefault(placement.lacks(node, group.to_place, group.rule) or "has room", []).append(node)
+    lines = [f"{task.template.name} is queued with {group.queued - 1} others that ask for the same."]
+    for reason, alike in reasons.items():
+        names = ", ".join(node.node_id.hex() for node in alike[:SHOWN])
+        more = f" and {len(alike) - SHOWN} more" if len(alike) > SHOWN else ""
+        lines.append(f"node{'s' if len(alike) > 1 else ''} {names}{more}: {reason}")
+    if "has room" in reasons:
+        lines.append("A worker is being started, or a task that lends its CPU is expected to go on soon.")
+    elif group in tables.infeasible:
+        lines.append("No node could take it even if nothing else ran there.")
+    return "\n".join(lines)

@@ -1,0 +1,187 @@
+"""Where queued tasks go: a task of each class in turn, a node by the policy of its strategy, a worker there.
+
+Must not live here: policies (`localray.sched.placement`), which task of a class comes next (`queues`), sending more to
+a worker that has its lease already (`scheduling`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from localray.kernel import devices, nodes, patience, queues, scheduling, workers
+from localray.kernel.records import GroupState, NodeRecord, SchedulingClass, TaskRecord, WorkerState
+from localray.kernel.tables import Tables
+from localray.kernel.transitions import move
+from localray.protocol import Notice, Status, StrategyKind, text_payload
+from localray.sched import placement
+from localray.sched.placement import DEFAULT_RULE, Choice, Question
+from localray.sched.resources import fits, missing
+
+NO_DEVICES: tuple[list[int], tuple[int, ...]] = ([], ())
+OTHERS_LOOKED_AT = 16
+"""When the chosen node is not to be given a task yet (`patience`), so many others are tried."""
+
+
+def dispatch(tables: Tables) -> None:
+    """Place what can be placed, a task of each class in turn; then ask the starved, in turn, about what was freed."""
+    hungry, freed = tables.hungry, tables.freed
+    while hungry or freed:
+        if hungry:
+            group = next(iter(hungry))
+            del hungry[group]
+            serve(tables, group)
+            continue
+        number = next(iter(freed))
+        taker = queues.wanting(tables, tables.nodes[number])
+        # Whoever wanted it and could not be placed all the same (no whole device, or no worker) is asked last, once.
+        if taker is None or not serve(tables, taker):
+            del freed[number]
+            for other in _wanting_besides(tables, tables.nodes[number], taker):
+                serve(tables, other)
+
+
+def _wanting_besides(
+    tables: Tables, node: NodeRecord, refused: SchedulingClass | None
+) -> list[SchedulingClass]:
+    if refused is None:
+        return []
+    return [group for group in tables.starved if group is not refused and fits(node.available, group.to_place)]
+
+
+def serve(tables: Tables, group: SchedulingClass) -> bool:
+    """A class has its turn: one of its tasks is placed, or it goes on the list of those that wait."""
+    tables.starved.pop(group, None)
+    tables.patient.pop(group, None)
+    task = queues.next_task(tables, group)
+    if task is None:
+        return True
+    if place(tables, group, task):
+        if group.queued:
+            tables.hungry[group] = None
+        return True
+    if is_feasible(tables, group):
+        queues.starve(tables, group)
+    else:
+        tables.infeasible[group] = None
+        warn_of_infeasible(tables, group)
+    return False
+
+
+def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
+    """Take a task out of its queue, to a worker or because no node may ever take it; False when there is no room."""
+    choice = choose(tables, group, task)
+    if choice.never:
+        text = f"{choice.never} name={task.template.name}"
+        queues.give_up(tables, group, task, Status.UNSCHEDULABLE, text_payload(text))
+        return True
+    if choice.node is None:
+        return False
+    if place_on(tables, tables.nodes[choice.node], group, task):
+        if group.rule.kind == StrategyKind.SPREAD:
+            tables.turn = choice.node + 1
+        return True
+    return any(place_on(tables, tables.nodes[number], group, task) for number in others(tables, group, choice.node))
+
+
+def choose(tables: Tables, group: SchedulingClass, task: TaskRecord) -> Choice:
+    """Ask the policy."""
+    if tables.policy is not None:
+        return _ask_the_user(tables, group, task)
+    if len(tables.nodes) == 1 and group.rule is DEFAULT_RULE:
+        # Most sessions have one node: no ranking is needed.
+        (node,) = tables.nodes.values()
+        return Choice(node.number) if node.alive and fits(node.available, group.to_place) else placement.WAIT
+    preferred = preferred_node(tables, task)
+    return placement.choose(
+        tables.index, group.rooms, group.to_place, group.rule, preferred, tables.turn, tables.random
+    )
+
+
+def _ask_the_user(tables: Tables, group: SchedulingClass, task: TaskRecord) -> Choice:
+    """A policy of the user's own decides, and is told when its answer cannot be."""
+    living = [node for node in tables.nodes.values() if node.alive]
+    question = Question(group.to_place, group.rule, preferred_node(tables, task), living, tables.random)
+    number = tables.policy(question) if tables.policy is not None else None
+    if number is None:
+        return placement.WAIT
+    node = tables.nodes.get(number)
+    if node is None or not node.alive or not fits(node.available, group.to_place):
+        raise ValueError(f"The policy chose node {number} for {dict(group.to_place)}, which has no room for it.")
+    return Choice(number)
+
+
+def preferred_node(tables: Tables, task: TaskRecord) -> int:
+    """The node that holds most bytes of a task's large arguments, else its submitter's."""
+    if task.dependencies and len(tables.nodes) > 1:
+        number = nodes.most_bytes_at(tables, task.dependencies)
+        if number is not None:
+            return number
+    return nodes.home(tables, tables.clients.get(task.submitter)).number
+
+
+def others(tables: Tables, group: SchedulingClass, chosen: int) -> Iterator[int]:
+    """Nodes that have room besides the chosen one, where the choice was free."""
+    if tables.policy is None and group.rule.kind != StrategyKind.NODE_AFFINITY and len(tables.nodes) > 1:
+        for room in group.rooms:
+            for _, _, number in room.ranked[:OTHERS_LOOKED_AT]:
+                if number != chosen:
+                    yield number
+
+
+def place_on(tables: Tables, node: NodeRecord, group: SchedulingClass, task: TaskRecord) -> bool:
+    """Lease a worker of a node for a task and send the task to it; False when a device or a worker lacks."""
+    if patience.holds_back(tables, node, group, task):
+        return False
+    found = devices.obtain(node, group) if group.gpu_units else NO_DEVICES
+    if found is None:
+        return False
+    worker = workers.obtain(tables, node, group.job)
+    if worker is None:
+        devices.put_back(group, *found)
+        return False
+    nodes.take_from(tables, node, group.to_hold)
+    worker.resources = group.to_hold
+    worker.devices, worker.units = found
+    if group.placement_group is not None:
+        worker.placement_group = group.placement_group
+        group.placement_group.workers[worker.number] = worker
+    worker.leased_at_s = tables.now_s
+    if tables.measure_at_s is None and tables.memory.refresh_s:
+        tables.measure_at_s = tables.now_s + tables.memory.refresh_s
+    queues.take_next(group, task)
+    if group.is_actor:
+        workers.become_actor(tables, worker, task)
+    else:
+        worker.leased_to = group
+        group.leased[worker.number] = worker
+        move(tables.log, worker.number, worker, WorkerState.LEASED, "leased")
+    scheduling.send_task(tables, worker, task)
+    return True
+
+
+def is_feasible(tables: Tables, group: SchedulingClass) -> bool:
+    """Whether some node could take the class's demand if nothing else ran; looked up once while no node comes or
+    goes."""
+    membership = tables.index.membership
+    if group.feasible_at != membership:
+        if not placement.is_feasible(tables.nodes.values(), group.to_place, group.rule):
+            return False
+        group.feasible_at = membership
+    return True
+
+
+def warn_of_infeasible(tables: Tables, group: SchedulingClass) -> None:
+    """Tell the driver once that no node can ever meet this demand: Ray lets such tasks wait, and so do we, but not in
+    silence."""
+    placement_group = group.placement_group
+    if placement_group is not None and placement_group.state is not GroupState.CREATED:
+        return
+    job = tables.jobs.get(group.job)
+    if group.warned or job is None:
+        return
+    group.warned = True
+    living = [node for node in tables.nodes.values() if node.alive]
+    reasons = [missing(node.total, group.to_place) or placement.lacks(node, (), group.rule) for node in living]
+    lacks = " | ".join(dict.fromkeys(reasons)) or "there is no node"
+    what = "An actor" if group.is_actor else "A task"
+    tables.send(job.driver, Notice(f"{what} cannot be placed on any node and will wait for ever: {lacks}."))

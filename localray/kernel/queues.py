@@ -1,0 +1,180 @@
+"""Which queued task comes next: one queue for each scheduling class and depth of nesting.
+
+Deeper tasks go first: a worker that waits in `get` waits for a deeper one, so the number of stalled workers stays near
+depth times CPUs, not the width of the program. Must not live here: where a task goes (`placing`), what a worker has in
+its line (`scheduling`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from localray.kernel import tasks
+from localray.kernel.records import NodeRecord, SchedulingClass, TaskRecord, TaskState
+from localray.kernel.tables import Tables
+from localray.kernel.transitions import move
+from localray.protocol import Status, TaskKind
+from localray.sched.bundle_names import plain
+from localray.sched.placement import rooms_for
+from localray.sched.resources import CPU, GPU, amount, fits
+
+SHALLOW_EVERY = 8
+"""While no worker is stalled, one task in so many is the shallowest instead of the deepest."""
+
+
+def class_of(tables: Tables, task: TaskRecord) -> SchedulingClass:
+    """The scheduling class of a task; looked up once for each template."""
+    template = task.template
+    if template.scheduling_class is None:
+        is_actor = template.kind is TaskKind.ACTOR_CREATION
+        rule = template.rule
+        key = (template.job, template.to_place, template.to_hold, is_actor, rule)
+        known = tables.classes.get(key)
+        if known is None:
+            rooms = rooms_for(template.to_place, rule)
+            known = SchedulingClass(key, template.job, template.to_place, template.to_hold, is_actor, rule, rooms)
+            known.gpu_units = amount(plain(template.to_hold), GPU)
+            if template.group:
+                known.placement_group = tables.groups[template.group]
+                known.placement_group.classes.append(known)
+                known.bundle = template.bundle
+            tables.classes[key] = known
+        template.scheduling_class = known
+    return template.scheduling_class
+
+
+def enqueue(tables: Tables, task: TaskRecord, reason: str) -> None:
+    """Put a task whose arguments are ready into its class's queue."""
+    group = class_of(tables, task)
+    move(tables.log, task.task_id, task, TaskState.QUEUED, reason)
+    queue = group.queues.get(task.depth)
+    if queue is None:
+        queue = group.queues[task.depth] = deque()
+    queue.append(task)
+    group.queued += 1
+    if group not in tables.starved or task.depth > tables.patient.get(group, task.depth):
+        become_hungry(tables, group)
+
+
+def requeue(tables: Tables, task: TaskRecord, reason: str) -> None:
+    """Put a task that was sent, and did not end, back to the front of its queue."""
+    task.worker = None
+    group = class_of(tables, task)
+    move(tables.log, task.task_id, task, TaskState.QUEUED, reason)
+    group.queues.setdefault(task.depth, deque()).appendleft(task)
+    group.queued += 1
+    # What is back in front may be what a stalled task waits for: then patience is over.
+    if group not in tables.starved or group in tables.patient:
+        become_hungry(tables, group)
+
+
+def become_hungry(tables: Tables, group: SchedulingClass) -> None:
+    """The class is worth a try, unless no node could ever take what it asks for."""
+    if group not in tables.infeasible:
+        tables.hungry[group] = None
+
+
+def withdraw(tables: Tables, task: TaskRecord) -> None:
+    """A queued task is not to run; its place in the queue is skipped when its turn comes."""
+    task.cancelled = True
+    class_of(tables, task).queued -= 1
+
+
+def next_task(tables: Tables, group: SchedulingClass) -> TaskRecord | None:
+    """The task whose turn it is, left where it is: the oldest of one depth. One whose arguments were lost with a node
+    since it was queued is to fail."""
+    while group.queues:
+        depth = next_depth(group) if len(group.queues) > 1 else next(iter(group.queues))
+        queue = group.queues[depth]
+        while queue:
+            task = queue[0]
+            if task.cancelled:
+                queue.popleft()
+                continue
+            failure = tasks.failed_dependency(tables, task) if tables.nodes_died and task.dependencies else None
+            if failure is None:
+                return task
+            give_up(tables, group, task, *failure)
+        del group.queues[depth]
+    return None
+
+
+def next_depth(group: SchedulingClass) -> int:
+    """The deepest; now and then the shallowest, or tasks that go on submitting deeper ones would keep it out for ever.
+
+    Not while a worker is stalled: it waits for a deeper one, and a shallower one might only stall beside it.
+    """
+    is_shallow_turn = group.taken % SHALLOW_EVERY == SHALLOW_EVERY - 1
+    if is_shallow_turn and not any(worker.stalled for worker in group.leased.values()):
+        return min(group.queues)
+    return max(group.queues)
+
+
+def take_next(group: SchedulingClass, task: TaskRecord) -> None:
+    """Remove the task that `next_task` gave."""
+    group.queues[task.depth].popleft()
+    group.queued -= 1
+    group.taken += 1
+
+
+def give_up(tables: Tables, group: SchedulingClass, task: TaskRecord, status: Status, payload: bytes) -> None:
+    """The task that `next_task` gave will never run; it fails before the step ends."""
+    group.queues[task.depth].popleft()
+    # A constructor is counted out with its actor.
+    if task.actor is None:
+        group.queued -= 1
+    tables.unplaceable.append((task, status, payload))
+
+
+def capacity_freed(tables: Tables, node: NodeRecord | None = None) -> None:
+    """Something was given back, on one node if it is named, or waited for long enough: classes that failed to place
+    are worth another try."""
+    tables.patience_at_s = None
+    if tables.pending_groups:
+        tables.groups_hungry = True
+    starved = tables.starved
+    if not starved:
+        return
+    if node is None:
+        tables.hungry.update(starved)
+        starved.clear()
+    else:
+        tables.freed[node.number] = None
+        for group in tables.patient:
+            tables.hungry[group] = None
+            starved.pop(group, None)
+    tables.patient.clear()
+
+
+def starve(tables: Tables, group: SchedulingClass) -> None:
+    """There is no room for the class: it waits until something is freed."""
+    cpu_units = amount(group.to_place, CPU)
+    if not tables.starved or cpu_units < tables.least_cpu:
+        tables.least_cpu = cpu_units
+    tables.starved[group] = None
+
+
+def wanting(tables: Tables, node: NodeRecord) -> SchedulingClass | None:
+    """The first of the starved that a node's free resources would be enough for. Most often all ask for a CPU and none
+    is left: then nobody need be asked."""
+    if not node.alive or node.available.get(CPU, 0) < tables.least_cpu:
+        return None
+    content: list[SchedulingClass] = []
+    found = None
+    for group in tables.starved:
+        if fits(node.available, group.to_place):
+            if group.queued:
+                found = group
+                break
+            # All its tasks were sent ahead: when it has others, there is room to try.
+            content.append(group)
+    for group in content:
+        del tables.starved[group]
+    return found
+
+
+def nodes_changed(tables: Tables) -> None:
+    """Nodes came or went: what was feasible may not be any more, and the other way round."""
+    tables.hungry.update(tables.infeasible)
+    tables.infeasible.clear()
+    capacity_freed(tables)

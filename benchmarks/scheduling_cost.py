@@ -61,7 +61,7 @@ class Load:
             self.step(
                 DefineTemplate(
                     template, TaskKind.TASK.value, b"f", "f", "", 1, demand, demand, 0, b"", CallMode.SERIAL.value, 1,
-                    0, strategy,
+                    0, strategy=strategy,
                 ),
                 self.driver,
             )  # fmt: skip

@@ -131,7 +131,7 @@ class NodeAdded(NamedTuple):
 
 class NodeDied(NamedTuple):
     """A node is gone, and with it what is in its store. Its workers are killed, and answered for one by one; what they
-    still say is not heard."""
+    still say is not heard. Its arena is still read, by those on other nodes that have read it before."""
 
     node: int
     cause: str

@@ -312,14 +312,17 @@ def damaged(tables: Tables, object_id: bytes, reason: str) -> None:
 
 
 def lose_all_on(tables: Tables, node: NodeRecord, cause: str) -> None:
-    """A node died: what was in its store or spilled from there is lost for whoever reads it from now on."""
+    """A node died: what was in its store or spilled from there is lost for whoever reads it from now on. What a living
+    node has read is not: of a node of several machines that one would have a copy. Here the bytes stay where they are.
+    """
     for record in list(tables.objects.values()):
         number = -1
         if record.location >= 0:
             number = record.location >> NODE_SHIFT
         elif record.file is not None:
             number = record.file.node
-        if number == node.number and record.object_id in tables.objects:
+        has_copy = any(tables.nodes[other].alive for other in record.copied_to)
+        if number == node.number and not has_copy and record.object_id in tables.objects:
             tables.log.note(record.object_id, record.state, "its node died")
             text = f"Object {record.object_id.hex()} was lost with node {node.node_id.hex()}: {cause}."
             replace_value(tables, record, Status.LOST, text)

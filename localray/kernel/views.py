@@ -70,12 +70,16 @@ def store_bytes(tables: Tables, *, free: bool) -> tuple[str, int]:
 
 
 def nodes(tables: Tables) -> ReplyValue:
-    """For each node ``(node id, alive, resources, labels)``."""
+    """For each node ``(node id, alive, resources, labels)``; what placement groups provide is no node's own."""
+    groups = {group_id.hex() for group_id in tables.groups}
     return tuple(
         (
             node.node_id,
             int(node.alive),
-            (*node.total.items(), (_STORE, node.store_capacity_bytes * RESOURCE_UNIT)),
+            (
+                *(pair for pair in node.total.items() if pair[0].rpartition("_")[2] not in groups),
+                (_STORE, node.store_capacity_bytes * RESOURCE_UNIT),
+            ),
             tuple(node.labels.items()),
         )
         for node in tables.nodes.values()

@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from localray.kernel.effects import CoolArena, CreateSpillFile, DeleteSpillFile, ReleaseBuffer, Send, SpillObjects
 from localray.kernel.views import table_sizes
 from localray.protocol import ON_DISK, DiskPlace, Notice, ObjectReady, Reply, Status
+from localray.shm.allocator import Allocator
 
 from .cluster import Cluster
 from .model import Choices
 
-CAPACITY_BYTES = 1024
+SMALL_BYTES = 1024
+LARGE_BYTES = 32 * SMALL_BYTES
+"""Large enough for leases."""
 SIZES_BYTES = (1, 64, 100, 200, 300, 500, 1024, 3000)
 NODES = ("spill=/a threshold=0.7", "spill=/a,/b least=64 threshold=1", "spill=/a spills=0", "", "spill=/a,/b,/c verbose=400")
 CLIENTS = ("d", "e", "f")
@@ -47,8 +50,10 @@ class StoreProgram:
         self.copies: dict[tuple[str, int], str] = {}
         self.files: set[str] = set()
         self.made = 0
+        self.leases: set[tuple[str, int]] = set()
         self.spills = choices.one_of(NODES)
-        self.do(f"node cpu=1 store={CAPACITY_BYTES} {self.spills}")
+        self.capacity_bytes = choices.one_of((SMALL_BYTES, LARGE_BYTES))
+        self.do(f"node cpu=1 store={self.capacity_bytes} {self.spills}")
         for name in CLIENTS:
             self.do(f"driver {name}")
 
@@ -82,6 +87,11 @@ class StoreProgram:
 
     def answered(self, name: str, reply: Reply) -> None:
         """A request for room is answered: the oldest that waits, or one that has been sent to disk."""
+        if (name, reply.request) in self.leases:
+            self.leases.remove((name, reply.request))
+            if reply.value is not None:
+                self.cut(name, *reply.value)  # type: ignore[misc, arg-type]
+            return
         size_bytes = self.to_disk.pop((name, reply.request), None)
         if isinstance(reply.value, bytes):
             assert size_bytes is not None
@@ -117,13 +127,13 @@ class StoreProgram:
 
     def act(self) -> None:
         name = self.choices.one_of(self.clients)
-        kind = self.choices.pick(16)
+        kind = self.choices.pick(17)
         if kind <= 3:
             self.reserve(name)
         elif kind <= 6 and self.buffers[name]:
             self.put(name)
         elif kind == 7 and self.buffers[name]:
-            self.do(f"{name} abandon {self.buffers[name].pop(0)[0]}")
+            self.abandon(name)
         elif kind <= 9 and self.held[name]:
             self.do(f"{name} get {self.choices.one_of(self.held[name])}")
         elif kind == 10 and self.pins[name]:
@@ -142,12 +152,34 @@ class StoreProgram:
             self.rare(name, self.choices.one_of(self.held[name]))
         elif kind == 15 and self.choices.pick(6) == 0 and len(self.clients) > 1:
             self.leave(name)
+        elif kind == 16:
+            self.lease(name)
+
+    def lease(self, name: str) -> None:
+        self.requests[name] += 1
+        self.leases.add((name, self.requests[name]))
+        self.cluster._requests[self.cluster.number_of(name)] = self.requests[name] - 1
+        self.do(f"{name} lease size={self.choices.one_of((64, 200, 500))}")
+
+    def cut(self, name: str, location: int, size_bytes: int) -> None:
+        """A lease is cut into pieces, which become objects or are given back in any order, and what is left over too."""
+        allocator = Allocator(size_bytes)
+        for _ in range(self.choices.pick(5)):
+            piece = self.choices.one_of((1, 64, 100, 200))
+            offset = allocator.allocate(piece)
+            if offset is not None:
+                self.buffers[name].append((f"at={location + offset}", piece))
+        self.buffers[name] += [(f"at={location + offset}", size) for offset, size in allocator.gaps()]
+
+    def abandon(self, name: str) -> None:
+        place, size_bytes = self.buffers[name].pop(0)
+        self.do(f"{name} abandon {place} size={size_bytes}")
 
     def reserve(self, name: str) -> None:
-        size_bytes = self.choices.one_of(SIZES_BYTES)
+        size_bytes = self.choices.one_of(SIZES_BYTES) * (self.capacity_bytes // SMALL_BYTES)
         self.requests[name] += 1
         request = self.requests[name]
-        if size_bytes > CAPACITY_BYTES:
+        if size_bytes > self.capacity_bytes:
             self.to_disk[name, request] = size_bytes
         else:
             self.waiting.append((name, request, size_bytes))
@@ -203,6 +235,7 @@ class StoreProgram:
         self.pins[name].clear()
         self.held[name].clear()
         self.buffers[name].clear()
+        self.leases = {key for key in self.leases if key[0] != name}
         self.do(f"{name} leaves")
 
     # ---------------------------------------------------------------- the end
@@ -218,7 +251,7 @@ class StoreProgram:
                 for dropped in list(self.held[name]):
                     self.drop(name, dropped)
                 while self.buffers[name]:
-                    self.do(f"{name} abandon {self.buffers[name].pop()[0]}")
+                    self.abandon(name)
             if not (self.waiting or self.to_disk or self.cluster.disk or any(self.buffers.values())):
                 break
             self.pass_time("2s")

@@ -76,6 +76,8 @@ def a_group_takes_its_resources_at_once_and_gives_them_back(ray: ModuleType) -> 
     wait_until(lambda: found() == expected, "the group's resources are taken")
     total = ray.cluster_resources()
     assert (total["CPU"], total[f"CPU_group_{identity}"]) == (4.0, 2.5)
+    (node,) = ray.nodes()
+    assert node["Resources"]["CPU"] == 4.0 and not [name for name in node["Resources"] if identity in name]
     remove(ray, group)
     wait_until(lambda: found() == {"CPU": 4.0, "widget": 2.0}, "the group's resources are back")
     assert not [name for name in ray.cluster_resources() if identity in name]

@@ -59,7 +59,11 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
         actors.end(tables, actor, status, text_payload(text), f"its worker died: {cause}")
     else:
         for task in reversed(assigned[begun:]):
-            not_started(tables, task, cause)
+            # A worker that goes with its placement group takes along what it had been sent, begun or not, as in Ray.
+            if went_with_its_group(tables, task):
+                crashed(tables, node, task, cause)
+            else:
+                not_started(tables, task, cause)
         for task in reversed(assigned[:begun]):
             if worker.out_of_memory is None:
                 crashed(tables, node, task, cause)
@@ -105,6 +109,13 @@ def actor_not_started(tables: Tables, actor: ActorRecord, cause: str) -> None:
     actors.end_if_unneeded(tables, actor)
 
 
+def went_with_its_group(tables: Tables, task: TaskRecord) -> bool:
+    """With its placement group removed a task that may not be retried has crashed, as in Ray; others may not run
+    again."""
+    refusal = tasks.refusal(tables, task)
+    return refusal is not None and refusal[0] is Status.GROUP_REMOVED and task.retries_left == 0
+
+
 def crashed(tables: Tables, node: NodeRecord, task: TaskRecord, cause: str) -> None:
     """The worker died while it had this task: run it again if its options allow, else it fails."""
     if tasks.may_retry(tables, task):
@@ -113,9 +124,7 @@ def crashed(tables: Tables, node: NodeRecord, task: TaskRecord, cause: str) -> N
         return
     task.worker = None
     refusal = tasks.refusal(tables, task)
-    # With its placement group removed a task that may not be retried has crashed, as in Ray; others may not run again.
-    is_last = refusal is not None and refusal[0] is Status.GROUP_REMOVED and task.retries_left == 0
-    if refusal is not None and not is_last:
+    if refusal is not None and not went_with_its_group(tables, task):
         tasks.fail(tables, task, *refusal, "nobody wants it any more")
         return
     if not node.alive:

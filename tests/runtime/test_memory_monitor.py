@@ -25,7 +25,7 @@ def take_bytes(size_bytes: int, hold_s: float) -> int:
 @pytest.mark.usefixtures("enforced")
 def test_a_task_over_its_own_budget_is_killed_and_told_by_how_much() -> None:
     with ray.init(num_cpus=2, _memory=1_000_000_000):
-        with pytest.raises(ray.exceptions.OutOfMemoryError, match=r"take_bytes.*MB more than the memory=100000000"):
+        with pytest.raises(ray.exceptions.OutOfMemoryError, match=r"take_bytes.*B more than the memory=100000000"):
             ray.get(take_bytes.remote(300_000_000, 1000), timeout=60)
         assert ray.get(take_bytes.remote(1_000_000, 0.3), timeout=60) == 1_000_000
 

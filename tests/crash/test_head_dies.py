@@ -100,7 +100,8 @@ def wait(number):
     try:
         ray.get(refs[number])
     except RaySystemError:
-        print("told")
+        # In one piece: `print` writes the end of the line by itself, and three threads may come in between.
+        sys.stdout.write("told\\n")
 refs = [work.remote(1000), work.remote(1000), pid.options(num_cpus=2).remote()]
 threads = [threading.Thread(target=wait, args=(number,)) for number in range(3)]
 for thread in threads: thread.start()

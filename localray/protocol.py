@@ -527,6 +527,32 @@ class ObjectReady(NamedTuple):
 ReplyValue: TypeAlias = "int | float | str | bytes | tuple[ReplyValue, ...] | None"
 
 
+class HeldObject(NamedTuple):
+    """One object as one client holds it: a row of the answer to `Query.OBJECTS`. A size of -1 is not known yet."""
+
+    object_id: bytes
+    size_bytes: int
+    kind: str
+    is_driver: int
+    process_id: int
+    actor: str
+    status: str
+    attempt: int
+    site: str
+    is_spilled: int
+
+
+class StoreTotals(NamedTuple):
+    """All nodes' stores together: the answer to `Query.STORE`."""
+
+    used_bytes: int
+    capacity_bytes: int
+    objects: int
+    spilled_bytes: int
+    spilled_objects: int
+    spilling_took_s: float
+
+
 class Reply(NamedTuple):
     """The answer to one numbered request."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from localray._private.memory_table import Entry, GroupBy, SortBy, StoreTotals, choose, format_table, format_totals
+from localray._private.memory_table import GroupBy, SortBy, choose, format_table, format_totals
 from localray.exceptions import RaySystemError
 from localray.object_ref import ObjectRef
-from localray.protocol import Query
+from localray.protocol import HeldObject, Query, StoreTotals
 from localray.session import require_session
 
 
@@ -51,11 +51,11 @@ def store_stats_summary() -> str:
     return format_totals(StoreTotals(*answer))
 
 
-def _entries() -> list[Entry]:
+def _entries() -> list[HeldObject]:
     answer = require_session("asking for a memory summary").ask(Query.OBJECTS)
     if not isinstance(answer, tuple):
         raise RaySystemError("the head described its objects wrongly")
-    return [Entry(*row) for row in answer]
+    return [HeldObject(*row) for row in answer]
 
 
 def free(object_refs: ObjectRef[object] | Sequence[ObjectRef[object]], local_only: bool = False) -> None:

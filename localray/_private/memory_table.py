@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 import shutil
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from localray.protocol import ReferenceKind
+from localray.protocol import HeldObject, ReferenceKind, StoreTotals
 
 _ADDRESS = "127.0.0.1"
 _MIB = 2**20
@@ -44,32 +44,6 @@ class SortBy(enum.Enum):
     REFERENCE_TYPE = "reference type"
 
 
-class Entry(NamedTuple):
-    """One reference: a row as the kernel gives it. A size of -1 is not known yet."""
-
-    object_id: bytes
-    size_bytes: int
-    kind: str
-    is_driver: int
-    process_id: int
-    actor: str
-    status: str
-    attempt: int
-    site: str
-    is_spilled: int
-
-
-class StoreTotals(NamedTuple):
-    """All nodes' stores together, as the kernel tells of them."""
-
-    used_bytes: int
-    capacity_bytes: int
-    objects: int
-    spilled_bytes: int
-    spilled_objects: int
-    spilling_took_s: float
-
-
 Choice = TypeVar("Choice", GroupBy, SortBy)
 
 
@@ -87,7 +61,7 @@ def choose(kinds: type[Choice], name: str, what: str) -> Choice:
 
 
 def format_table(
-    entries: Sequence[Entry],
+    entries: Sequence[HeldObject],
     group_by: GroupBy,
     sort_by: SortBy,
     unit: str,
@@ -140,7 +114,7 @@ def format_totals(totals: StoreTotals) -> str:
     return text
 
 
-def _sorted(entries: Sequence[Entry], sort_by: SortBy) -> list[Entry]:
+def _sorted(entries: Sequence[HeldObject], sort_by: SortBy) -> list[HeldObject]:
     if sort_by is SortBy.PID:
         return sorted(entries, key=lambda entry: entry.process_id)
     if sort_by is SortBy.OBJECT_SIZE:
@@ -148,15 +122,15 @@ def _sorted(entries: Sequence[Entry], sort_by: SortBy) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.kind)
 
 
-def _groups(entries: list[Entry], group_by: GroupBy) -> dict[str, list[Entry]]:
-    groups: dict[str, list[Entry]] = {}
+def _groups(entries: list[HeldObject], group_by: GroupBy) -> dict[str, list[HeldObject]]:
+    groups: dict[str, list[HeldObject]] = {}
     for entry in entries:
         key = _ADDRESS if group_by is GroupBy.NODE_ADDRESS else _site(entry)
         groups.setdefault(key, []).append(entry)
     return groups
 
 
-def _totals(group: list[Entry], unit: str, scale: int) -> list[str]:
+def _totals(group: list[HeldObject], unit: str, scale: int) -> list[str]:
     """All bytes, then for each kind of reference how many there are and the bytes behind them."""
     kinds = (
         ReferenceKind.LOCAL_REFERENCE,
@@ -172,7 +146,7 @@ def _totals(group: list[Entry], unit: str, scale: int) -> list[str]:
     return found
 
 
-def _cells(entry: Entry, unit: str, scale: int) -> list[str]:
+def _cells(entry: HeldObject, unit: str, scale: int) -> list[str]:
     return [
         _ADDRESS,
         str(entry.process_id),
@@ -186,13 +160,13 @@ def _cells(entry: Entry, unit: str, scale: int) -> list[str]:
     ]
 
 
-def _size(entry: Entry, unit: str, scale: int) -> str:
+def _size(entry: HeldObject, unit: str, scale: int) -> str:
     if entry.size_bytes < 0:
         return "?"
     return f"{entry.size_bytes / scale} {unit}" + (" (spilled)" if entry.is_spilled else "")
 
 
-def _site(entry: Entry) -> str:
+def _site(entry: HeldObject) -> str:
     return entry.site or "disabled"
 
 

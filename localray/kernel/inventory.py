@@ -6,11 +6,9 @@ ask for that (``RAY_record_ref_creation_sites=1``). Nothing here changes an obje
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord, ObjectState, TaskState
 from localray.kernel.tables import Tables
-from localray.protocol import ON_DISK, RecordSite, ReferenceKind, ReplyValue
+from localray.protocol import ON_DISK, HeldObject, RecordSite, ReferenceKind, ReplyValue, StoreTotals
 
 _CREATION_PREFIX = b"\xff" * 4
 _SPARE_SITES = 1000
@@ -20,21 +18,6 @@ _STATUS = {
     TaskState.QUEUED: "PENDING_NODE_ASSIGNMENT",
     TaskState.SENT: "SUBMITTED_TO_WORKER",
 }
-
-
-class Row(NamedTuple):
-    """One object as one client holds it; see `localray.protocol.Query.OBJECTS`."""
-
-    object_id: bytes
-    size_bytes: int
-    kind: str
-    is_driver: int
-    process_id: int
-    actor: str
-    status: str
-    attempt: int
-    site: str
-    is_spilled: int
 
 
 def record_site(tables: Tables, client: ClientRecord, message: RecordSite) -> None:
@@ -68,7 +51,7 @@ def rows(tables: Tables) -> ReplyValue:
     return tuple(found)
 
 
-def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: ReferenceKind, is_owner: bool) -> Row:
+def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: ReferenceKind, is_owner: bool) -> HeldObject:
     """One row; the owner's tells of the task that makes the object too."""
     task = tables.tasks.get(record.object_id[:24])
     worker = client.worker
@@ -76,7 +59,7 @@ def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: Refere
     status = "-"
     if is_owner:
         status = "FINISHED" if task is None else _STATUS[task.state]
-    return Row(
+    return HeldObject(
         record.object_id,
         -1 if record.state is ObjectState.PENDING or kind is ReferenceKind.ACTOR_HANDLE else record.size_bytes,
         kind.name,
@@ -119,17 +102,17 @@ def needed_by_tasks(tables: Tables) -> dict[bytes, set[int]]:
 
 
 def store(tables: Tables) -> ReplyValue:
-    """``(bytes used, bytes in all, objects in memory, bytes spilled, objects spilled, seconds that took)`` of all
-    nodes together."""
+    """All nodes' stores together; see `localray.protocol.StoreTotals`."""
     nodes = tables.nodes.values()
-    return (
-        sum(node.store_used_bytes for node in nodes),
-        sum(node.store_capacity_bytes for node in nodes),
-        sum(1 for record in tables.objects.values() if record.location >= 0),
-        sum(node.store.spilled_bytes for node in nodes),
-        sum(node.store.spilled_objects for node in nodes),
-        sum(node.store.spilling_took_s for node in nodes),
+    totals = StoreTotals(
+        used_bytes=sum(node.store_used_bytes for node in nodes),
+        capacity_bytes=sum(node.store_capacity_bytes for node in nodes),
+        objects=sum(1 for record in tables.objects.values() if record.location >= 0),
+        spilled_bytes=sum(node.store.spilled_bytes for node in nodes),
+        spilled_objects=sum(node.store.spilled_objects for node in nodes),
+        spilling_took_s=sum(node.store.spilling_took_s for node in nodes),
     )
+    return tuple(totals)
 
 
 def site_of(tables: Tables, object_id: bytes) -> str:

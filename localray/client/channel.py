@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from localray.protocol import ClientMessage
+from localray.protocol import ClientMessage, PutObject
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -59,7 +59,7 @@ class Channel(Protocol):
     def queue(self, message: ClientMessage) -> None:
         """Queue a message that leaves with the next flush; never sends by itself."""
 
-    def take_back(self, message: ClientMessage) -> bool:
+    def take_back(self, message: PutObject) -> bool:
         """Unsend a message that makes an object, if it has not left and nothing behind it may speak of that object."""
 
     def flush(self) -> bool:

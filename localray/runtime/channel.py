@@ -20,10 +20,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
+from localray.client import outbox
 from localray.client.channel import Waiter
 from localray.client.current import set_thread_client
 from localray.exceptions import RaySystemError
-from localray.protocol import AbandonBuffer, ClientMessage, DropReferences, Message, PutObject, UnpinObjects
+from localray.protocol import ClientMessage, Message, PutObject
 from localray.runtime.frames import BrokenFrame, FrameReader, frame
 from localray.runtime.interrupts import guard, interruptible
 from localray.runtime.spin import Spinner, look_again
@@ -37,10 +38,10 @@ GATHER_S = 0.003
 """No message waits longer than about this for others."""
 _TICK_MS = 3
 _IDLE_TICKS = 10
-TICKS_KEPT_BACK = 16
 """The steward looks after gathered messages this often, until there were none for so many."""
-_SPEAK_OF_NOTHING = frozenset((DropReferences, UnpinObjects, AbandonBuffer))
-"""Messages that name no object which was put just before and is alive in this process only."""
+TICKS_KEPT_BACK = 16
+"""So many ticks, about 50 ms, objects that nobody was told of are kept back for: dropped by then they need not be told
+at all, and the next object is written where they were."""
 BATCH_MESSAGES = 32
 DROPS_TOGETHER = 32
 """Deaths of references wait for so many others, or for the steward's next tick."""
@@ -105,9 +106,9 @@ class SocketChannel:
         """Queue a message; see `localray.client.channel.Channel`."""
         if self.lost:
             self._on_lost()
-        outbox = self._outbox
-        outbox.append(message)
-        if len(outbox) >= BATCH_MESSAGES:
+        messages = self._outbox
+        messages.append(message)
+        if len(messages) >= BATCH_MESSAGES:
             self.flush()
         elif not self._armed:
             self.soon()
@@ -116,20 +117,10 @@ class SocketChannel:
         """Queue a message for the next flush."""
         self._outbox.append(message)
 
-    def take_back(self, message: ClientMessage) -> bool:
+    def take_back(self, message: PutObject) -> bool:
         """Unsend a message; see `localray.client.channel.Channel`."""
         with self._send_lock:
-            outbox = self._outbox
-            if self._sending:
-                return False
-            for position in range(len(outbox) - 1, -1, -1):
-                other = outbox[position]
-                if other is message:
-                    del outbox[position]
-                    return True
-                if type(other) not in _SPEAK_OF_NOTHING and not (type(other) is PutObject and not other.contained):
-                    return False
-        return False
+            return not self._sending and outbox.take_back(self._outbox, message)
 
     def flush(self, dropped: int = DROPS_TOGETHER) -> bool:
         """Send all that is queued; returns whether there was anything.
@@ -366,8 +357,13 @@ class SocketChannel:
         sending.
         """
         self._ticked_at_s = time.monotonic()
-        if self._may_still_be_taken_back():
+        if self._client is not None:
+            # First what died, so that it is told now even where what lives is kept back.
+            self._client.before_flush()
+        if self._kept_back < TICKS_KEPT_BACK and outbox.may_be_kept_back(self._outbox):
+            self._kept_back += 1
             return
+        self._kept_back = 0
         if self.flush(dropped=1):
             self._idle_ticks = 0
             return
@@ -380,15 +376,6 @@ class SocketChannel:
             self._armed = False
             # What was queued just before the flag fell has woken nobody.
             self.flush(dropped=1)
-
-    def _may_still_be_taken_back(self) -> bool:
-        """Whether all that is queued are objects nobody was told of. They are kept back for a few ticks: dropped by
-        then they need not be told at all, and the next object is written where they were."""
-        self._kept_back += 1
-        if self._kept_back > TICKS_KEPT_BACK or not self._outbox or any(type(m) is not PutObject for m in self._outbox):
-            self._kept_back = 0
-            return False
-        return True
 
     def _take_nudge(self) -> None:
         """The head wants its messages read now, or is gone: its end of the pipe closes with it."""

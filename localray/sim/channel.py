@@ -84,7 +84,7 @@ class VirtualChannel:
         if not self.closed:
             self._outward.send(message)
 
-    def take_back(self, message: ClientMessage) -> bool:
+    def take_back(self, message: PutObject) -> bool:
         """Every message is on its way as soon as it is made."""
         return False
 

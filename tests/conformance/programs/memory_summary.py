@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import time
-from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from ..helpers import make_gate, make_waiter, wait_until
 from ..registry import NOT_SIMULATED, program
 
 
@@ -27,14 +26,6 @@ def _kinds(ray: ModuleType, reference: object) -> set[str]:
     return found
 
 
-def _wait_until(condition: Callable[[], bool]) -> None:
-    """Real Ray's figures lag behind."""
-    deadline_s = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline_s, "the table never says so"
-        time.sleep(0.05)
-
-
 @program(engines=NOT_SIMULATED, reason="it waits for the judge's table in real time")
 def memory_summary_tells_why(ray: ModuleType) -> None:
     """Each kind of reference by Ray's name: local, pinned, used by a task, an actor's handle."""
@@ -44,9 +35,9 @@ def memory_summary_tells_why(ray: ModuleType) -> None:
         def keep(self, references):
             self.references = references
 
-        def wait(self, value):
-            self.value = value
-            time.sleep(1)
+    @ray.remote
+    def use(value, opened):
+        return len(value)
 
     local = ray.put(b"local")
     viewed = ray.put(np.zeros(300_000))
@@ -55,13 +46,16 @@ def memory_summary_tells_why(ray: ModuleType) -> None:
     borrowed = ray.put(b"borrowed")
     ray.get(keeper.keep.remote([borrowed]))
     used = ray.put(b"used" * 300_000)
-    calls = [keeper.wait.remote(used) for _ in range(2)]
-    _wait_until(lambda: "USED_BY_PENDING_TASK" in _kinds(ray, used) or "PINNED_IN_MEMORY" in _kinds(ray, used))
-    _wait_until(lambda: "PINNED_IN_MEMORY" in _kinds(ray, viewed))
+    gate = make_gate(ray)
+    pending = use.remote(used, make_waiter(ray).remote(gate))
+    wait_until(lambda: "USED_BY_PENDING_TASK" in _kinds(ray, used), "the task that waits is told")
+    wait_until(lambda: "PINNED_IN_MEMORY" in _kinds(ray, viewed), "the view is told")
     assert _kinds(ray, local) == {"LOCAL_REFERENCE"}
     assert "LOCAL_REFERENCE" in _kinds(ray, borrowed)
     assert "ACTOR_HANDLE" in _api(ray).memory_summary()
-    ray.get(calls)
+    ray.get(gate.open.remote())
+    assert ray.get(pending, timeout=60) == 1_200_000
+    wait_until(lambda: "USED_BY_PENDING_TASK" not in _kinds(ray, used), "the task that has ended is not told")
     assert view.nbytes == 2_400_000
 
 
@@ -76,9 +70,9 @@ def memory_summary_of_captured_objects(ray: ModuleType) -> None:
     def row() -> list[str]:
         return [line for line in _api(ray).memory_summary().splitlines() if line.strip().endswith(inner_hex)]
 
-    _wait_until(lambda: any("CAPTURED_IN_OBJECT" in line for line in row()))
+    wait_until(lambda: any("CAPTURED_IN_OBJECT" in line for line in row()), "the inner object is told as captured")
     del outer
-    _wait_until(lambda: not row())
+    wait_until(lambda: not row(), "the row of the inner object is gone")
 
 
 @program()

@@ -9,7 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from localray.version import VERSION
+
+__version__ = VERSION
 
 if TYPE_CHECKING:
     # Written out for type checkers; at run time each is loaded when it is first used, by the table below.
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from localray.actor import get_actor as get_actor
     from localray.actor import kill as kill
     from localray.actor import method as method
+    from localray.alias import install as install
+    from localray.alias import uninstall as uninstall
     from localray.api import available_resources as available_resources
     from localray.api import cancel as cancel
     from localray.api import cluster_resources as cluster_resources
@@ -69,6 +73,7 @@ _PLACES = {
         "nodes",
         "get_gpu_ids",
     ),
+    "localray.alias": ("install", "uninstall"),
     "localray.timeline": ("timeline",),
     "localray.pending": ("why_pending",),
     "localray.actor": ("method", "kill", "get_actor", "ActorClass", "ActorHandle"),
@@ -101,6 +106,10 @@ def __getattr__(name: str) -> object:
         return import_module("cloudpickle")
     module = _HOME.get(name)
     if module is None:
+        from localray.alias import NOT_HERE, not_here
+
+        if name in NOT_HERE:
+            raise not_here(name)
         raise AttributeError(f"module 'localray' has no attribute {name!r}")
     # Whatever is used first must be able to start a session: that is how the starter gets known to the client.
     import_module("localray.session")

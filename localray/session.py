@@ -19,9 +19,7 @@ from localray.exceptions import RaySystemError
 from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
 from localray.options import RESOURCE_UNIT, to_units
 from localray.store_settings import store_settings
-
-RAY_VERSION = "2.60.0"
-"""The version of Ray whose behaviour this follows; what `ray.__version__` answers."""
+from localray.version import RAY_VERSION
 
 _IGNORED = frozenset(
     [

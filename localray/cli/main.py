@@ -1,6 +1,7 @@
 """The command `localray`: picks a subcommand and runs it.
 
-Each subcommand is a module here with `add_parser(subparsers)` and `run(arguments) -> int`; nothing else lives here.
+Each subcommand is a module of this package, named in the table, with `add_arguments(parser)` and `run(options) -> int`.
+Only the chosen one is imported. Nothing else lives here.
 """
 
 from __future__ import annotations
@@ -10,16 +11,27 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-SUBCOMMANDS = ("microbenchmark",)
+SUBCOMMANDS = {
+    "microbenchmark": "measure localray on this machine, alone or beside another system",
+    "run": "run a program in which `ray` means localray",
+}
+"""What ``localray --help`` says of each; one line for each, in alphabetical order. A dash in a name is an underscore in
+its module's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(prog="localray", description="Ray's core on one machine, in pure Python.")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name in SUBCOMMANDS:
-        import_module(f"localray.cli.{name}").add_parser(subparsers)
-    options = parser.parse_args(arguments)
+    for name, summary in SUBCOMMANDS.items():
+        chosen = name in words[:1]
+        subparser = subparsers.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if chosen:
+            module = import_module(f"localray.cli.{name.replace('-', '_')}")
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    options = parser.parse_args(words)
     return int(options.run(options))
 
 

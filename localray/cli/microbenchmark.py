@@ -34,15 +34,10 @@ class UsageError(Exception):
     """Options that cannot be followed; the message says what to do instead."""
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command's options to the command line."""
-    parser = subparsers.add_parser(
-        "microbenchmark",
-        help="measure localray on this machine, alone or beside another system",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = _DESCRIPTION
+    parser.epilog = _EPILOG
     parser.add_argument("--vs", choices=PEERS, metavar="SYSTEM", help=f"the system to compare with: {', '.join(PEERS)}")
     parser.add_argument(
         "--ray-python", metavar="PATH", help="a python that has real Ray (default: this one)", default=sys.executable
@@ -62,7 +57,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="also write the results and facts of the machine there"
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

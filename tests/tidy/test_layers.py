@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "localray"
 
 LAYERS = (
-    "cli pytest_plugin mypy_plugin",
+    "__main__",
+    "cli pytest_plugin mypy_plugin shim",
     "benchmark __init__",
     "api pending _private runtime_context cluster_utils util dag experimental timeline dashboard",
     "session remote_function actor",
@@ -28,7 +29,8 @@ LAYERS = (
     "client kernel",
     "shm sched host runtime_env",
     "object_ref",
-    "options protocol ids exceptions signatures",
+    "options protocol ids exceptions signatures alias",
+    "version",
 )
 """From top to bottom. What stands on one line does not import each other."""
 

@@ -9,17 +9,18 @@ import atexit
 import os
 import sys
 import threading
-import uuid
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from localray.client.client import Client
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
 from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
 from localray.options import RESOURCE_UNIT, to_units
 from localray.store_settings import store_settings
 from localray.version import RAY_VERSION
+
+if TYPE_CHECKING:
+    from localray.client.client import Client
 
 _IGNORED = frozenset(
     [
@@ -187,9 +188,6 @@ def init(
         store_bytes = default_store_bytes() if object_store_memory is None else object_store_memory
         memory_bytes = default_memory_bytes(store_bytes) if engine != "sim" else _SIMULATED_MEMORY_BYTES
         node_resources = _node_resources(num_cpus, num_gpus, resources, _memory or memory_bytes)
-        if namespace is None and engine != "sim":
-            # As in Ray: nobody else's names are visible by accident. A simulation makes its own from the seed.
-            namespace = str(uuid.uuid4())
         started = _start(
             engine,
             node_resources,

@@ -6,7 +6,7 @@ raised, which is a `RayTaskError`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from localray.exceptions.root import RayError
 from localray.exceptions.task import RayTaskError
@@ -50,8 +50,7 @@ class RayActorError(RayError):
         return self.error_msg
 
 
-@dataclass(frozen=True, slots=True)
-class ActorDiedErrorContext:
+class ActorDiedErrorContext(NamedTuple):
     """What is known of an actor's death that was not the fault of its `__init__`; empty fields are left out."""
 
     class_name: str

@@ -8,9 +8,9 @@ importing them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Flag
 from types import MappingProxyType, NoneType
+from typing import NamedTuple
 
 from localray.options import rules
 
@@ -38,8 +38,7 @@ class Where(Flag):
     METHOD_CALL = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One row of the table.
 
     `rule` returns what is wrong with a value of the right type, or `None`; `decorator_only` marks a keyword that

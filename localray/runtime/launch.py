@@ -2,8 +2,9 @@
 any of them.
 
 What exists outside processes is one nameless shared-memory file, which goes with the last process that has it open. The
-head ends itself when the driver does; here we only see to the other direction. Must not live here: the public API
-(`localray.session`).
+head ends itself when the driver does; here we only see to the other direction. The head's interpreter is started as
+soon as its options are known; what only the driver's own end needs is imported meanwhile, inside of functions. Must not
+live here: the public API (`localray.session`).
 """
 
 from __future__ import annotations
@@ -15,27 +16,25 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from localray.client.client import Client
 from localray.exceptions import RaySystemError
-from localray.protocol import KernelMessage, RegisterDriver, Registered, ShutDown
-from localray.runtime.channel import SocketChannel
-from localray.runtime.frames import FrameReader, frame
 from localray.runtime.interrupts import guard
 from localray.sched.memory import settings_from
 from localray.shm.arena import Arena, create_file
 from localray.shm.session_directories import remove, sweep
 from localray.shm.settings import StoreSettings
 
+if TYPE_CHECKING:
+    from localray.client.client import Client
+    from localray.protocol import KernelMessage, Registered
+
 STOP_TIMEOUT_S = 5.0
 _PRELOADED = ("numpy",)
 
 
-@dataclass(frozen=True, slots=True)
-class NodeOptions:
+class NodeOptions(NamedTuple):
     """What the head's node has; resources in 1/10000 units."""
 
     resources: dict[str, int]
@@ -71,7 +70,7 @@ class ProcessSession:
                 stream = self._start_head(options)
             registered = self._register(stream, namespace)
             with guard:
-                self._connect(registered, notify)
+                self._connect(stream, registered, notify)
         except BaseException:
             self._give_up()
             raise
@@ -88,14 +87,18 @@ class ProcessSession:
             socket.socket(fileno=_clear_of_standard_streams(end.detach()))
             for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         )
-        self._channel = SocketChannel(ours, None, on_lost=self._lost)
-        self._opened.callback(self._channel.close)
+        self._opened.callback(ours.close)
         with theirs:
             self._head = self._spawn(options, theirs)
         return ours
 
-    def _connect(self, registered: Registered, notify: object) -> None:
-        self.client = Client(
+    def _connect(self, stream: socket.socket, registered: Registered, notify: object) -> None:
+        from localray.client.client import Client
+        from localray.runtime.channel import SocketChannel
+
+        self._channel = SocketChannel(stream, None, on_lost=self._lost)
+        self._opened.callback(self._channel.close)
+        self.client: Client = Client(
             self._channel,
             self._arena,
             registered.client,
@@ -154,14 +157,21 @@ class ProcessSession:
 
     def _register(self, stream: socket.socket, namespace: str) -> Registered:
         """Say hello and wait for the head to come up."""
-        hello = RegisterDriver(self._process_id, namespace, tuple(_import_path()), _current_directory())
+        from localray.protocol import RegisterDriver, Registered
+        from localray.runtime.frames import FrameReader, frame
+
+        hello = RegisterDriver(
+            self._process_id, namespace or _new_namespace(), tuple(_import_path()), _current_directory()
+        )
         reader = FrameReader()
         try:
             stream.sendall(frame([hello]))
         except OSError as error:
             raise RaySystemError(f"The head process ended while it was starting: {error}.") from error
-        # Serialization is needed soon; the head takes longer to come up than this import.
-        import localray.client.serialization  # noqa: F401
+        # All of the driver's end is needed next; the head takes longer to come up than these imports.
+        import localray.client.client
+        import localray.client.serialization
+        import localray.runtime.channel  # noqa: F401
 
         messages: list[KernelMessage] = []
         while not messages:
@@ -198,6 +208,8 @@ class ProcessSession:
 
     def _end_head(self, head: subprocess.Popen[bytes]) -> None:
         """Ask the head to end, and wait until it has."""
+        from localray.protocol import ShutDown
+
         try:
             self._channel.send(ShutDown())
             self._channel.flush()
@@ -210,6 +222,13 @@ class ProcessSession:
         except subprocess.TimeoutExpired:
             head.kill()
             head.wait()
+
+
+def _new_namespace() -> str:
+    """One that nobody else has, as in Ray: nobody else's names are visible by accident."""
+    import uuid
+
+    return str(uuid.uuid4())
 
 
 def _import_path() -> list[str]:

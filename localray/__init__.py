@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from localray import _private as _private
     from localray import actor as actor
+    from localray import dag as dag
     from localray import exceptions as exceptions
     from localray import remote_function as remote_function
     from localray import runtime_context as runtime_context
@@ -92,7 +93,7 @@ _PLACES = {
         "WorkerID",
     ),
 }
-_MODULES = frozenset(("_private", "actor", "exceptions", "remote_function", "runtime_context", "sim", "util"))
+_MODULES = frozenset(("_private", "actor", "dag", "exceptions", "remote_function", "runtime_context", "sim", "util"))
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = sorted(_HOME)

@@ -32,6 +32,9 @@ from localray.signatures import CallSignature
 from localray.strategies import encode_strategy
 from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
 
+if TYPE_CHECKING:
+    from localray.dag.nodes import ClassNode
+
 ASYNCIO_DEFAULT_CONCURRENCY = 1000
 BUILT_IN_METHODS = ("__ray_ready__", "__ray_call__", "__ray_terminate__")
 
@@ -101,6 +104,10 @@ class ActorClass(Generic[T]):
     def options(self, **options: object) -> ActorCreation[T]:
         """The same class with other options; ``self`` is not changed. Raises as `ray.remote` does."""
         return ActorCreation(self, option_table.override_actor_options(self._default_options, options))
+
+    def bind(self, *args: Any, **kwargs: Any) -> ClassNode:
+        """A node of a graph, to be executed later; see `localray.dag`."""
+        return ActorCreation(self, self._default_options).bind(*args, **kwargs)
 
     def _remote(
         self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
@@ -221,6 +228,12 @@ class ActorCreation(Generic[T]):
     def remote(self, *args: object, **kwargs: object) -> ActorHandle[T]:
         """Create an actor; returns its handle at once."""
         return self._actor_class._create(args, kwargs, self._options)
+
+    def bind(self, *args: Any, **kwargs: Any) -> ClassNode:
+        """A node of a graph, to be executed later; see `localray.dag`."""
+        from localray.dag.nodes import ClassNode
+
+        return ClassNode(self._actor_class.__ray_actor_class__, self, args, kwargs, self._options)
 
 
 class ActorHandle(Reference, Generic[T_co]):
@@ -366,6 +379,21 @@ class ActorMethod(Generic[Returned_co]):
             handle._ray_actor_id.binary(), template.template, template.num_returns, arguments
         )
         return cast("Returned_co", one_or_all(references))
+
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """A node of a graph, to be executed later; of a method with several returns a tuple of nodes. See
+        `localray.dag`.
+
+        Raises:
+            TypeError: the arguments are not those of the method.
+        """
+        from localray.dag.nodes import bind_to_handle
+
+        method = self._handle._description.methods.get(self._name)
+        if method is not None and method.signature is not None:
+            method.signature.check(args, kwargs)
+        options = {**(method.options if method is not None else {}), **(self._options or {})}
+        return bind_to_handle(self._handle, self._name, args, kwargs, options)
 
     def _remote(
         self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object

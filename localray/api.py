@@ -139,6 +139,10 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
     if isinstance(object_refs, ObjectRef):
         return client.get_one(object_refs, timeout)
     if not isinstance(object_refs, list):
+        from localray.dag.compiled_refs import is_compiled
+
+        if is_compiled(object_refs):
+            return object_refs.get(timeout)
         raise ValueError(
             f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef "
             "or a list of "
@@ -146,6 +150,10 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
         )
     for reference in object_refs:
         if not isinstance(reference, ObjectRef):
+            from localray.dag.compiled_refs import get_compiled, is_compiled
+
+            if any(is_compiled(each) for each in object_refs):
+                return get_compiled(object_refs, timeout)
             raise TypeError(f"Attempting to call `get` on the value {reference}, which is not an ray.ObjectRef.")
     return client.get(object_refs, timeout) if object_refs else []
 

@@ -24,6 +24,9 @@ from localray.signatures import CallSignature
 from localray.strategies import encode_strategy
 from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
 
+if TYPE_CHECKING:
+    from localray.dag.nodes import FunctionNode
+
 P = ParamSpec("P")
 Returned_co = TypeVar("Returned_co", covariant=True)
 """What ``.remote()`` returns, to type checkers: ``ObjectRef[R]`` of a function that returns an ``R``, a list of
@@ -126,6 +129,10 @@ class RemoteFunction(Generic[P, Returned_co]):
         merged = option_table.override_task_options(self._default_options, options, self._is_generator)
         return Submission(self, merged)
 
+    def bind(self, *args: Any, **kwargs: Any) -> FunctionNode:
+        """A node of a graph, to be executed later; see `localray.dag`."""
+        return self._submission.bind(*args, **kwargs)
+
     def _remote(
         self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
     ) -> object:
@@ -170,6 +177,15 @@ class Submission(Generic[P, Returned_co]):
     def remote(self, *args: Any, **kwargs: Any) -> Returned_co:
         """Submit a task with these arguments; returns a reference, a list of them, or None, by ``num_returns``."""
         return self.submit(args, kwargs)
+
+    def bind(self, *args: Any, **kwargs: Any) -> FunctionNode:
+        """A node of a graph, to be executed later; see `localray.dag`."""
+        from localray.dag.nodes import FunctionNode
+
+        return FunctionNode(self._function._function, self, args, kwargs, self._options)
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return Submission, (self._function, self._options)
 
     def submit(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Returned_co:
         """As `remote`, with the arguments as a tuple and a mapping."""

@@ -157,6 +157,14 @@ ON_DISK: Final = -2
 """The location of an object whose bytes are in a file; its payload says where."""
 
 
+NODE_SHIFT: Final = 48
+"""A location is a node's number shifted by so much, and an offset in its arena: so a location says which node's it
+is."""
+
+OFFSET_MASK: Final = (1 << NODE_SHIFT) - 1
+"""The part of a location that is the offset."""
+
+
 class DiskPlace(NamedTuple):
     """An entry of a spill file. ``checksum`` is of the object's bytes; empty when none was made."""
 
@@ -463,7 +471,36 @@ class Ask(NamedTuple):
 
 
 class ShutDown(NamedTuple):
-    """The driver ends its session."""
+    """The driver leaves: its job ends, and with the last job a session that is private to its driver."""
+
+
+class KeepSession(NamedTuple):
+    """A standing session ends when this client leaves, however it does."""
+
+
+class EndSession(NamedTuple):
+    """A standing session ends now, whoever works in it."""
+
+
+class AddNode(NamedTuple):
+    """A node joins the session. Answered by `Reply` with its number, or a text that says why not."""
+
+    request: int
+    node_id: bytes
+    name: str
+    total: Resources
+    labels: tuple[tuple[str, str], ...]
+    store_capacity_bytes: int
+    environment: tuple[tuple[str, str], ...]
+
+
+class RemoveNode(NamedTuple):
+    """A node leaves the session: its workers are killed, what only its store has is lost. Answered by `Reply`: None, or
+    a text that says why not."""
+
+    request: int
+    node_id: bytes
+    cause: str
 
 
 # ---------------------------------------------------------------- from the kernel to a client
@@ -571,6 +608,21 @@ class DropViews(NamedTuple):
     room that nothing is in."""
 
 
+class MapArena(NamedTuple):
+    """The arena of a node, before the first place in it that this client hears of. The descriptor travels beside the
+    bytes; whoever reads the stream writes its number into the message."""
+
+    node: int
+    capacity_bytes: int
+    descriptor: int = -1
+
+
+class ForgetArena(NamedTuple):
+    """Nothing is in this arena any more, nor will be: its node is dead."""
+
+    node: int
+
+
 class Exit(NamedTuple):
     """This worker's process is to end in an orderly way: flush, run exit handlers, go."""
 
@@ -609,6 +661,10 @@ ClientMessage: TypeAlias = (
     | FindGroup
     | Ask
     | ShutDown
+    | KeepSession
+    | EndSession
+    | AddNode
+    | RemoveNode
 )
 KernelMessage: TypeAlias = (
     Registered
@@ -622,6 +678,8 @@ KernelMessage: TypeAlias = (
     | Reply
     | Notice
     | DropViews
+    | MapArena
+    | ForgetArena
     | Exit
 )
 Message: TypeAlias = ClientMessage | KernelMessage
@@ -658,6 +716,10 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     FindGroup,
     Ask,
     ShutDown,
+    KeepSession,
+    EndSession,
+    AddNode,
+    RemoveNode,
     Registered,
     SetUpJob,
     RunTask,
@@ -667,6 +729,8 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     Reply,
     Notice,
     DropViews,
+    MapArena,
+    ForgetArena,
     Exit,
 )
 """A message's code is its place here; both ends of a channel run the same version, so the order is free to change."""

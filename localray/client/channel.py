@@ -96,6 +96,12 @@ class Channel(Protocol):
 class Store(Protocol):
     """Where large objects' bytes are."""
 
+    def map_arena(self, node: int, capacity_bytes: int, descriptor: int) -> None:
+        """A node's arena is to be used here; the descriptor is taken over."""
+
+    def forget_arena(self, node: int) -> None:
+        """A dead node's arena is empty: nobody will name a place in it any more."""
+
     def writable(self, location: int, size_bytes: int) -> memoryview:
         """A reserved range, to write into."""
 

@@ -33,9 +33,11 @@ from localray.protocol import (
     DefineTemplate,
     DiskPlace,
     DropViews,
+    ForgetArena,
     FreeObjects,
     GetObjects,
     KernelMessage,
+    MapArena,
     Notice,
     ObjectDamaged,
     ObjectReady,
@@ -475,6 +477,10 @@ class Client:
         elif kind is DropViews:
             self.references.drop_views(0)
             self.reservations.give_lease_back()
+        elif kind is MapArena:
+            self.store.map_arena(*message)
+        elif kind is ForgetArena:
+            self.store.forget_arena(message.node)  # type: ignore[union-attr]
         elif kind is Notice:
             self._notify(message.text)  # type: ignore[union-attr]
         elif self.on_worker_message is not None:

@@ -5,8 +5,7 @@ Must not live here: deciding to end a healthy worker (`workers`, `actors`).
 
 from __future__ import annotations
 
-from localray.kernel import actors, groups, memory, objects, queues, scheduling, tasks, workers
-from localray.kernel.effects import Stop
+from localray.kernel import actors, arenas, groups, memory, objects, queues, scheduling, tasks, workers
 from localray.kernel.records import (
     ActorRecord,
     ActorState,
@@ -76,6 +75,7 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
 def node_died(tables: Tables, node: NodeRecord, cause: str) -> None:
     """A node is gone: nothing is placed there any more, its workers end, what only its store had is lost."""
     node.alive = False
+    node.death_cause = cause
     tables.nodes_died = True
     tables.index.left(node)
     tables.log.note(node.node_id, WorkerState.DEAD, f"the node died: {cause}")
@@ -84,6 +84,7 @@ def node_died(tables: Tables, node: NodeRecord, cause: str) -> None:
         scheduling.release_resources(tables, worker)
     groups.node_died(tables, node.number)
     objects.lose_all_on(tables, node, cause)
+    arenas.drop_if_empty(tables, node)
     queues.nodes_changed(tables)
 
 
@@ -151,7 +152,7 @@ def ran_out_of_memory(tables: Tables, task: TaskRecord, why: OutOfMemory) -> Non
 
 
 def driver_left(tables: Tables, number: int) -> None:
-    """A driver ended or vanished: its workers, and all it held, go. With the last driver the session ends."""
+    """A driver ended or vanished: its workers, and all it held, go."""
     client = tables.clients.get(number)
     if client is None or client.kind is not ClientKind.DRIVER:
         return
@@ -171,9 +172,6 @@ def driver_left(tables: Tables, number: int) -> None:
         if task.template.job == client.job and task.template.kind is TaskKind.TASK and task.worker is None:
             give_up(tables, task)
     objects.drop_client(tables, client)
-    if not tables.jobs:
-        tables.stopped = True
-        tables.effects.append(Stop("the last driver left"))
 
 
 def give_up(tables: Tables, task: TaskRecord) -> None:

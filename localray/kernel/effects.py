@@ -9,7 +9,8 @@ own
   `WorkerReady`) or `WorkerDied`,
 `KillWorker` by
   `WorkerDied`, `SpillObjects` by `ObjectsSpilled`, `CreateSpillFile` by `SpillFileCreated`; `ReleaseBuffer`,
-  `CoolArena` and `DeleteSpillFile` by nothing.
+  `ShareArena`, `DropArena`, `CoolArena` and `DeleteSpillFile` by nothing. `ShareArena` is ordered with the sends to its
+  client.
 * What concerns one spill file is done in order. A range may be released, and even be written again, while it is being
   spilled: what is then in the file is never read.
 * A worker may be sent to from the moment `StartWorker` was emitted: what is sent before its process lives is kept for
@@ -53,6 +54,21 @@ class ReleaseBuffer(NamedTuple):
     node: int
     location: int
     size_bytes: int
+
+
+class ShareArena(NamedTuple):
+    """Give a client access to a node's arena, before what is sent to it next: `MapArena` with the arena's descriptor.
+    The arena is made when it is first shared."""
+
+    client: int
+    node: int
+    capacity_bytes: int
+
+
+class DropArena(NamedTuple):
+    """Nothing is in a dead node's arena any more: its memory goes when the last process lets go of it."""
+
+    node: int
 
 
 class MeasureMemory(NamedTuple):
@@ -107,6 +123,8 @@ Effect: TypeAlias = (
     | StartWorker
     | KillWorker
     | ReleaseBuffer
+    | ShareArena
+    | DropArena
     | CoolArena
     | SpillObjects
     | CreateSpillFile
@@ -127,6 +145,8 @@ class NodeAdded(NamedTuple):
     store_capacity_bytes: int
     prestart: int
     store: StoreSettings = StoreSettings()
+    name: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 class NodeDied(NamedTuple):

@@ -9,8 +9,9 @@ from heapq import nlargest
 
 from localray.kernel.inventory import site_of
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord
-from localray.kernel.store_records import NODE_SHIFT, Reservation, StoreRecord
+from localray.kernel.store_records import Reservation, StoreRecord
 from localray.kernel.tables import Tables
+from localray.protocol import NODE_SHIFT
 
 _SHOWN = 3
 _MIB = 1 << 20

@@ -17,9 +17,8 @@ from localray.kernel.records import (
     TaskState,
     WorkerState,
 )
-from localray.kernel.store_records import NODE_SHIFT
 from localray.kernel.tables import Tables
-from localray.protocol import ON_DISK
+from localray.protocol import NODE_SHIFT, ON_DISK
 from localray.sched.bundle_names import plain, plain_name, provided
 from localray.sched.resources import CPU, GPU, RESOURCE_UNIT, amount, give_back, return_devices, take
 from localray.shm.allocator import rounded

@@ -52,12 +52,18 @@ class Kernel:
             print.
         memory_settings: of the memory monitor; off by default.
         policy: places tasks in the stead of Ray's policies; for simulations.
+        standing: the session outlives its drivers (`localray.kernel.sessions`).
     """
 
     def __init__(
-        self, random: Dice, memory_settings: MemorySettings = MONITOR_OFF, policy: Policy | None = None
+        self,
+        random: Dice,
+        memory_settings: MemorySettings = MONITOR_OFF,
+        policy: Policy | None = None,
+        *,
+        standing: bool = False,
     ) -> None:
-        self.tables = Tables(random, memory_settings, policy)
+        self.tables = Tables(random, memory_settings, policy, standing=standing)
 
     @property
     def deadline_s(self) -> float | None:

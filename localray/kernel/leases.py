@@ -7,11 +7,11 @@ there is plenty, so that leased room that stays empty keeps nobody waiting, and 
 
 from __future__ import annotations
 
-from localray.kernel import nodes
+from localray.kernel import arenas, nodes
 from localray.kernel.records import ClientRecord
-from localray.kernel.store_records import NODE_SHIFT, StoreRecord
+from localray.kernel.store_records import StoreRecord
 from localray.kernel.tables import Tables
-from localray.protocol import Reply
+from localray.protocol import NODE_SHIFT, Reply
 from localray.shm.allocator import ALIGNMENT_BYTES, rounded
 
 LEASE_BYTES = 64 << 20
@@ -40,12 +40,13 @@ def lease(tables: Tables, client: ClientRecord, request: int, size_bytes: int) -
         return
     client.has_lease = True
     client.asked_to_drop_views = False
-    tables.send(client.number, Reply(request, (hold(store, client, offset, wanted), wanted)))
+    tables.send(client.number, Reply(request, (hold(tables, store, client, offset, wanted), wanted)))
 
 
-def hold(store: StoreRecord, client: ClientRecord, offset: int, size_bytes: int) -> int:
+def hold(tables: Tables, store: StoreRecord, client: ClientRecord, offset: int, size_bytes: int) -> int:
     """An allocated range is a client's to write into; returns its location."""
     location = (store.node << NODE_SHIFT) + offset
+    arenas.show(tables, client, location)
     client.buffers[location] = size_bytes
     store.held_bytes += rounded(size_bytes)
     store.peak_bytes = max(store.peak_bytes, store.allocator.used_bytes)

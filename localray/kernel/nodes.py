@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from localray.kernel.effects import NodeAdded
 from localray.kernel.records import ClientRecord, NodeRecord, ObjectRecord
-from localray.kernel.store_records import NODE_SHIFT, StoreRecord
+from localray.kernel.store_records import StoreRecord
 from localray.kernel.tables import Tables
-from localray.protocol import Resources
+from localray.protocol import NODE_SHIFT, Resources
 from localray.sched.resources import GPU, RESOURCE_UNIT, give_back, take
 from localray.shm.allocator import Allocator
 
@@ -25,7 +25,7 @@ def add(tables: Tables, event: NodeAdded) -> NodeRecord:
     devices = [RESOURCE_UNIT] * (total.get(GPU, 0) // RESOURCE_UNIT)
     labels = {**dict(event.labels), NODE_ID_LABEL: event.node_id.hex()}
     record = StoreRecord(number, Allocator(event.store_capacity_bytes), event.store)
-    node = NodeRecord(number, event.node_id, total, dict(total), labels, devices, record)
+    node = NodeRecord(number, event.node_id, total, dict(total), labels, devices, record, event.name, event.environment)
     tables.nodes[number] = node
     tables.index.add(node)
     return node

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localray.kernel import leases, nodes, spilled, store
+from localray.kernel import arenas, leases, nodes, spilled, store
 from localray.kernel.records import ClientRecord, NodeRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
-from localray.kernel.store_records import NODE_SHIFT
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import (
     INLINE,
+    NODE_SHIFT,
     ON_DISK,
     AbandonBuffer,
     DiskPlace,
@@ -161,6 +161,7 @@ def pin(tables: Tables, client: int, record: ObjectRecord) -> None:
         return
     if record.pins == 0:
         store.unsettle(tables, record)
+    arenas.show(tables, holder, record.location)
     if len(tables.nodes) > 1:
         nodes.count_transfer(tables, holder, record)
     record.pins += 1

@@ -267,8 +267,8 @@ class WorkerRecord:
 @dataclass(slots=True, eq=False)
 class NodeRecord:
     """One node: what it has, what is free, its idle workers (last used first) and how many are starting; how many
-    objects it has read from other nodes' stores, each counted once, and of how many bytes. Whoever changes what is
-    available says so (`localray.kernel.nodes`)."""
+    objects it has read from other nodes' stores, each counted once, and of how many bytes. ``environment`` is what its
+    workers' environment variables are set to. Whoever changes what is available says so (`localray.kernel.nodes`)."""
 
     number: int
     node_id: bytes
@@ -277,7 +277,10 @@ class NodeRecord:
     labels: dict[str, str]
     gpu_free: list[int]
     store: StoreRecord
+    name: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
     alive: bool = True
+    death_cause: str = ""
     idle: list[WorkerRecord] = field(default_factory=list)
     workers: dict[int, WorkerRecord] = field(default_factory=dict)
     starting: int = 0
@@ -297,7 +300,8 @@ class NodeRecord:
 
 @dataclass(slots=True, eq=False)
 class ClientRecord:
-    """One end of a channel: what it holds, so that its death can let go of exactly that."""
+    """One end of a channel: what it holds, so that its death can let go of exactly that. ``arenas`` are the nodes whose
+    stores it has access to."""
 
     number: int
     kind: ClientKind
@@ -307,6 +311,7 @@ class ClientRecord:
     waits: dict[int, WaitRecord] = field(default_factory=dict)
     buffers: dict[int, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
+    arenas: set[int] = field(default_factory=set)
     has_lease: bool = False
     asked_to_drop_views: bool = False
     worker: WorkerRecord | None = None

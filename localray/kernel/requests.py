@@ -19,6 +19,7 @@ from localray.kernel import (
     objects,
     queues,
     scheduling,
+    sessions,
     store,
     tasks,
     views,
@@ -30,6 +31,7 @@ from localray.protocol import (
     DEFAULT_STRATEGY,
     AbandonBuffer,
     ActorExiting,
+    AddNode,
     AddReferences,
     Ask,
     CallMode,
@@ -40,10 +42,12 @@ from localray.protocol import (
     DefineFunction,
     DefineTemplate,
     DropReferences,
+    EndSession,
     FindActor,
     FindGroup,
     FreeObjects,
     GetObjects,
+    KeepSession,
     KillActor,
     LeaseBuffer,
     ObjectDamaged,
@@ -52,6 +56,7 @@ from localray.protocol import (
     RegisterDriver,
     Registered,
     RemoveGroup,
+    RemoveNode,
     Reply,
     ReserveBuffer,
     ShutDown,
@@ -223,6 +228,7 @@ def _ask(tables: Tables, client: ClientRecord, message: Ask) -> None:
 
 def _shut_down(tables: Tables, client: ClientRecord, message: ShutDown) -> None:
     deaths.driver_left(tables, client.number)
+    sessions.client_left(tables, client.number)
 
 
 CLIENT_HANDLERS: Final = cast(
@@ -259,5 +265,9 @@ CLIENT_HANDLERS: Final = cast(
         FindGroup: groups.find,
         Ask: _ask,
         ShutDown: _shut_down,
+        KeepSession: sessions.keep,
+        EndSession: sessions.end,
+        AddNode: sessions.add_node,
+        RemoveNode: sessions.remove_node,
     },
 )

@@ -8,17 +8,16 @@ references (`objects`).
 
 from __future__ import annotations
 
-from localray.kernel import cooling, leases, nodes, spilling
+from localray.kernel import arenas, cooling, leases, nodes, spilling
 from localray.kernel.effects import ReleaseBuffer
 from localray.kernel.holders import describe_store, describe_waiting
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord
-from localray.kernel.store_records import NODE_SHIFT, Reservation, StoreRecord
+from localray.kernel.store_records import Reservation, StoreRecord
 from localray.kernel.tables import Tables
-from localray.protocol import ON_DISK, DiskPlace, DropViews, Notice, Reply, Status
+from localray.protocol import NODE_SHIFT, OFFSET_MASK, ON_DISK, DiskPlace, DropViews, Notice, Reply, Status
 from localray.shm.allocator import rounded
 
 TOLD_AFTER_S = 0.5
-OFFSET_MASK = (1 << NODE_SHIFT) - 1
 
 
 def store_of(tables: Tables, location: int) -> StoreRecord:
@@ -59,7 +58,7 @@ def find_room(tables: Tables, store: StoreRecord, size_bytes: int) -> int | None
 
 def grant(tables: Tables, store: StoreRecord, client: ClientRecord, request: int, offset: int, size_bytes: int) -> None:
     """A range is a client's, to write an object into."""
-    location = leases.hold(store, client, offset, size_bytes)
+    location = leases.hold(tables, store, client, offset, size_bytes)
     store.starving_since_s = None
     tables.send(client.number, Reply(request, location))
     spilling.ahead_of_need(tables, store)
@@ -204,8 +203,13 @@ def release_copy(tables: Tables, record: ObjectRecord) -> None:
 def release_bytes(tables: Tables, location: int, size_bytes: int) -> None:
     """A range of an arena is no one's any more."""
     store = store_of(tables, location)
-    store.allocator.free(location & OFFSET_MASK, size_bytes)
+    offset = location & OFFSET_MASK
+    store.allocator.free(offset, size_bytes)
     tables.effects.append(ReleaseBuffer(store.node, location, size_bytes))
+    node = tables.nodes[store.node]
+    if not node.alive:
+        arenas.released(tables, node, offset, size_bytes)
+        return
     if store.waiting:
         tables.crowded[store.node] = None
     else:

@@ -16,11 +16,6 @@ from localray.shm.settings import StoreSettings
 if TYPE_CHECKING:
     from localray.kernel.records import ObjectRecord
 
-NODE_SHIFT = 48
-"""A location is a node's number shifted by so much, and an offset in its arena: so a location says which node's it
-is."""
-
-
 @dataclass(slots=True, eq=False)
 class SpillFile:
     """One file of spilled objects, or of one object that never was in the arena. ``live`` counts the objects in it;

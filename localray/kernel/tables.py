@@ -54,6 +54,7 @@ class Tables:
         "index",
         "infeasible",
         "jobs",
+        "keeper",
         "least_cpu",
         "log",
         "measure_at_s",
@@ -76,6 +77,7 @@ class Tables:
         "resuming",
         "sites",
         "spill_files",
+        "standing",
         "start_failures",
         "starved",
         "stopped",
@@ -91,7 +93,9 @@ class Tables:
         "workers",
     )
 
-    def __init__(self, random: Dice, memory: MemorySettings, policy: Policy | None = None) -> None:
+    def __init__(
+        self, random: Dice, memory: MemorySettings, policy: Policy | None = None, *, standing: bool = False
+    ) -> None:
         self.random = random
         self.memory = memory
         self.policy = policy
@@ -146,6 +150,9 @@ class Tables:
         self.postponed: dict[TaskRecord, float] = {}
         self.next_client = self.next_job = 1
         self.stopped = False
+        # Whether the session outlives its drivers; then the client with which it ends, 0 for nobody.
+        self.standing = standing
+        self.keeper = 0
 
     def _make_queues(self) -> None:
         """Who waits to be placed, and why not now."""

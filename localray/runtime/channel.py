@@ -69,7 +69,7 @@ class SocketChannel:
         # Both locks are re-entrant: a finalizer or signal handler of the user's may call us on a thread that has them.
         self._send_lock = threading.RLock()
         self._sending = False
-        self._reader = FrameReader()
+        self._reader = FrameReader(takes_descriptors=True)
         self._arrived: deque[Message] = deque()
         self._read_lock = threading.RLock()
         self._leads = 0

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass, field
 
 from localray.protocol import CancelRunning, DropViews, Exit, Message, RecallTasks
-from localray.runtime.frames import FrameReader, frame
+from localray.runtime.frames import DESCRIPTORS_TOGETHER, FrameReader, frame
 
 _URGENT = frozenset((RecallTasks, CancelRunning, DropViews, Exit))
 """What a worker that is busy in user code is nudged for."""
@@ -18,7 +18,8 @@ _URGENT = frozenset((RecallTasks, CancelRunning, DropViews, Exit))
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """The head's end of one client's stream. ``nudge`` is the write end of a worker's nudge pipe, -1 for a driver."""
+    """The head's end of one client's stream. ``nudge`` is the write end of a worker's nudge pipe, -1 for a driver;
+    ``descriptors`` go beside the next bytes that the stream takes."""
 
     number: int
     stream: socket.socket
@@ -26,6 +27,7 @@ class Connection:
     reader: FrameReader = field(default_factory=FrameReader)
     outbox: list[Message] = field(default_factory=list)
     unsent: bytearray = field(default_factory=bytearray)
+    descriptors: list[int] = field(default_factory=list)
     closed: bool = False
 
     def flush(self) -> bool:
@@ -48,9 +50,9 @@ class Connection:
         try:
             if unsent:
                 unsent += data
-                del unsent[: self.stream.send(unsent)]
+                del unsent[: self._transmit(unsent)]
             else:
-                sent = self.stream.send(data)
+                sent = self._transmit(data)
                 if sent < len(data):
                     unsent += memoryview(data)[sent:]
         except BlockingIOError:
@@ -60,6 +62,17 @@ class Connection:
         except OSError:
             # The process is gone; its death is reported by the fork server or the end of its stream.
             unsent.clear()
+
+    def _transmit(self, data: bytes | bytearray) -> int:
+        """Send what the stream takes of these bytes, and descriptors beside them; returns how many bytes it took."""
+        descriptors = self.descriptors
+        if not descriptors or not data:
+            return self.stream.send(data)
+        together = descriptors[:DESCRIPTORS_TOGETHER]
+        # If there are more, they go with the next bytes, and before the messages that are about them.
+        sent = socket.send_fds(self.stream, [data[:1] if len(descriptors) > len(together) else data], together)
+        del descriptors[: len(together)]
+        return sent
 
     def _nudge(self) -> None:
         try:

@@ -27,6 +27,7 @@ from localray.kernel.effects import (
     DeleteSpillFile,
     DriverConnected,
     DriverDisconnected,
+    DropArena,
     Effect,
     KillWorker,
     MeasureMemory,
@@ -34,12 +35,14 @@ from localray.kernel.effects import (
     NodeAdded,
     ReleaseBuffer,
     Send,
+    ShareArena,
     SpillObjects,
     StartWorker,
     Stop,
     Tick,
     WorkerDied,
 )
+from localray.runtime.arenas import HeadArenas
 from localray.runtime.connection import Connection
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
 from localray.runtime.frames import BrokenFrame
@@ -49,7 +52,6 @@ from localray.runtime.spilling import Spiller
 from localray.runtime.spin import Spinner, look_again
 from localray.runtime.worker_progress import read_progress
 from localray.sched.memory import settings_from
-from localray.shm.arena import Arena
 from localray.shm.settings import StoreSettings
 
 
@@ -59,17 +61,17 @@ class Head:
     Args:
         kernel: which decides.
         control: stream to the fork server.
-        arena: the node's shared memory.
+        arenas: the nodes' shared memory.
         spiller: writes to disk.
         progress: the page where workers count the tasks they start.
     """
 
     def __init__(
-        self, kernel: Kernel, control: socket.socket, arena: Arena, spiller: Spiller, progress: mmap.mmap
+        self, kernel: Kernel, control: socket.socket, arenas: HeadArenas, spiller: Spiller, progress: mmap.mmap
     ) -> None:
         self._kernel = kernel
         self._control = control
-        self._arena = arena
+        self._arenas = arenas
         self._spiller = spiller
         self._progress = progress
         self._connections: dict[int, Connection] = {}
@@ -90,7 +92,9 @@ class Head:
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
             MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
-            CoolArena: self._cool,  # type: ignore[dict-item]
+            ShareArena: self._share_arena,  # type: ignore[dict-item]
+            DropArena: arenas.drop,  # type: ignore[dict-item]
+            CoolArena: arenas.cool,  # type: ignore[dict-item]
             SpillObjects: spiller.begin,  # type: ignore[dict-item]
             CreateSpillFile: spiller.begin,  # type: ignore[dict-item]
             DeleteSpillFile: spiller.begin,  # type: ignore[dict-item]
@@ -295,8 +299,11 @@ class Head:
     def _release(self, effect: ReleaseBuffer) -> None:
         """Nothing to do: the next writer writes over it."""
 
-    def _cool(self, effect: CoolArena) -> None:
-        self._arena.cool(effect.offset, effect.size_bytes)
+    def _share_arena(self, effect: ShareArena) -> None:
+        connection = self._connections.get(effect.client)
+        if connection is not None:
+            self._arenas.share(effect, connection)
+            self._dirty[connection] = None
 
     def _measure_memory(self, effect: MeasureMemory) -> None:
         memory = self._memory
@@ -322,9 +329,9 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     capacity_bytes = options["store_capacity_bytes"]
     kernel = Kernel(Random(options["seed"]), settings_from(os.environ))
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
-    arena = Arena(options["arena_descriptor"], capacity_bytes)
-    spiller = Spiller(arena, list(store.directories))
-    head = Head(kernel, control, arena, spiller, progress)
+    arenas = HeadArenas()
+    spiller = Spiller(arenas, list(store.directories))
+    head = Head(kernel, control, arenas, spiller, progress)
     head.step(
         NodeAdded(
             bytes.fromhex(options["node_id"]),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from localray.exceptions import RaySystemError
 from localray.runtime.interrupts import guard
 from localray.sched.memory import settings_from
-from localray.shm.arena import Arena, create_file
+from localray.shm.arenas import Arenas
 from localray.shm.session_directories import remove, sweep
 from localray.shm.settings import StoreSettings
 
@@ -80,9 +80,7 @@ class ProcessSession:
         # A driver without standard streams has workers that print into the void; asked before we open anything
         # ourselves.
         self._output_streams = [None if _is_open(number) else subprocess.DEVNULL for number in (1, 2)]
-        self._arena_descriptor = _clear_of_standard_streams(create_file(options.store_capacity_bytes))
-        self._opened.callback(os.close, self._arena_descriptor)
-        self._arena = Arena(self._arena_descriptor, options.store_capacity_bytes)
+        self._arenas = Arenas()
         ours, theirs = (
             socket.socket(fileno=_clear_of_standard_streams(end.detach()))
             for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -100,7 +98,7 @@ class ProcessSession:
         self._opened.callback(self._channel.close)
         self.client: Client = Client(
             self._channel,
-            self._arena,
+            self._arenas,
             registered.client,
             registered.job,
             registered.node_id,
@@ -131,7 +129,6 @@ class ProcessSession:
         described = {
             "driver_descriptor": stream.fileno(),
             "driver_process": self._process_id,
-            "arena_descriptor": self._arena_descriptor,
             "resources": options.resources,
             "labels": options.labels,
             "store_capacity_bytes": options.store_capacity_bytes,
@@ -150,7 +147,7 @@ class ProcessSession:
             stdin=subprocess.DEVNULL,
             stdout=self._output_streams[0],
             stderr=self._output_streams[1],
-            pass_fds=(stream.fileno(), self._arena_descriptor),
+            pass_fds=(stream.fileno(),),
             # Its own session: Ctrl-C in the terminal is for the driver alone.
             start_new_session=True,
         )
@@ -200,7 +197,7 @@ class ProcessSession:
             if self._head is not None:
                 self._end_head(self._head)
             self._opened.close()
-            self._arena.close()
+            self._arenas.close()
             for directory in self._directories:
                 # The head has removed them, unless it was killed.
                 remove(directory)

@@ -10,7 +10,6 @@ class HeadOptions(TypedDict):
 
     driver_descriptor: int
     driver_process: int
-    arena_descriptor: int
     resources: dict[str, int]
     labels: dict[str, str]
     store_capacity_bytes: int

@@ -17,7 +17,8 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from localray.kernel.effects import CreateSpillFile, DeleteSpillFile, ObjectsSpilled, SpillFileCreated, SpillObjects
-from localray.shm.arena import Arena
+from localray.protocol import OFFSET_MASK
+from localray.runtime.arenas import HeadArenas
 from localray.shm.session_directories import SessionDirectory
 from localray.shm.spill_files import NotWantedError, create_file, write_file
 
@@ -31,12 +32,12 @@ class Spiller:
     """The thread and its queue.
 
     Args:
-        arena: of the head, from which objects are copied.
+        arenas: of the head, from which objects are copied.
         directories: where files may be; the kernel names paths in them.
     """
 
-    def __init__(self, arena: Arena, directories: list[str]) -> None:
-        self._arena = arena
+    def __init__(self, arenas: HeadArenas, directories: list[str]) -> None:
+        self._arenas = arenas
         self._directories = {path: SessionDirectory(path) for path in directories}
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._answers: deque[Answer] = deque()
@@ -101,8 +102,8 @@ class Spiller:
         try:
             self._directories[str(Path(task.path).parent)].make()
             if isinstance(task, SpillObjects):
-                memory = self._arena.writable(0, self._arena.capacity_bytes)
-                write_file(task.path, task.length, task.entries, memory, lambda: not self._stopping)
+                entries = [(entry[0], entry[1] & OFFSET_MASK, *entry[2:]) for entry in task.entries]
+                write_file(task.path, task.length, entries, self._arenas.memory(task.node), lambda: not self._stopping)
             else:
                 os.close(create_file(task.path, task.length))
         except NotWantedError:

@@ -31,7 +31,6 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
         os.environ["OMP_NUM_THREADS"] = "1"
         os.environ[THREADS_ARE_OURS] = "1"
     from localray.runtime import worker
-    from localray.shm.arena import Arena
     from localray.shm.session_directories import remove
 
     for module in options["preload"]:
@@ -39,13 +38,12 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
             importlib.import_module(module)
         except ImportError as error:
             print(f"localray: could not preload {module}: {error}", file=sys.stderr)
-    arena = Arena(options["arena_descriptor"], options["store_capacity_bytes"])
     gc.collect()
     # What is here stays: shared pages of the workers are not to be touched by their collectors.
     gc.freeze()
 
     def run_worker(number: int, stream: socket.socket, nudge: int) -> None:
-        worker.main(number, stream, nudge, arena, progress)
+        worker.main(number, stream, nudge, progress)
 
     ForkServer(control, run_worker).serve()
     # The head has removed them, unless it was killed.

@@ -24,7 +24,7 @@ from localray.runtime.environment import TaskEnvironment
 from localray.runtime.interrupts import guard
 from localray.runtime.output import prefix_output
 from localray.runtime.worker_progress import slot_of, write_progress
-from localray.shm.arena import Arena
+from localray.shm.arenas import Arenas
 
 FLUSH_AFTER_S = 0.0005
 """Answers wait at most about this long for those of the next tasks in the worker's line."""
@@ -37,18 +37,17 @@ class Worker:
         number: its client number.
         stream: its end of the socket to the head.
         nudge: readable when the head wants the stream read, closed when the head is gone.
-        arena: the node's shared memory.
         progress: the page where it counts the tasks it starts.
     """
 
-    def __init__(self, number: int, stream: socket.socket, nudge: int, arena: Arena, progress: mmap.mmap) -> None:
+    def __init__(self, number: int, stream: socket.socket, nudge: int, progress: mmap.mmap) -> None:
         self._started = 0
         self._environment = TaskEnvironment(os.environ)
         self._slot = slot_of(number)
         self._progress = progress
         self._channel = SocketChannel(stream, nudge, on_lost=_exit_now)
         write_progress(progress, self._slot, 0)
-        self.client = Client(self._channel, arena, number, 0, b"", "", notify=_print_notice)
+        self.client = Client(self._channel, Arenas(), number, 0, b"", "", notify=_print_notice)
         self.client.stalls = True
         self._executor = Executor(self.client, self._set_up_job, self._task_starts, self._exit)
         self._executor.accept = self._accept
@@ -135,7 +134,7 @@ def _print_notice(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def main(number: int, stream: socket.socket, nudge: int, arena: Arena, progress: mmap.mmap) -> None:
+def main(number: int, stream: socket.socket, nudge: int, progress: mmap.mmap) -> None:
     """Be a worker; never returns."""
     prefix_output()
-    Worker(number, stream, nudge, arena, progress).serve()
+    Worker(number, stream, nudge, progress).serve()

@@ -16,8 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from localray.shm import spill_files
-
 if TYPE_CHECKING:
     import ctypes
 
@@ -36,22 +34,21 @@ def create_file(capacity_bytes: int) -> int:
 
 
 class Arena:
-    """A process's mapping of a node's shared memory.
+    """A process's mapping of a node's shared memory. It goes away with the last view on it.
 
     Args:
-        descriptor: of the file made by `create_file`; stays the caller's.
-        capacity_bytes: its size. It is mapped when first used.
+        descriptor: of the file made by `create_file`; stays the caller's, and is not needed any more.
+        capacity_bytes: its size.
     """
 
     def __init__(self, descriptor: int, capacity_bytes: int) -> None:
-        self._descriptor = descriptor
         self.capacity_bytes = capacity_bytes
-        self._mapping: mmap.mmap | None = None
+        self._mapping = mmap.mmap(descriptor, capacity_bytes)
         self._owners: dict[int, weakref.ref[ctypes.Array[ctypes.c_ubyte]]] = {}
 
     def writable(self, location: int, size_bytes: int) -> memoryview:
         """A range to write into; the caller has reserved it."""
-        return memoryview(self._map())[location : location + size_bytes]
+        return memoryview(self._mapping)[location : location + size_bytes]
 
     def readable(self, location: int, size_bytes: int, on_gone: Callable[[], None]) -> memoryview:
         """A read-only view of a range.
@@ -69,7 +66,7 @@ class Arena:
         import ctypes
 
         # A ctypes array is an exporter of the buffer protocol that can be weakly referenced; a memoryview can't be.
-        owner = (ctypes.c_ubyte * size_bytes).from_buffer(self._map(), location)
+        owner = (ctypes.c_ubyte * size_bytes).from_buffer(self._mapping, location)
         key = id(owner)
         owners = self._owners
 
@@ -81,26 +78,9 @@ class Arena:
         owners[key] = weakref.ref(owner, gone)
         return memoryview(owner).cast("B").toreadonly()
 
-    def readable_on_disk(self, path: str, offset: int, object_id: bytes, size_bytes: int) -> memoryview:
-        """See `localray.shm.spill_files.map_entry`."""
-        return spill_files.map_entry(path, offset, object_id, size_bytes)
-
-    def writable_on_disk(self, path: str, size_bytes: int) -> memoryview:
-        """See `localray.shm.spill_files.write_entry`."""
-        return spill_files.write_entry(path, size_bytes)
-
     def cool(self, offset: int, size_bytes: int) -> None:
         """Give the whole pages of a range that nobody uses back to the system; they are zero when next used."""
         start = -(-offset // mmap.PAGESIZE) * mmap.PAGESIZE
         length = (offset + size_bytes) // mmap.PAGESIZE * mmap.PAGESIZE - start
         if length > 0 and hasattr(mmap, "MADV_REMOVE"):
-            self._map().madvise(mmap.MADV_REMOVE, start, length)
-
-    def _map(self) -> mmap.mmap:
-        if self._mapping is None:
-            self._mapping = mmap.mmap(self._descriptor, self.capacity_bytes)
-        return self._mapping
-
-    def close(self) -> None:
-        """Let go of the mapping; it goes away when the last view on it does."""
-        self._mapping = None
+            self._mapping.madvise(mmap.MADV_REMOVE, start, length)

@@ -16,6 +16,7 @@ from localray.kernel.effects import (
     CreateSpillFile,
     DeleteSpillFile,
     DriverConnected,
+    DropArena,
     Effect,
     KillWorker,
     MeasureMemory,
@@ -25,6 +26,7 @@ from localray.kernel.effects import (
     ObjectsSpilled,
     ReleaseBuffer,
     Send,
+    ShareArena,
     SpillFileCreated,
     SpillObjects,
     StartWorker,
@@ -106,6 +108,8 @@ class Host:
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
             MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
             CoolArena: lambda effect: None,
+            ShareArena: lambda effect: None,
+            DropArena: lambda effect: None,
             SpillObjects: self._spill,  # type: ignore[dict-item]
             CreateSpillFile: self._create_file,  # type: ignore[dict-item]
             DeleteSpillFile: self._delete_file,  # type: ignore[dict-item]

@@ -21,6 +21,12 @@ class VirtualStore:
         self._bytes: dict[int, bytearray] = {}
         self._owners: dict[int, weakref.ref[ctypes.Array[ctypes.c_ubyte]]] = {}
 
+    def map_arena(self, node: int, capacity_bytes: int, descriptor: int) -> None:
+        """Nothing to do: everything is in one process."""
+
+    def forget_arena(self, node: int) -> None:
+        """Nothing to do: what is empty takes no memory."""
+
     def writable(self, location: int, size_bytes: int) -> memoryview:
         """A reserved range, to write into."""
         memory = self._bytes.get(location)

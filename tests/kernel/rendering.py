@@ -8,11 +8,13 @@ from localray.kernel.effects import (
     CoolArena,
     CreateSpillFile,
     DeleteSpillFile,
+    DropArena,
     Effect,
     KillWorker,
     MeasureMemory,
     ReleaseBuffer,
     Send,
+    ShareArena,
     SpillObjects,
     StartWorker,
     Stop,
@@ -26,6 +28,7 @@ from localray.protocol import (
     DiskPlace,
     DropViews,
     Exit,
+    ForgetArena,
     KernelMessage,
     Notice,
     ObjectReady,
@@ -75,6 +78,10 @@ class Renderer:
         if isinstance(effect, MeasureMemory):
             of_workers = "".join(f", {names.client(number)}" for number in effect.workers)
             return f"measure node {effect.node}{of_workers}" + (", top users" if effect.top_count else "")
+        if isinstance(effect, ShareArena):
+            return f"share arena {effect.node} with {names.client(effect.client)}"
+        if isinstance(effect, DropArena):
+            return f"drop arena {effect.node}"
         if isinstance(effect, CoolArena):
             return f"cool {effect.size_bytes} bytes at {effect.offset}"
         if isinstance(effect, SpillObjects):
@@ -100,6 +107,8 @@ class Renderer:
             return f"cancel {names.of(message.task_id)}"
         if isinstance(message, DropViews):
             return "drop views"
+        if isinstance(message, ForgetArena):
+            return f"forget arena {message.node}"
         if isinstance(message, Exit):
             return f"exit: {message.reason}"
         if isinstance(message, Notice):
@@ -147,4 +156,4 @@ class Renderer:
 
 
 def _teaches(effect: Effect) -> bool:
-    return isinstance(effect, Send) and isinstance(effect.message, _TEACHING)
+    return isinstance(effect, ShareArena | DropArena) or (isinstance(effect, Send) and isinstance(effect.message, _TEACHING))

@@ -14,7 +14,15 @@ from collections import Counter, deque
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localray.kernel.effects import CoolArena, CreateSpillFile, DeleteSpillFile, ReleaseBuffer, Send, SpillObjects
+from localray.kernel.effects import (
+    CoolArena,
+    CreateSpillFile,
+    DeleteSpillFile,
+    ReleaseBuffer,
+    Send,
+    ShareArena,
+    SpillObjects,
+)
 from localray.kernel.views import table_sizes
 from localray.protocol import ON_DISK, DiskPlace, Notice, ObjectReady, Reply, Status
 from localray.shm.allocator import Allocator
@@ -82,7 +90,7 @@ class StoreProgram:
             elif isinstance(effect, DeleteSpillFile):
                 self.files.remove(effect.path)
             else:
-                assert isinstance(effect, ReleaseBuffer | CoolArena)
+                assert isinstance(effect, ReleaseBuffer | CoolArena | ShareArena)
         self.find_sent_to_disk()
 
     def answered(self, name: str, reply: Reply) -> None:

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from localray.protocol import NODE_SHIFT
 from localray.shm.arena import Arena, create_file
+from localray.shm.arenas import Arenas
 
 CAPACITY_BYTES = 1 << 20
 
@@ -114,11 +116,14 @@ def test_many_short_lived_views_each_tell_once(arena: Arena) -> None:
     assert {deaths.count for deaths in counts} == {1}
 
 
-def test_views_survive_the_arenas_end(arena: Arena) -> None:
+def test_views_survive_their_arena() -> None:
     deaths = Deaths()
-    arena.writable(0, 4)[:] = b"kept"
-    view = arena.readable(0, 4, deaths)
-    arena.close()
+    arenas = Arenas()
+    arenas.map_arena(3, CAPACITY_BYTES, create_file(CAPACITY_BYTES))
+    location = (3 << NODE_SHIFT) + 64
+    arenas.writable(location, 4)[:] = b"kept"
+    view = arenas.readable(location, 4, deaths)
+    arenas.forget_arena(3)
     assert bytes(view) == b"kept"
     del view
     assert deaths.count == 1

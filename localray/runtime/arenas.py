@@ -1,0 +1,45 @@
+"""The head's hand on the nodes' shared memory: it makes each arena when somebody first needs it, and hands its
+descriptor out.
+
+Must not live here: who gets access and when an arena goes (the kernel).
+"""
+
+from __future__ import annotations
+
+import os
+
+from localray.kernel.effects import CoolArena, DropArena, ShareArena
+from localray.protocol import MapArena
+from localray.runtime.connection import Connection
+from localray.shm.arena import Arena, create_file
+
+
+class HeadArenas:
+    """All nodes' arenas, as the head has them."""
+
+    def __init__(self) -> None:
+        self._arenas: dict[int, tuple[int, Arena]] = {}
+
+    def share(self, effect: ShareArena, connection: Connection) -> None:
+        """Send a client the descriptor, behind what it has been sent before."""
+        if effect.node not in self._arenas:
+            descriptor = create_file(effect.capacity_bytes)
+            self._arenas[effect.node] = (descriptor, Arena(descriptor, effect.capacity_bytes))
+        connection.outbox.append(MapArena(effect.node, effect.capacity_bytes))
+        connection.descriptors.append(self._arenas[effect.node][0])
+
+    def memory(self, node: int) -> memoryview:
+        """All of an arena that somebody has written to."""
+        arena = self._arenas[node][1]
+        return arena.writable(0, arena.capacity_bytes)
+
+    def cool(self, effect: CoolArena) -> None:
+        """Give a range's memory back to the system."""
+        if effect.node in self._arenas:
+            self._arenas[effect.node][1].cool(effect.offset, effect.size_bytes)
+
+    def drop(self, effect: DropArena) -> None:
+        """Let go of a dead node's arena."""
+        descriptor, _ = self._arenas.pop(effect.node, (-1, None))
+        if descriptor >= 0:
+            os.close(descriptor)

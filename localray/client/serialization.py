@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections import ChainMap
 from collections.abc import Callable, Sequence
+from types import CodeType
 
 import cloudpickle
 
@@ -117,8 +119,21 @@ def _is_plain(value: object, depth: int) -> bool:
     return True
 
 
+def _reduce_code(code: CodeType) -> tuple[Callable[..., object], tuple[object, ...]]:
+    """As cloudpickle, and the file's name: some of its releases leave that out (3.1.3), and a traceback from a worker
+    would have neither files nor source lines."""
+    make, parts = cloudpickle.Pickler.dispatch_table[CodeType](code)
+    return _restore_code, (code.co_filename, make, parts)
+
+
+def _restore_code(file_name: str, make: Callable[..., CodeType], parts: tuple[object, ...]) -> CodeType:
+    return make(*parts).replace(co_filename=file_name)
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """cloudpickle that knows our references and collects what they refer to."""
+
+    dispatch_table = ChainMap({CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
 
     def __init__(self, file: _Pieces, buffer_callback: Callable[[pickle.PickleBuffer], object]) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from localray import actor as actor
     from localray import dag as dag
     from localray import exceptions as exceptions
+    from localray import job_config as job_config
     from localray import remote_function as remote_function
     from localray import runtime_context as runtime_context
+    from localray import runtime_env as runtime_env
     from localray import sim as sim
     from localray import util as util
     from localray.actor import ActorClass as ActorClass
@@ -93,7 +95,20 @@ _PLACES = {
         "WorkerID",
     ),
 }
-_MODULES = frozenset(("_private", "actor", "dag", "exceptions", "remote_function", "runtime_context", "sim", "util"))
+_MODULES = frozenset(
+    (
+        "_private",
+        "actor",
+        "dag",
+        "exceptions",
+        "job_config",
+        "remote_function",
+        "runtime_context",
+        "runtime_env",
+        "sim",
+        "util",
+    )
+)
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = sorted(_HOME)

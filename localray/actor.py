@@ -30,7 +30,15 @@ from localray.placement_groups import place
 from localray.protocol import CallMode, CreateActor, DefineTemplate, FindActor, KillActor, Query, TaskKind
 from localray.signatures import CallSignature
 from localray.strategies import encode_strategy
-from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
+from localray.submission import (
+    count_returns,
+    integer,
+    one_or_all,
+    runtime_env_key,
+    serialize_retry_exceptions,
+    template_resources,
+    with_checked_runtime_env,
+)
 
 if TYPE_CHECKING:
     from localray.dag.nodes import ClassNode
@@ -63,7 +71,7 @@ class ActorClass(Generic[T]):
         self.__ray_actor_class__ = cls
         self.__module__ = cls.__module__
         self.__doc__ = cls.__doc__
-        self._default_options = dict(options)
+        self._default_options = dict(with_checked_runtime_env(options))
         self._signature = CallSignature(cls.__init__, skip_first=True)
         self._is_asyncio = any(
             inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
@@ -103,7 +111,8 @@ class ActorClass(Generic[T]):
 
     def options(self, **options: object) -> ActorCreation[T]:
         """The same class with other options; ``self`` is not changed. Raises as `ray.remote` does."""
-        return ActorCreation(self, option_table.override_actor_options(self._default_options, options))
+        merged = option_table.override_actor_options(self._default_options, options)
+        return ActorCreation(self, with_checked_runtime_env(merged))
 
     def bind(self, *args: Any, **kwargs: Any) -> ClassNode:
         """A node of a graph, to be executed later; see `localray.dag`."""
@@ -112,9 +121,7 @@ class ActorClass(Generic[T]):
     def _remote(
         self, args: tuple[object, ...] = (), kwargs: Mapping[str, object] | None = None, **options: object
     ) -> ActorHandle[T]:
-        chosen = (
-            option_table.override_actor_options(self._default_options, options) if options else self._default_options
-        )
+        chosen = self.options(**options)._options if options else self._default_options
         return self._create(args, kwargs or {}, chosen)
 
     def _create(
@@ -190,8 +197,9 @@ class ActorClass(Generic[T]):
             group=placement.group,
             bundle=placement.bundle,
             captures=placement.captures,
+            runtime_env=runtime_env_key(client, options),
         )
-        key = ("__init__", placement, mode, concurrency, template.strategy)
+        key = ("__init__", placement, mode, concurrency, template.strategy, template.runtime_env)
         known = self._description.templates.get(key)
         if known is not None and known[0] is client:
             return known[1]

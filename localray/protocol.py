@@ -44,6 +44,7 @@ class Status(IntEnum):
     ACTOR_UNSCHEDULABLE = 13
     GROUP_REMOVED = 14
     NODE_DIED = 15
+    RUNTIME_ENV_FAILED = 16
 
 
 class TaskKind(IntEnum):
@@ -210,6 +211,20 @@ class DefineFunction(NamedTuple):
     contained: tuple[bytes, ...]
 
 
+class DefineRuntimeEnv(NamedTuple):
+    """What workers are set up with, once for each client that names it, and once to each worker that serves it, before
+    its first task. ``key`` is made of the rest; empty for workers as they are.
+
+    ``fields`` are JSON, ``packages`` the directory of what the driver has brought along, and ``hook`` the id of the
+    function to call at last, empty where there is none or where the fields name it.
+    """
+
+    key: bytes
+    fields: str
+    packages: str
+    hook: bytes
+
+
 class DefineTemplate(NamedTuple):
     """What many submissions share: the function and its options. Tasks name it by number, so that a submission stays
     small. What runs in a placement ``group`` asks for its bundle's resources by their names there; ``bundle`` is -1 for
@@ -232,6 +247,7 @@ class DefineTemplate(NamedTuple):
     bundle: int = -1
     captures: bool = False
     strategy: Strategy = DEFAULT_STRATEGY
+    runtime_env: bytes = b""
 
 
 class SubmitTask(NamedTuple):
@@ -382,6 +398,12 @@ class WorkerReady(NamedTuple):
     """A worker's process is up and reads its channel: its first message."""
 
     process_id: int
+
+
+class RuntimeEnvFailed(NamedTuple):
+    """This worker cannot be what its runtime environment asks for. It has run nothing, and ends."""
+
+    reason: str
 
 
 class TasksReturned(NamedTuple):
@@ -633,6 +655,7 @@ ClientMessage: TypeAlias = (
     RegisterDriver
     | DefineFunction
     | DefineTemplate
+    | DefineRuntimeEnv
     | SubmitTask
     | CreateActor
     | SubmitCall
@@ -650,6 +673,7 @@ ClientMessage: TypeAlias = (
     | RecordSite
     | TaskDone
     | WorkerReady
+    | RuntimeEnvFailed
     | TasksReturned
     | ActorExiting
     | KillActor
@@ -671,6 +695,7 @@ KernelMessage: TypeAlias = (
     | SetUpJob
     | DefineFunction
     | DefineTemplate
+    | DefineRuntimeEnv
     | RunTask
     | RecallTasks
     | CancelRunning
@@ -688,6 +713,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     RegisterDriver,
     DefineFunction,
     DefineTemplate,
+    DefineRuntimeEnv,
     SubmitTask,
     CreateActor,
     SubmitCall,
@@ -705,6 +731,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     RecordSite,
     TaskDone,
     WorkerReady,
+    RuntimeEnvFailed,
     TasksReturned,
     ActorExiting,
     KillActor,

@@ -22,7 +22,15 @@ from localray.placement_groups import context_key, place
 from localray.protocol import CallMode, DefineTemplate, TaskKind
 from localray.signatures import CallSignature
 from localray.strategies import encode_strategy
-from localray.submission import count_returns, integer, one_or_all, serialize_retry_exceptions, template_resources
+from localray.submission import (
+    count_returns,
+    integer,
+    one_or_all,
+    runtime_env_key,
+    serialize_retry_exceptions,
+    template_resources,
+    with_checked_runtime_env,
+)
 
 if TYPE_CHECKING:
     from localray.dag.nodes import FunctionNode
@@ -58,7 +66,7 @@ class RemoteFunction(Generic[P, Returned_co]):
                 "`asyncio.run(f())`, or make it a method of an actor."
             )
         self._function = function
-        self._default_options = dict(options)
+        self._default_options = dict(with_checked_runtime_env(options))
         self._is_generator = inspect.isgeneratorfunction(function)
         self._signature = CallSignature(function)
         self._function_name = f"{function.__module__}.{function.__qualname__}"
@@ -127,7 +135,7 @@ class RemoteFunction(Generic[P, Returned_co]):
             TypeError: an option has the wrong type.
         """
         merged = option_table.override_task_options(self._default_options, options, self._is_generator)
-        return Submission(self, merged)
+        return Submission(self, with_checked_runtime_env(merged))
 
     def bind(self, *args: Any, **kwargs: Any) -> FunctionNode:
         """A node of a graph, to be executed later; see `localray.dag`."""
@@ -226,6 +234,7 @@ class Submission(Generic[P, Returned_co]):
             group=placement.group,
             bundle=placement.bundle,
             captures=placement.captures,
+            runtime_env=runtime_env_key(client, options),
         )
         client.define_template(template)
         return template

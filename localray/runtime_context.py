@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from typing import TYPE_CHECKING
 
 from localray.actor import handle_of_running
 from localray.client.context import TaskContext, current_task
@@ -12,6 +13,9 @@ from localray.client.current import current_client, require_client
 from localray.ids import ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
 from localray.options import from_units
 from localray.sched.bundle_names import plain
+
+if TYPE_CHECKING:
+    from localray.runtime_env import RuntimeEnv
 
 
 class RuntimeContext:
@@ -91,12 +95,14 @@ class RuntimeContext:
 
     def get_runtime_env_string(self) -> str:
         """The runtime environment as JSON."""
-        return "{}"
+        return require_client().runtime_envs.own.fields
 
     @property
-    def runtime_env(self) -> dict[str, object]:
-        """The runtime environment."""
-        return {}
+    def runtime_env(self) -> RuntimeEnv:
+        """The runtime environment, with what is inherited."""
+        from localray.runtime_env import RuntimeEnv
+
+        return RuntimeEnv.deserialize(self.get_runtime_env_string())
 
     def get_session_name(self) -> str:
         """The session's name."""

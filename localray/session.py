@@ -10,13 +10,21 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+<<<<<<< HEAD
 from typing import TYPE_CHECKING, Protocol
+=======
+from typing import TYPE_CHECKING, Any, Protocol
+>>>>>>> 2e08c8d (Runtime environments: variables, directories, modules, requirements and hooks; a worker serves one for life)
 
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
 from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
 from localray.options import RESOURCE_UNIT, to_units
 from localray.store_settings import store_settings
+
+if TYPE_CHECKING:
+    from localray.job_config import JobConfig
+    from localray.job_environment import JobEnvironment
 from localray.version import RAY_VERSION
 
 if TYPE_CHECKING:
@@ -27,13 +35,11 @@ _IGNORED = frozenset(
         "include_dashboard",
         "dashboard_host",
         "dashboard_port",
-        "job_config",
         "configure_logging",
         "logging_level",
         "logging_format",
         "logging_config",
         "log_to_driver",
-        "runtime_env",
         "proxy_server_url",
         "_temp_dir",
         "_node_name",
@@ -112,6 +118,7 @@ class _Session:
     def __init__(self) -> None:
         self.engine: Engine | None = None
         self.context: RayContext | None = None
+        self.environment: JobEnvironment | None = None
         self.lock = threading.RLock()
 
 
@@ -133,6 +140,8 @@ def init(
     object_store_memory: int | None = None,
     ignore_reinit_error: bool = False,
     namespace: str | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+    job_config: JobConfig | None = None,
     engine: str = "processes",
     seed: int = 0,
     _memory: int | None = None,
@@ -152,6 +161,8 @@ def init(
         object_store_memory: bytes of shared memory at most; by default 30 % of the machine's.
         ignore_reinit_error: return the existing session instead of raising.
         namespace: where names of actors live; by default a new one.
+        runtime_env: what the job's workers are set up with; see `localray.runtime_env`.
+        job_config: more of the job; what is given to `init` itself goes before it.
         engine: "processes", or "sim" for the deterministic simulation in this process.
         seed: of every random decision of the session.
         _memory: bytes that tasks may ask for with ``memory=``; by default the machine's less the object store's.
@@ -188,6 +199,7 @@ def init(
         store_bytes = default_store_bytes() if object_store_memory is None else object_store_memory
         memory_bytes = default_memory_bytes(store_bytes) if engine != "sim" else _SIMULATED_MEMORY_BYTES
         node_resources = _node_resources(num_cpus, num_gpus, resources, _memory or memory_bytes)
+<<<<<<< HEAD
         started = _start(
             engine,
             node_resources,
@@ -199,8 +211,41 @@ def init(
         )
         _session.engine = started
         set_process_client(started.client)
+=======
+        if namespace is None and engine != "sim":
+            # As in Ray: nobody else's names are visible by accident. A simulation makes its own from the seed.
+            namespace = str(uuid.uuid4())
+        _session.environment = _job_environment(runtime_env, job_config)
+        try:
+            _session.engine = started = _start(
+                engine,
+                node_resources,
+                dict(labels or {}),
+                store_bytes,
+                namespace or "",
+                seed,
+                (object_spilling_directory, _system_config or {}),
+            )
+            set_process_client(started.client)
+            if _session.environment is not None:
+                _session.environment.adopt(started.client)
+        except BaseException:
+            shutdown()
+            raise
+>>>>>>> 2e08c8d (Runtime environments: variables, directories, modules, requirements and hooks; a worker serves one for life)
         _session.context = RayContext(_address_info(started.client))
         return _session.context
+
+
+def _job_environment(runtime_env: Mapping[str, Any] | None, job_config: JobConfig | None) -> JobEnvironment | None:
+    """The environment of the job, None for none; raises TypeError or ValueError where it is wrong."""
+    given = runtime_env or (job_config.runtime_env if job_config is not None else None)
+    if not given:
+        return None
+    # Most jobs have none.
+    from localray.job_environment import JobEnvironment
+
+    return JobEnvironment(given)
 
 
 def _existing(ignore_reinit_error: bool, address: str | None) -> RayContext | None:
@@ -307,11 +352,13 @@ def shutdown(*, wait_for_processes: bool = False) -> None:
         wait_for_processes: accepted; they are always waited for.
     """
     with _session.lock:
-        started, _session.engine, _session.context = _session.engine, None, None
-        if started is None:
-            return
-        set_process_client(None)
-        started.shutdown()
+        started, environment = _session.engine, _session.environment
+        _session.engine, _session.environment, _session.context = None, None, None
+        if started is not None:
+            set_process_client(None)
+            started.shutdown()
+        if environment is not None:
+            environment.close()
 
 
 def _start_by_need() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from localray import options as option_table
+from localray.client.client import Client
 from localray.client.definitions import serialize_definition
 from localray.object_ref import ObjectRef
 from localray.protocol import Resources
@@ -49,3 +50,47 @@ def template_resources(options: Mapping[str, object], *, is_actor: bool) -> tupl
     """What a task needs to be placed and what it then holds, sorted, in 1/10000 units."""
     to_place, to_hold = option_table.resources_from_options(options, is_actor)
     return tuple(sorted(to_place.items())), tuple(sorted(to_hold.items()))
+
+
+def with_checked_runtime_env(options: Mapping[str, object]) -> Mapping[str, object]:
+    """The options with their ``runtime_env``, if any, checked and as it is kept.
+
+    Raises:
+        TypeError, ValueError: it is none, or it names local files.
+    """
+    given = options.get("runtime_env")
+    if not given:
+        return options
+    from localray.runtime_env.runtime_env import for_task_or_actor
+
+    return {**options, "runtime_env": for_task_or_actor(given)}
+
+
+def runtime_env_key(client: Client, options: Mapping[str, object]) -> bytes:
+    """The name of the environment of what is submitted: the submitter's, with what the options say over it."""
+    given = options.get("runtime_env")
+    if not isinstance(given, dict) or not given:
+        return client.runtime_envs.own.key
+    from localray.runtime_env.runtime_env import merge
+
+    fields, hook = without_callable(client, given)
+    if "worker_process_setup_hook" not in given:
+        hook = client.runtime_envs.own.hook
+    return client.runtime_envs.key_of(client.channel, merge(client.runtime_envs.fields, fields), hook)
+
+
+def without_callable(client: Client, fields: Mapping[str, object]) -> tuple[dict[str, object], bytes]:
+    """An environment's fields as they can be written as JSON, and the id of its hook if that is a function.
+
+    Raises:
+        TypeError: the hook is neither a function nor the name of one.
+    """
+    hook = fields.get("worker_process_setup_hook")
+    if hook is None or isinstance(hook, str):
+        return dict(fields), b""
+    if not callable(hook):
+        raise TypeError(f"worker_process_setup_hook must be a function or the name of one, got {type(hook)}.")
+    name = str(getattr(hook, "__name__", hook))
+    serialized = serialize_definition(hook, name)
+    function_id = client.define_function(name, serialized.to_bytes(), serialized.contained)
+    return {**fields, "worker_process_setup_hook": name}, function_id

@@ -20,6 +20,7 @@ from localray.client.completions import Completions
 from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
 from localray.client.room import Reservations
+from localray.client.runtime_envs import RuntimeEnvs
 from localray.client.serialization import Serialized, serialize
 from localray.client.values import checksum_of, checksums_wanted, error_of, load
 from localray.exceptions import GetTimeoutError, ObjectLostError, RaySystemError
@@ -97,6 +98,7 @@ class Client:
         self.new_request_number = itertools.count(1).__next__
         self.reservations = Reservations(channel, self.new_request_number)
         self.completions = Completions(self)
+        self.runtime_envs = RuntimeEnvs()
         self.references = ReferenceTable(channel, self.completions, self.reservations.abandon)
         self.on_worker_message: MessageHandler | None = None
         self.cancelled_tasks: set[bytes] = set()

@@ -21,19 +21,21 @@ from localray.client.failures import is_cancellation, pack_error, wants_retry
 from localray.client.serialization import deserialize, serialize
 from localray.client.threaded_actor import ThreadedActor
 from localray.client.values import load
-from localray.exceptions import RaySystemError
+from localray.exceptions import RaySystemError, RuntimeEnvSetupError
 from localray.protocol import (
     INLINE,
     ActorExiting,
     CallMode,
     CancelRunning,
     DefineFunction,
+    DefineRuntimeEnv,
     DefineTemplate,
     Exit,
     KernelMessage,
     Outcome,
     RecallTasks,
     RunTask,
+    RuntimeEnvFailed,
     SetUpJob,
     Status,
     TaskDone,
@@ -64,6 +66,8 @@ class Executor:
     Args:
         client: the worker's client; its worker messages come here.
         set_up_job: called once with the job's import paths and directory before its first task.
+        set_up_runtime_env: called after that, on the thread that runs tasks, with what the worker is set up with, and
+            the user's hook; raises `RuntimeEnvSetupError`.
         on_start: called before each task starts: counts it where the process's death can't lose the count, and sets its
             environment.
         exit_process: ends the worker in an orderly way.
@@ -73,6 +77,7 @@ class Executor:
         self,
         client: Client,
         set_up_job: Callable[[SetUpJob], None],
+        set_up_runtime_env: Callable[[DefineRuntimeEnv, Callable[[], object] | None], None],
         on_start: Callable[[RunTask, DefineTemplate], None],
         exit_process: Callable[[str], None],
     ) -> None:
@@ -87,6 +92,8 @@ class Executor:
         self.interruptible = False
         self.exit_reason: str | None = None
         self._set_up_job = set_up_job
+        self._set_up_runtime_env = set_up_runtime_env
+        self._runtime_env: DefineRuntimeEnv | None = None
         self._on_start = on_start
         self._exit_process = exit_process
         self._blobs: dict[bytes, DefineFunction] = {}
@@ -104,6 +111,8 @@ class Executor:
             self._blobs[message.function_id] = message
         elif isinstance(message, DefineTemplate):
             self._templates[message.template] = message
+        elif isinstance(message, DefineRuntimeEnv):
+            self.client.runtime_envs.own = self._runtime_env = message
         elif isinstance(message, RecallTasks):
             self._recall(message)
         elif isinstance(message, CancelRunning):
@@ -153,6 +162,8 @@ class Executor:
     def run(self, message: RunTask) -> None:
         """Run one task on the calling thread and send its answer."""
         template = self._templates[message.template]
+        if self._runtime_env is not None and not self._is_set_up(self._runtime_env):
+            return
         if template.kind == TaskKind.ACTOR_CREATION and template.call_mode == CallMode.ASYNCIO:
             # Its constructor already runs on the loop, as in Ray: it may create tasks there.
             from localray.client.asyncio_actor import AsyncioActor
@@ -172,6 +183,20 @@ class Executor:
         finally:
             current_task.reset(token)
             self.running = None
+
+    def _is_set_up(self, runtime_env: DefineRuntimeEnv) -> bool:
+        """Set the worker up before its first task; where that fails it has run nothing, says why, and ends."""
+        self._runtime_env = None
+        try:
+            hook = self._load(runtime_env.hook) if runtime_env.hook else None
+            self._set_up_runtime_env(runtime_env, hook)
+        except (RuntimeEnvSetupError, RaySystemError) as error:
+            reason = error.error_message if isinstance(error, RuntimeEnvSetupError) else str(error)
+            self.client.channel.send(RuntimeEnvFailed(reason or ""))
+            self.client.channel.flush()
+            self._exit_process("its runtime environment cannot be set up")
+            return False
+        return True
 
     def template(self, message: RunTask) -> DefineTemplate:
         """What the message's template says."""
@@ -210,9 +235,12 @@ class Executor:
 
     def function(self, template: DefineTemplate) -> Callable[..., object]:
         """The function or class of a template, unpickled at its first use."""
-        function = self._functions.get(template.function_id)
+        return self._load(template.function_id)
+
+    def _load(self, function_id: bytes) -> Callable[..., object]:
+        function = self._functions.get(function_id)
         if function is None:
-            definition = self._blobs[template.function_id]
+            definition = self._blobs[function_id]
             try:
                 function = deserialize(definition.blob)  # type: ignore[assignment]
             except Exception as error:
@@ -220,7 +248,7 @@ class Executor:
                     f"{definition.name} could not be loaded in the worker: {type(error).__name__}: {error}. "
                     "A module it needs must be importable from the driver's sys.path."
                 ) from error
-            self._functions[template.function_id] = function  # type: ignore[assignment]
+            self._functions[function_id] = function  # type: ignore[assignment]
         return function  # type: ignore[return-value]
 
     def arguments(self, message: RunTask) -> tuple[list[object], dict[str, object]]:

@@ -19,6 +19,7 @@ from localray.exceptions import (
     RayError,
     RaySystemError,
     RayTaskError,
+    RuntimeEnvSetupError,
     TaskCancelledError,
     TaskPlacementGroupRemoved,
     TaskUnschedulableError,
@@ -89,6 +90,8 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return TaskUnschedulableError(text)
     if status == Status.ACTOR_UNSCHEDULABLE:
         return ActorUnschedulableError(text)
+    if status == Status.RUNTIME_ENV_FAILED:
+        return RuntimeEnvSetupError(text)
     if status == Status.NODE_DIED:
         return NodeDiedError(text)
     return WorkerCrashedError(text)

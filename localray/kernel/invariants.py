@@ -160,6 +160,9 @@ def check_workers(tables: Tables) -> None:
             raise tables.broken("an idle worker has tasks", number)
         if worker.state is WorkerState.LEASED and not worker.assigned:
             raise tables.broken("a lease with nothing to do was kept", number)
+        served = worker.actor.creation.template if worker.actor is not None else worker.leased_to
+        if served is not None and served.runtime_env != worker.runtime_env:
+            raise tables.broken("serves another runtime environment than its own", number)
         waits = sum(1 for wait in tables.clients[number].waits.values() if wait.stalled_worker is worker)
         if worker.stalled != waits:
             raise tables.broken(f"stalled by {worker.stalled} requests, has {waits}", number)

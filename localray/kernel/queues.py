@@ -28,12 +28,13 @@ def class_of(tables: Tables, task: TaskRecord) -> SchedulingClass:
     if template.scheduling_class is None:
         is_actor = template.kind is TaskKind.ACTOR_CREATION
         rule = template.rule
-        key = (template.job, template.to_place, template.to_hold, is_actor, rule)
+        key = (template.job, template.to_place, template.to_hold, is_actor, rule, template.runtime_env)
         known = tables.classes.get(key)
         if known is None:
             rooms = rooms_for(template.to_place, rule)
             known = SchedulingClass(key, template.job, template.to_place, template.to_hold, is_actor, rule, rooms)
             known.gpu_units = amount(plain(template.to_hold), GPU)
+            known.runtime_env = template.runtime_env
             if template.group:
                 known.placement_group = tables.groups[template.group]
                 known.placement_group.classes.append(known)

@@ -150,6 +150,7 @@ class Template:
     rule: Rule = DEFAULT_RULE
     group: bytes = b""
     bundle: int = -1
+    runtime_env: bytes = b""
     scheduling_class: SchedulingClass | None = None
 
 
@@ -242,6 +243,7 @@ class WorkerRecord:
     label: str
     state: WorkerState = WorkerState.STARTING
     job: int = 0
+    runtime_env: bytes = b""
     leased_to: SchedulingClass | None = None
     resources: Resources = ()
     units: tuple[int, ...] = ()
@@ -348,6 +350,7 @@ class SchedulingClass:
     gpu_units: int = 0
     placement_group: GroupRecord | None = None
     bundle: int = -1
+    runtime_env: bytes = b""
     queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
     queued: int = 0
     taken: int = 0

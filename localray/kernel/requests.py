@@ -18,6 +18,7 @@ from localray.kernel import (
     leases,
     objects,
     queues,
+    runtime_envs,
     scheduling,
     sessions,
     store,
@@ -40,6 +41,7 @@ from localray.protocol import (
     CreateActor,
     CreateGroup,
     DefineFunction,
+    DefineRuntimeEnv,
     DefineTemplate,
     DropReferences,
     EndSession,
@@ -59,6 +61,7 @@ from localray.protocol import (
     RemoveNode,
     Reply,
     ReserveBuffer,
+    RuntimeEnvFailed,
     ShutDown,
     Status,
     SubmitCall,
@@ -116,7 +119,12 @@ def _define_template(tables: Tables, client: ClientRecord, message: DefineTempla
         DEFAULT_RULE if message.strategy == DEFAULT_STRATEGY else Rule(*message.strategy),
         message.group,
         message.bundle,
+        message.runtime_env,
     )
+
+
+def _define_runtime_env(tables: Tables, client: ClientRecord, message: DefineRuntimeEnv) -> None:
+    tables.runtime_envs.setdefault(message.key, message)
 
 
 def _submit_task(tables: Tables, client: ClientRecord, message: SubmitTask) -> None:
@@ -237,6 +245,8 @@ CLIENT_HANDLERS: Final = cast(
         RegisterDriver: _register_driver,
         DefineFunction: _define_function,
         DefineTemplate: _define_template,
+        DefineRuntimeEnv: _define_runtime_env,
+        RuntimeEnvFailed: runtime_envs.failed,
         SubmitTask: _submit_task,
         CreateActor: _create_actor,
         SubmitCall: _submit_call,

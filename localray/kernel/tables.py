@@ -26,7 +26,7 @@ from localray.kernel.records import (
 )
 from localray.kernel.store_records import SpillFile
 from localray.kernel.story import TransitionLog
-from localray.protocol import DefineFunction, DefineTemplate, KernelMessage, Status
+from localray.protocol import DefineFunction, DefineRuntimeEnv, DefineTemplate, KernelMessage, Status
 from localray.sched.memory import MemorySettings
 from localray.sched.placement import Policy
 from localray.sched.rooms import NodeIndex
@@ -75,6 +75,7 @@ class Tables:
         "reap_at_s",
         "removed_groups",
         "resuming",
+        "runtime_envs",
         "sites",
         "spill_files",
         "standing",
@@ -127,6 +128,7 @@ class Tables:
         self.templates: dict[int, Template] = {}
         self.template_messages: dict[int, DefineTemplate] = {}
         self.functions: dict[bytes, DefineFunction] = {}
+        self.runtime_envs: dict[bytes, DefineRuntimeEnv] = {}
         self.classes: dict[tuple[object, ...], SchedulingClass] = {}
         self._make_queues()
         # Workers with tasks waiting in their own line, looked at when one of them may be held up.

@@ -52,25 +52,26 @@ def may_start(node: NodeRecord) -> bool:
     return node.starting < max(4, 2 * node.total.get(CPU, 0) // RESOURCE_UNIT)
 
 
-def obtain(tables: Tables, node: NodeRecord, job: int) -> WorkerRecord | None:
-    """A worker of this node for a job: the one last used, whose caches are warm, else a new one; None if too many are
-    starting."""
+def obtain(tables: Tables, node: NodeRecord, job: int, runtime_env: bytes) -> WorkerRecord | None:
+    """A worker of this node for a job and a runtime environment: the one last used, whose caches are warm, else a new
+    one; None if too many are starting."""
     idle = node.idle
     for position in range(len(idle) - 1, -1, -1):
         worker = idle[position]
-        if worker.job in (0, job):
+        if worker.job == 0 or (worker.job == job and worker.runtime_env == runtime_env):
             del idle[position]
-            assign_job(tables, worker, job)
+            assign_job(tables, worker, job, runtime_env)
             return worker
     if not may_start(node):
         return None
     worker = start(tables, node)
-    assign_job(tables, worker, job)
+    assign_job(tables, worker, job, runtime_env)
     return worker
 
 
-def assign_job(tables: Tables, worker: WorkerRecord, number: int) -> None:
-    """Tell a worker whose program it works for, once: workers are not shared between jobs."""
+def assign_job(tables: Tables, worker: WorkerRecord, number: int, runtime_env: bytes) -> None:
+    """Tell a worker whose program it works for and what it is to be set up with, once: workers are shared neither
+    between jobs nor between runtime environments."""
     if worker.job == number:
         return
     job = tables.jobs[number]
@@ -79,6 +80,13 @@ def assign_job(tables: Tables, worker: WorkerRecord, number: int) -> None:
     tables.send(
         worker.number, SetUpJob(number, job.namespace, job.sys_path, job.working_directory, worker.node.node_id)
     )
+    if runtime_env:
+        worker.runtime_env = runtime_env
+        definition = tables.runtime_envs[runtime_env]
+        if definition.hook:
+            worker.known.add(definition.hook)
+            tables.send(worker.number, tables.functions[definition.hook])
+        tables.send(worker.number, definition)
 
 
 def teach(tables: Tables, worker: WorkerRecord, template: Template) -> None:

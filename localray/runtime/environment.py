@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 
 from localray.protocol import Resources
 from localray.sched.resources import CPU, GPU, RESOURCE_UNIT, amount
@@ -25,6 +25,13 @@ class TaskEnvironment:
         self._sets_threads = environment.pop(THREADS_ARE_OURS, None) is not None
         self._users_devices = environment.get("CUDA_VISIBLE_DEVICES")
         self._prepared: tuple[Resources, tuple[int, ...]] = ((), ())
+
+    def belongs_to_the_user(self, names: Collection[str]) -> None:
+        """These variables have been set by the worker's runtime environment: they are not ours to change."""
+        if "OMP_NUM_THREADS" in names:
+            self._sets_threads = False
+        if "CUDA_VISIBLE_DEVICES" in names:
+            self._users_devices = self._environment["CUDA_VISIBLE_DEVICES"]
 
     def prepare(self, resources: Resources, devices: tuple[int, ...]) -> None:
         """A task with these resources and devices starts; most often they are those of the last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import json
 import mmap
 import os
 import signal
@@ -12,13 +13,14 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 from localray.client.channel import Waiter
 from localray.client.client import Client
 from localray.client.current import set_process_client
 from localray.client.executor import Executor
-from localray.protocol import DefineTemplate, RunTask, SetUpJob, TaskKind, WorkerReady
+from localray.protocol import DefineRuntimeEnv, DefineTemplate, RunTask, SetUpJob, TaskKind, WorkerReady
 from localray.runtime.channel import SocketChannel
 from localray.runtime.environment import TaskEnvironment
 from localray.runtime.interrupts import guard
@@ -49,7 +51,9 @@ class Worker:
         write_progress(progress, self._slot, 0)
         self.client = Client(self._channel, Arenas(), number, 0, b"", "", notify=_print_notice)
         self.client.stalls = True
-        self._executor = Executor(self.client, self._set_up_job, self._task_starts, self._exit)
+        self._executor = Executor(
+            self.client, self._set_up_job, self._set_up_runtime_env, self._task_starts, self._exit
+        )
         self._executor.accept = self._accept
         self._executor.interrupt = self._interrupt
         self._work = Waiter()
@@ -95,6 +99,16 @@ class Worker:
             os.chdir(job.working_directory)
         except OSError as error:
             print(f"the driver's directory {job.working_directory} cannot be entered: {error}", file=sys.stderr)
+
+    def _set_up_runtime_env(self, runtime_env: DefineRuntimeEnv, hook: Callable[[], object] | None) -> None:
+        from localray.runtime_env.set_up import run_hook, set_up
+
+        fields = json.loads(runtime_env.fields)
+        set_up(fields, runtime_env.packages, os.environ)
+        self._environment.belongs_to_the_user(fields.get("env_vars") or ())
+        named = fields.get("worker_process_setup_hook")
+        if hook is not None or named:
+            run_hook(hook or named)
 
     def _interrupt(self, task_id: bytes) -> None:
         if self._executor.running == task_id:

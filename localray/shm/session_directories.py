@@ -1,9 +1,9 @@
-"""A session's directories for spilled objects: made when first needed, removed with the session, and found and removed
-later when all of its processes were killed at once.
+"""A session's directories, for spilled objects and for what drivers bring along: made when first needed, removed with
+the session, and found and removed later when all of its processes were killed at once.
 
-Beside each directory lies a lock file that the head of the session holds locked; the system lets go of the lock when
-the process dies, however it does. A directory whose lock can be had is nobody's any more. Must not live here: what is
-in them (`localray.shm.spill_files`).
+Beside each directory lies a lock file that the head of the session, or the driver, holds locked; the system lets go of
+the lock when the process dies, however it does. A directory whose lock can be had is nobody's any more. Must not live
+here: what is in them (`localray.shm.spill_files`, `localray.runtime_env.packages`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 
 PREFIX = "localray_spilled_objects_"
+PACKAGES_PREFIX = "localray_packages_"
+"""Of directories of what drivers have brought along for their workers."""
 _LOCK = ".lock"
 
 
@@ -74,9 +76,15 @@ def remove(path: Path) -> None:
     """Remove a session's directory, whoever made it, and its lock file. What cannot be removed stays: it may be
     somebody else's."""
     try:
-        for entry in path.iterdir():
-            entry.unlink(missing_ok=True)
-        path.rmdir()
+        if path.name.startswith(PACKAGES_PREFIX):
+            # Tasks run there, and may write whatever they like. Not needed by most sessions.
+            import shutil
+
+            shutil.rmtree(path)
+        else:
+            for entry in path.iterdir():
+                entry.unlink(missing_ok=True)
+            path.rmdir()
     except FileNotFoundError:
         _unlink_lock(path)
     except OSError:
@@ -96,7 +104,7 @@ def sweep(root: Path) -> None:
     except OSError:
         return  # There is nothing there, or it is not for us.
     for name in names:
-        if not (name.startswith(PREFIX) and name.endswith(_LOCK)):
+        if not (name.startswith((PREFIX, PACKAGES_PREFIX)) and name.endswith(_LOCK)):
             continue
         lock = root / name
         try:

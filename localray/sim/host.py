@@ -97,6 +97,7 @@ class Host:
         self._checks = checks
         self._until_check = 0
         self._notify = notify
+        self._told: set[str] = set()
         self._inward: dict[int, Link[KernelMessage]] = {}
         self._outward: dict[int, Link[ClientMessage]] = {}
         self._node_ids: list[bytes] = []
@@ -234,9 +235,15 @@ class Host:
         self.workers[number] = worker
         at_ns = self._clock.now_ns + self._timing.start_up_ns()
         channel = self._open_channel(number, worker)
-        worker.come_up(channel, self.store, self._node_ids[effect.node], self._notify)
+        worker.come_up(channel, self.store, self._node_ids[effect.node], self._notify, self._ignored)
         self._inward[number].not_before(at_ns)
         self._carriers.events.add(at_ns, lambda: self._worker_up(worker))
+
+    def _ignored(self, text: str) -> None:
+        """Tell the user of something that has no effect here, once."""
+        if text not in self._told:
+            self._told.add(text)
+            self._notify(text)
 
     def _worker_up(self, worker: VirtualWorker) -> None:
         if worker.alive:

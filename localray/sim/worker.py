@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from localray.client.client import Client
 from localray.client.executor import Executor
-from localray.protocol import DefineTemplate, RunTask, SetUpJob
+from localray.protocol import DefineRuntimeEnv, DefineTemplate, RunTask, SetUpJob
 from localray.sim.carrier import Carrier
 from localray.sim.carriers import Carriers
 from localray.sim.channel import VirtualChannel
@@ -44,14 +44,21 @@ class VirtualWorker(Process):
         self._runner: Carrier | None = None
 
     def come_up(
-        self, channel: VirtualChannel, store: VirtualStore, node_id: bytes, notify: Callable[[str], None]
+        self,
+        channel: VirtualChannel,
+        store: VirtualStore,
+        node_id: bytes,
+        notify: Callable[[str], None],
+        ignored: Callable[[str], None],
     ) -> None:
-        """Its process is there: it has a client from now on."""
+        """Its process is there: it has a client from now on. ``ignored`` tells the user of what a simulation does not
+        do."""
+        self._ignored = ignored
         self.channel = channel
         self.client = Client(channel, store, self.number, 0, node_id, "", notify)
         self.client.stalls = True
         channel.client = self.client
-        self._executor = Executor(self.client, _set_up_job, self._count_start, self._exit)
+        self._executor = Executor(self.client, _set_up_job, self._set_up_runtime_env, self._count_start, self._exit)
         self._executor.accept = self._accept
         self._executor.interrupt = self._interrupt
 
@@ -85,6 +92,13 @@ class VirtualWorker(Process):
             self._runner = None
             self._busy = False
         self._start_next()
+
+    def _set_up_runtime_env(self, runtime_env: DefineRuntimeEnv, hook: Callable[[], object] | None) -> None:
+        """Nothing of it can be had here: all workers of a simulation are one process."""
+        self._ignored(
+            "A runtime_env has no effect in a simulation, whose workers are all one process: variables, directories "
+            "and hooks are as in the driver."
+        )
 
     def _count_start(self, message: RunTask, template: DefineTemplate) -> None:
         self.started += 1

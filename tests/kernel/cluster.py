@@ -45,6 +45,7 @@ from localray.protocol import (
     CreateActor,
     CreateGroup,
     DefineFunction,
+    DefineRuntimeEnv,
     DefineTemplate,
     DiskPlace,
     DropReferences,
@@ -64,6 +65,7 @@ from localray.protocol import (
     RemoveGroup,
     ReserveBuffer,
     Resources,
+    RuntimeEnvFailed,
     ShutDown,
     Status,
     Strategy,
@@ -89,7 +91,7 @@ _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
     "error", "at", "size", "took", "cause", "started", "store", "prestart",
-    "group", "bundle", "target", "on",
+    "group", "bundle", "target", "on", "env",
     "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
 
@@ -323,6 +325,7 @@ class Cluster:
             *place,
             False,
             words.strategy(),
+            self._runtime_env(client, words.keys.get("env", "")),
         )
         key = (client, kind, name, options)
         if key not in self._templates:
@@ -331,6 +334,13 @@ class Cluster:
             function_id = b"" if kind is TaskKind.ACTOR_CALL else self._function(client, function)
             self.step(DefineTemplate(number, kind.value, function_id, name, method, *options), client)
         return self._templates[key]
+
+    def _runtime_env(self, client: int, name: str) -> bytes:
+        """The key of an environment, which is its name; the client makes it known at its first use."""
+        key = name.encode()
+        if key and key not in self.kernel.tables.runtime_envs:
+            self.step(DefineRuntimeEnv(key, "{}", "", b""), client)
+        return key
 
     def _function(self, client: int, name: str, contained: tuple[bytes, ...] = ()) -> bytes:
         key = (client, name)
@@ -411,6 +421,10 @@ class Cluster:
         if "file" in words.keys:
             return ON_DISK, DiskPlace(words.keys["file"], 0, b"").encode()
         return words.number("at", INLINE), b""
+
+    def _client_fails(self, client: int, words: Words) -> None:
+        """A worker cannot be set up."""
+        self.step(RuntimeEnvFailed("no such package"), client)
 
     def _client_returned(self, client: int, words: Words) -> None:
         self.step(TasksReturned(tuple(self.names.tasks[name] for name in words.plain)), client)

@@ -56,6 +56,7 @@ class Client:
     buffers: list[tuple[str, int]] = field(default_factory=list)
     # A worker's own.
     born: bool = False
+    has_runtime_env: bool = False
     queue: deque[RunTask] = field(default_factory=deque)
     running: dict[str, int] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)

@@ -33,6 +33,7 @@ class Player(World):
         self.starved = choices.one_of((0, 0, 40))
         if self.starved:
             self.do("monitor memory_usage_threshold=0.5 task_oom_retry_delay_base_ms=1")
+        self.environments = choices.one_of((("",), ("",), ("", "", " env=x", " env=y")))
         self.most_groups = choices.one_of((0, 0, 1, 3))
         self.groups: dict[str, int] = {}
         self.retries = choices.one_of(((3, 3, 3, 1, 0), (3,), (0,)))
@@ -89,7 +90,7 @@ class Player(World):
         demand = self.one_of(self.demands)
         if self.max_calls and self.choices.pick(self.max_calls) == 0:
             demand += " max_calls=2"
-        demand += self.place()
+        demand += self.place() + self.one_of(self.environments)
         for _ in range(1 + self.choices.pick(self.burst)):
             spec = self.new_spec("t", client)
             client.say(f"submit {spec.name}{self.options_of(spec)}{demand}")
@@ -98,7 +99,7 @@ class Player(World):
         """A client creates an actor."""
         spec = self.new_spec("a", client, returns=1, retries=0)
         spec.actor = spec.name
-        options = self.options_of(spec) + self.one_of(("", "", " cpu=1", " cpu=0")) + self.place()
+        options = self.options_of(spec) + self.one_of(("", "", " cpu=1", " cpu=0")) + self.place() + self.one_of(self.environments)
         if self.choices.pick(4) == 0:
             spec.concurrency = 3
             options += " mode=threaded"
@@ -270,6 +271,8 @@ class Player(World):
                 return [lambda: self.die(client.name, len(client.outbox))]
             if client.inbox:
                 moves += [lambda: self.receive(client, client.inbox.popleft())] * 3
+            if client.queue and client.has_runtime_env and not client.started and self.choices.pick(6) == 0:
+                moves += [lambda: self.fail_to_set_up(client)] * 6
             if client.queue and len(client.running) < client.concurrency:
                 moves += [lambda: self.start(client)] * 3
             if self.deadly and self.choices.pick(self.deadly) == 0:
@@ -313,6 +316,11 @@ class Player(World):
         if client.name == "e" and self.choices.pick(20) == 0:
             moves += [lambda: self.leave(client)]
         return moves
+
+    def fail_to_set_up(self, client: Client) -> None:
+        """A worker cannot become what its environment asks for; its process says so, and goes."""
+        client.say("fails")
+        client.exiting = True
 
     def exit_actor(self, client: Client) -> None:
         """An actor ends itself; its process sends what it has to say, and goes."""

@@ -24,6 +24,7 @@ from localray.protocol import (
     ON_DISK,
     CancelRunning,
     DefineFunction,
+    DefineRuntimeEnv,
     DefineTemplate,
     DiskPlace,
     DropViews,
@@ -117,6 +118,8 @@ class Renderer:
             return f"registered for job {message.job} in namespace {message.namespace}"
         if isinstance(message, SetUpJob):
             return f"set up job {message.job}"
+        if isinstance(message, DefineRuntimeEnv):
+            return f"set up runtime environment {message.key.decode()}"
         if isinstance(message, DefineFunction):
             return f"learn function {message.name}"
         assert isinstance(message, DefineTemplate)

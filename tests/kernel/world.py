@@ -12,6 +12,7 @@ from localray.kernel.effects import Effect, KillWorker, Send, SpillObjects, Star
 from localray.protocol import (
     INLINE,
     CancelRunning,
+    DefineRuntimeEnv,
     DiskPlace,
     Exit,
     KernelMessage,
@@ -99,6 +100,9 @@ class World:
             client.queue.append(message)
         elif isinstance(message, SetUpJob):
             client.job = message.job
+        elif isinstance(message, DefineRuntimeEnv):
+            assert not client.started, f"{client.name} is to be set up after it has run something"
+            client.has_runtime_env = True
         elif isinstance(message, RecallTasks):
             returned = [task for task in client.queue if task.task_id in message.task_ids]
             for task in returned:

@@ -10,25 +10,19 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, Protocol
-=======
 from typing import TYPE_CHECKING, Any, Protocol
->>>>>>> 2e08c8d (Runtime environments: variables, directories, modules, requirements and hooks; a worker serves one for life)
 
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
 from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
 from localray.options import RESOURCE_UNIT, to_units
 from localray.store_settings import store_settings
-
-if TYPE_CHECKING:
-    from localray.job_config import JobConfig
-    from localray.job_environment import JobEnvironment
 from localray.version import RAY_VERSION
 
 if TYPE_CHECKING:
     from localray.client.client import Client
+    from localray.job_config import JobConfig
+    from localray.job_environment import JobEnvironment
 
 _IGNORED = frozenset(
     [
@@ -181,13 +175,7 @@ def init(
         ConnectionError: the address names a session that cannot be joined.
     """
     with _session.lock:
-        unknown = [name for name in ignored if name not in _IGNORED]
-        if unknown:
-            raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
-        if ignored.get("local_mode"):
-            raise RuntimeError(
-                "local_mode is not supported; use ray.init(engine='sim') to run everything in this process."
-            )
+        _check_keywords(ignored)
         existing = _existing(ignore_reinit_error, address)
         if existing is not None:
             return existing
@@ -199,25 +187,9 @@ def init(
         store_bytes = default_store_bytes() if object_store_memory is None else object_store_memory
         memory_bytes = default_memory_bytes(store_bytes) if engine != "sim" else _SIMULATED_MEMORY_BYTES
         node_resources = _node_resources(num_cpus, num_gpus, resources, _memory or memory_bytes)
-<<<<<<< HEAD
-        started = _start(
-            engine,
-            node_resources,
-            dict(labels or {}),
-            store_bytes,
-            namespace or "",
-            seed,
-            (object_spilling_directory, _system_config or {}),
-        )
-        _session.engine = started
-        set_process_client(started.client)
-=======
-        if namespace is None and engine != "sim":
-            # As in Ray: nobody else's names are visible by accident. A simulation makes its own from the seed.
-            namespace = str(uuid.uuid4())
         _session.environment = _job_environment(runtime_env, job_config)
         try:
-            _session.engine = started = _start(
+            started = _start(
                 engine,
                 node_resources,
                 dict(labels or {}),
@@ -226,15 +198,29 @@ def init(
                 seed,
                 (object_spilling_directory, _system_config or {}),
             )
-            set_process_client(started.client)
-            if _session.environment is not None:
-                _session.environment.adopt(started.client)
+            return _begin(started)
         except BaseException:
             shutdown()
             raise
->>>>>>> 2e08c8d (Runtime environments: variables, directories, modules, requirements and hooks; a worker serves one for life)
-        _session.context = RayContext(_address_info(started.client))
-        return _session.context
+
+
+def _check_keywords(others: Mapping[str, object]) -> None:
+    """Raise RuntimeError unless these keywords are Ray's and mean nothing here."""
+    unknown = [name for name in others if name not in _IGNORED]
+    if unknown:
+        raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
+    if others.get("local_mode"):
+        raise RuntimeError("local_mode is not supported; use ray.init(engine='sim') to run everything in this process.")
+
+
+def _begin(started: Engine) -> RayContext:
+    """The engine runs: from now on this process has a session."""
+    _session.engine = started
+    set_process_client(started.client)
+    if _session.environment is not None:
+        _session.environment.adopt(started.client)
+    _session.context = RayContext(_address_info(started.client))
+    return _session.context
 
 
 def _job_environment(runtime_env: Mapping[str, Any] | None, job_config: JobConfig | None) -> JobEnvironment | None:

@@ -22,12 +22,8 @@ LAYERS = (
     "benchmark __init__",
     "api pending _private runtime_context cluster_utils util experimental timeline dashboard",
     "session remote_function actor",
-<<<<<<< HEAD
-    "actor_description placement_groups",
-    "dag",
-=======
     "actor_description placement_groups job_environment",
->>>>>>> 2e08c8d (Runtime environments: variables, directories, modules, requirements and hooks; a worker serves one for life)
+    "dag",
     "submission store_settings",
     "strategies job_config",
     "runtime sim",

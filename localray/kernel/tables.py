@@ -145,13 +145,12 @@ class Tables:
         self.unborn: dict[int, None] = {}
         # Where references were made, by object and client; only of programs that ask for it.
         self.sites: dict[bytes, dict[int, str]] = {}
-        self.start_failures = 0
+        self.start_failures, self.stopped = 0, False
         self.reap_at_s: float | None = None
         # When the memory monitor measures next, and tasks that it will have tried again then.
         self.measure_at_s: float | None = None
         self.postponed: dict[TaskRecord, float] = {}
         self.next_client = self.next_job = 1
-        self.stopped = False
         # Whether the session outlives its drivers; then the client with which it ends, 0 for nobody.
         self.standing = standing
         self.keeper = 0

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from localray.api import put as put
     from localray.api import remote as remote
     from localray.api import wait as wait
+    from localray.executor import Executor as Executor
     from localray.ids import ActorClassID as ActorClassID
     from localray.ids import ActorID as ActorID
     from localray.ids import ClusterID as ClusterID
@@ -77,6 +78,7 @@ _PLACES = {
         "get_gpu_ids",
     ),
     "localray.alias": ("install", "uninstall"),
+    "localray.executor": ("Executor",),
     "localray.timeline": ("timeline",),
     "localray.pending": ("why_pending",),
     "localray.actor": ("method", "kill", "get_actor", "ActorClass", "ActorHandle"),

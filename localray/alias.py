@@ -80,7 +80,7 @@ def install() -> None:
 
 def uninstall() -> None:
     """Undo `install`: `ray` means again what it would without us. Nothing happens if it was not called."""
-    if _finder not in sys.meta_path:
+    if not is_installed():
         return
     sys.meta_path.remove(_finder)
     for name in [name for name in sys.modules if name == _NAME or name.startswith(f"{_NAME}.")]:
@@ -92,6 +92,11 @@ def uninstall() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(folders)
     else:
         os.environ.pop("PYTHONPATH", None)
+
+
+def is_installed() -> bool:
+    """Whether `ray` means localray in this process."""
+    return _finder in sys.meta_path
 
 
 def environment_of_children(environment: Mapping[str, str]) -> dict[str, str]:

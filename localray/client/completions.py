@@ -6,7 +6,8 @@ Must not live here: waiting (`localray.client.client`), event loops (`localray.c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from localray.object_ref import ObjectRef
 from localray.protocol import GetObjects
@@ -32,15 +33,15 @@ class Completions:
         future.set_running_or_notify_cancel()
         keep = self._client.references.adopt(object_id)
 
-        def complete() -> None:
+        def complete(reference: ObjectRef[Any]) -> None:
             try:
-                result = self._client.get([keep], 0)[0]
+                result = self._client.get([reference], 0)[0]
             except BaseException as error:  # noqa: BLE001 - whatever the task raised belongs to who waits for the future
                 future.set_exception(error)
             else:
                 future.set_result(result)
 
-        self._call_when_ready(keep, complete)
+        self.call_back([keep], complete)
         return future
 
     def on_completed(self, object_id: bytes, callback: Callable[[object], None]) -> None:
@@ -52,24 +53,33 @@ class Completions:
 
         self.future(object_id).add_done_callback(done)
 
-    def _call_when_ready(self, reference: ObjectRef[object], callback: Callable[[], None]) -> None:
-        object_id = reference.binary()
+    def call_back(self, references: Sequence[ObjectRef[Any]], callback: Callable[[ObjectRef[Any]], None]) -> None:
+        """Call back with each of these as its value or error is known; all are asked for with one message.
+
+        The callback comes on the thread that reads the session's messages, or at once on the calling one: it must not
+        wait for anything.
+        """
+        ready: list[ObjectRef[Any]] = []
+        to_ask: list[bytes] = []
         with self._client.references.lock:
-            entry = self._client.references.entries[object_id]
-            if entry.value is None:
+            for reference in references:
+                entry = self._client.references.entries[reference.binary()]
+                if entry.value is not None:
+                    ready.append(reference)
+                    continue
                 if entry.callbacks is None:
                     entry.callbacks = []
-                entry.callbacks.append(callback)
-                asked: bool | None = entry.asked
-                entry.asked = True
-                self._client.channel.keep_reading(1)
-                if not asked:
-                    self._client.channel.queue(GetObjects(self._client.new_request_number(), (object_id,), 1, False))
-            else:
-                asked = None
-        if asked is None:
-            callback()
-        else:
+                entry.callbacks.append(partial(callback, reference))
+                if not entry.asked:
+                    entry.asked = True
+                    to_ask.append(reference.binary())
+            self._client.channel.keep_reading(len(references) - len(ready))
+            if to_ask:
+                request = self._client.new_request_number()
+                self._client.channel.queue(GetObjects(request, tuple(to_ask), len(to_ask), False))
+        for reference in ready:
+            callback(reference)
+        if len(ready) < len(references):
             # Somebody waits, although no thread does: what was called must leave now.
             self._client.channel.flush()
 

@@ -1,8 +1,18 @@
-"""`ray.util`: helpers on top of the public API."""
+"""`ray.util`: helpers on top of the public API.
 
-from __future__ import annotations
+Functions stand here; modules below are imported when they are first used. Without the future import of annotations,
+which would take the name of the module `annotations`.
+"""
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from localray.util.actor_pool import ActorPool
+from localray.util.debug import disable_log_once_globally, enable_periodic_logging, log_once
+from localray.util.helpers import as_completed, map_unordered
 from localray.util.named_actors import list_named_actors
+from localray.util.node import get_node_instance_id, get_node_ip_address
 from localray.util.placement_group import (
     get_current_placement_group,
     get_placement_group,
@@ -12,12 +22,38 @@ from localray.util.placement_group import (
 )
 from localray.util.serialization import deregister_serializer, inspect_serializability, register_serializer
 
+if TYPE_CHECKING:
+    from localray.util import accelerators as accelerators
+    from localray.util import annotations as annotations
+    from localray.util import metrics as metrics
+    from localray.util import multiprocessing as multiprocessing
+    from localray.util import queue as queue
+    from localray.util import scheduling_strategies as scheduling_strategies
+
+_MODULES = ("accelerators", "annotations", "metrics", "multiprocessing", "queue", "scheduling_strategies")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _MODULES:
+        return import_module(f"localray.util.{name}")
+    raise AttributeError(f"module 'localray.util' has no attribute {name!r}")
+
+
 __all__ = [
+    "ActorPool",
+    "accelerators",
+    "as_completed",
     "deregister_serializer",
+    "disable_log_once_globally",
+    "enable_periodic_logging",
     "get_current_placement_group",
+    "get_node_instance_id",
+    "get_node_ip_address",
     "get_placement_group",
     "inspect_serializability",
     "list_named_actors",
+    "log_once",
+    "map_unordered",
     "placement_group",
     "placement_group_table",
     "register_serializer",

@@ -6,6 +6,7 @@ below are local to functions, so that they travel by value.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -16,6 +17,11 @@ SMALLEST_STORE_BYTES = 75 * 2**20
 """The least that `object_store_memory` may be."""
 FREED_BYTES = 2**20
 """Less than this in the store means that no large object of a program is there any more."""
+
+
+def module_of(ray: ModuleType, name: str) -> Any:
+    """A module below `ray`: ``util.queue`` for ``ray.util.queue``."""
+    return importlib.import_module(f"{ray.__name__}.{name}")
 
 
 def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:

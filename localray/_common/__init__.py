@@ -1,0 +1,3 @@
+"""`ray._common`: what Ray's libraries share; here, what test suites import of it."""
+
+from __future__ import annotations

@@ -1,0 +1,223 @@
+"""`ray._private.test_utils`: more helpers of test suites."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from localray._common.test_utils import (
+    DEFAULT_DRIVER_TIMEOUT_SECONDS,
+    FakeTimer,
+    Semaphore,
+    SignalActor,
+    async_wait_for_condition,
+    environment_of_driver,
+    run_string_as_driver,
+    wait_for_condition,
+)
+from localray.api import put
+
+_POLL_S = 0.02
+_STDIN_TO_MAIN = "import sys; script = sys.stdin.read(); sys.stdin.close(); del sys; exec('del script\\n' + script)"
+
+
+def run_string_as_driver_stdout_stderr(
+    driver_script: str,
+    env: Mapping[str, str] | None = None,
+    encode: str = "utf-8",
+    timeout: float | None = DEFAULT_DRIVER_TIMEOUT_SECONDS,
+) -> tuple[str, str]:
+    """As `run_string_as_driver`; returns standard output and standard error apart."""
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input=driver_script.encode(encode),
+        capture_output=True,
+        env=environment_of_driver(env),
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode:
+        print(done.stdout.decode(encode), done.stderr.decode(encode), sep="\n")
+    done.check_returncode()
+    return done.stdout.decode(encode), done.stderr.decode(encode)
+
+
+def run_string_as_driver_nonblocking(
+    driver_script: str, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program in an interpreter of its own; returns the process, whose output can be read."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _STDIN_TO_MAIN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment_of_driver(env),
+    )
+    assert process.stdin is not None
+    process.stdin.write(driver_script.encode())
+    process.stdin.close()
+    return process
+
+
+def wait_for_pid_to_exit(pid: int, timeout: float = 20) -> None:
+    """Return when a process has ended.
+
+    Raises:
+        TimeoutError: it had not after so many seconds.
+    """
+    text = f"Timed out while waiting for process {pid} to exit."
+    _wait(lambda: not _is_alive(pid), timeout, lambda: text)
+
+
+def wait_for_children_of_pid(pid: int, num_children: int = 1, timeout: float = 20) -> None:
+    """Return when a process has so many children.
+
+    Raises:
+        TimeoutError: it had fewer after so many seconds.
+    """
+    import psutil
+
+    process = psutil.Process(pid)
+    text = f"Timed out while waiting for process {pid} children to start"
+    _wait(lambda: len(process.children()) >= num_children, timeout, lambda: f"{text} ({process.children()}).")
+
+
+def wait_for_children_of_pid_to_exit(pid: int, timeout: float = 20) -> None:
+    """Return when the children that a process has now have ended.
+
+    Raises:
+        TimeoutError: some had not after so many seconds.
+    """
+    import psutil
+
+    _, alive = psutil.wait_procs(psutil.Process(pid).children(), timeout=timeout)
+    if alive:
+        names = [process.name() for process in alive]
+        raise TimeoutError(f"Timed out while waiting for process children to exit. Children still alive: {names}.")
+
+
+def wait_for_assertion(
+    assertion_predictor: Callable[..., object],
+    timeout: float = 10,
+    retry_interval_ms: float = 100,
+    raise_exceptions: bool = False,
+    **kwargs: Any,
+) -> None:
+    """Return when something can be called without an `AssertionError`, else let it through at last."""
+
+    def holds() -> bool:
+        try:
+            assertion_predictor(**kwargs)
+        except AssertionError:
+            return False
+        return True
+
+    try:
+        wait_for_condition(holds, timeout, retry_interval_ms, raise_exceptions)
+    except RuntimeError:
+        assertion_predictor(**kwargs)
+
+
+def wait_until_succeeded_without_exception(
+    func: Callable[..., object],
+    exceptions: type[Exception] | tuple[type[Exception], ...],
+    *args: Any,
+    timeout_ms: float = 1000,
+    retry_interval_ms: float = 100,
+    raise_last_ex: bool = False,
+) -> bool:
+    """Call something again and again until it raises none of these exceptions.
+
+    Returns:
+        Whether it did in time.
+
+    Raises:
+        Exception: it did not, and that was asked for; tells the last exception.
+    """
+    give_up_at_s = time.monotonic() + timeout_ms / 1000
+    last: Exception | None = None
+    while time.monotonic() <= give_up_at_s:
+        try:
+            func(*args)
+        except exceptions as error:
+            last = error
+            time.sleep(retry_interval_ms / 1000)
+        else:
+            return True
+    if raise_last_ex and last is not None:
+        raise Exception(f"Timed out while testing, {''.join(traceback.format_exception(last))}") from last
+    return False
+
+
+def same_elements(elems_a: Any, elems_b: Any) -> bool:
+    """Whether each item of one collection is in the other, in any order, as often as may be, hashable or not."""
+    left, right = list(elems_a), list(elems_b)
+    return all(item in right for item in left) and all(item in left for item in right)
+
+
+def put_object(obj: Any, use_ray_put: bool) -> Any:
+    """An object's reference: by `put`, or as what a task returns."""
+    if use_ray_put:
+        return put(obj)
+    from localray.api import remote
+
+    return remote(_identity).remote(obj)
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+@contextlib.contextmanager
+def chdir(d: str) -> Iterator[None]:
+    """Be in another directory for a while."""
+    before = os.getcwd()  # noqa: PTH109 - to be entered again by the same name
+    os.chdir(d)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _wait(condition: Callable[[], bool], timeout_s: float, text: Callable[[], str]) -> None:
+    give_up_at_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > give_up_at_s:
+            raise TimeoutError(text())
+        time.sleep(_POLL_S)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+__all__ = [
+    "FakeTimer",
+    "Semaphore",
+    "SignalActor",
+    "async_wait_for_condition",
+    "chdir",
+    "put_object",
+    "run_string_as_driver",
+    "run_string_as_driver_nonblocking",
+    "run_string_as_driver_stdout_stderr",
+    "same_elements",
+    "wait_for_assertion",
+    "wait_for_children_of_pid",
+    "wait_for_children_of_pid_to_exit",
+    "wait_for_condition",
+    "wait_for_pid_to_exit",
+    "wait_until_succeeded_without_exception",
+]

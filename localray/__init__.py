@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from localray import _private as _private
     from localray import actor as actor
+    from localray import cluster_utils as cluster_utils
     from localray import dag as dag
     from localray import exceptions as exceptions
     from localray import job_config as job_config
@@ -101,6 +102,7 @@ _MODULES = frozenset(
     (
         "_private",
         "actor",
+        "cluster_utils",
         "dag",
         "exceptions",
         "job_config",

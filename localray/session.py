@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
-from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
-from localray.options import RESOURCE_UNIT, to_units
+from localray.node_description import NODE_ADDRESS, NodeDescription, describe_node
 from localray.store_settings import store_settings
 from localray.version import RAY_VERSION
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from localray.client.client import Client
     from localray.job_config import JobConfig
     from localray.job_environment import JobEnvironment
+    from localray.runtime.join import Control
+    from localray.runtime.session_home import SessionHome
 
 _IGNORED = frozenset(
     [
@@ -36,7 +37,6 @@ _IGNORED = frozenset(
         "log_to_driver",
         "proxy_server_url",
         "_temp_dir",
-        "_node_name",
         "_node_ip_address",
         "_metrics_export_port",
         "_driver_object_store_memory",
@@ -114,6 +114,8 @@ class _Session:
         self.context: RayContext | None = None
         self.environment: JobEnvironment | None = None
         self.lock = threading.RLock()
+        # Addresses of standing sessions that this process has started and keeps.
+        self.own_clusters: list[str] = []
 
 
 _session = _Session()
@@ -139,15 +141,17 @@ def init(
     engine: str = "processes",
     seed: int = 0,
     _memory: int | None = None,
+    _node_name: str | None = None,
     object_spilling_directory: str | None = None,
     _system_config: Mapping[str, object] | None = None,
     **ignored: object,
 ) -> RayContext:
-    """Start a session: a head process, its workers, an object store.
+    """Start a session, with a head process, workers and an object store; or join one as another of its drivers.
 
     Args:
-        address: None or "local" for a new session of this process alone. "auto" gives the session that this process
-            has.
+        address: None or "local" for a new session of this process alone; "auto" to join the youngest session of this
+            user's, "host:port" to join that one. Where None is given, the environment variable ``RAY_ADDRESS``, or the
+            `cluster_utils.Cluster` that this process has started, says what to join.
         num_cpus: CPUs that tasks may use; by default those of this machine or container.
         num_gpus: GPUs, which need not exist; by default none.
         resources: custom resources and how much of each there is.
@@ -171,34 +175,34 @@ def init(
 
     Raises:
         RuntimeError: there is a session already, or a keyword is unknown.
-        ValueError: a value is wrong.
-        ConnectionError: the address names a session that cannot be joined.
+        ValueError: a value is wrong, or describes a node although a session is joined.
+        ConnectionError: the address names no session.
     """
     with _session.lock:
         _check_keywords(ignored)
         existing = _existing(ignore_reinit_error, address)
         if existing is not None:
             return existing
-        if object_store_memory is not None and object_store_memory < 75 * 1024 * 1024:
-            raise ValueError(
-                "Attempting to cap object store memory usage at "
-                f"{object_store_memory} bytes, but the minimum allowed is {75 * 1024 * 1024} bytes."
-            )
-        store_bytes = default_store_bytes() if object_store_memory is None else object_store_memory
-        memory_bytes = default_memory_bytes(store_bytes) if engine != "sim" else _SIMULATED_MEMORY_BYTES
-        node_resources = _node_resources(num_cpus, num_gpus, resources, _memory or memory_bytes)
+        address = _address_to_join(address, engine)
+        if address is not None:
+            described = {
+                "num_cpus": num_cpus,
+                "num_gpus": num_gpus,
+                "resources": resources,
+                "labels": labels,
+                "object_store_memory": object_store_memory,
+                "_system_config": _system_config or None,
+                "_node_name": _node_name,
+            }
+            _refuse_description([name for name, value in described.items() if value is not None])
         _session.environment = _job_environment(runtime_env, job_config)
         try:
-            started = _start(
-                engine,
-                node_resources,
-                dict(labels or {}),
-                store_bytes,
-                namespace or "",
-                seed,
-                (object_spilling_directory, _system_config or {}),
-            )
-            return _begin(started)
+            if address is not None:
+                return _begin(_join(address, namespace or ""))
+            memory_bytes = _memory or (_SIMULATED_MEMORY_BYTES if engine == "sim" else None)
+            node = describe_node(num_cpus, num_gpus, resources, labels, object_store_memory, memory_bytes)
+            spilling = (object_spilling_directory, _system_config or {})
+            return _begin(_start(engine, node, namespace or "", seed, spilling, _node_name or ""))
         except BaseException:
             shutdown()
             raise
@@ -219,7 +223,7 @@ def _begin(started: Engine) -> RayContext:
     set_process_client(started.client)
     if _session.environment is not None:
         _session.environment.adopt(started.client)
-    _session.context = RayContext(_address_info(started.client))
+    _session.context = RayContext(_address_info(started.client, getattr(started, "home", None)))
     return _session.context
 
 
@@ -246,37 +250,98 @@ def _existing(ignore_reinit_error: bool, address: str | None) -> RayContext | No
             "'ignore_reinit_error=True' "
             "or by calling 'ray.shutdown()' prior to 'ray.init()'."
         )
-    if address == "auto":
-        raise ConnectionError(
-            "Could not find any running session to connect to: localray sessions are private to their process."
-        )
-    if address not in (None, "local"):
-        raise ConnectionError(
-            f"Cannot connect to {address!r}: this engine starts private sessions only. Leave the address out."
-        )
     return None
+
+
+def _address_to_join(address: str | None, engine: str = "processes") -> str | None:
+    """What is to be joined; None for a session of our own."""
+    if engine != "processes":
+        if address not in (None, "local"):
+            raise ConnectionError(f"Cannot connect to {address!r}: a session of engine {engine!r} is always its own.")
+        return None
+    if address is None:
+        address = os.environ.get("RAY_ADDRESS") or cluster_of_this_process()
+    elif address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or cluster_of_this_process() or "auto"
+    return None if address == "local" else address
+
+
+def cluster_of_this_process() -> str | None:
+    """The address of the standing session that this process has started, if it has."""
+    return _session.own_clusters[-1] if _session.own_clusters else None
+
+
+def own_cluster(address: str, *, is_there: bool) -> None:
+    """This process has started a standing session, which `init` joins from now on; or it has ended."""
+    if is_there:
+        _session.own_clusters.append(address)
+    elif address in _session.own_clusters:
+        _session.own_clusters.remove(address)
+
+
+def _refuse_description(given: list[str]) -> None:
+    """Who joins a session cannot say what its nodes have."""
+    if "num_cpus" in given or "num_gpus" in given:
+        raise ValueError("When connecting to an existing cluster, num_cpus and num_gpus must not be provided.")
+    if given:
+        raise ValueError(f"When connecting to an existing cluster, {given[0]} must not be provided.")
+
+
+def _join(address: str, namespace: str) -> Engine:
+    """Join the session of this address. Raises ConnectionError when there is none, RuntimeError when it is of another
+    version."""
+    if "://" in address:
+        raise ConnectionError(f"{address!r} is no address here: join the session by '<host>:<port>', or by 'auto'.")
+    from localray.runtime.join import JoinedSession
+    from localray.runtime.session_home import find
+
+    return JoinedSession(find(address), namespace, _notify)
+
+
+def connect(address: str | None = None) -> Control:
+    """A connection to a running session, to ask it and to give orders without being one of its drivers; for tools.
+
+    Args:
+        address: "host:port", or "auto" for the youngest session; by default what `init` would join.
+
+    Returns:
+        A connection; ``with`` closes it.
+
+    Raises:
+        ConnectionError: there is no such session.
+        ValueError: this is no address.
+        RuntimeError: the session is of another version.
+
+    Example:
+        >>> with connect("auto") as session:       # doctest: +SKIP
+        ...     print(session.ask(Query.NODES))
+    """
+    from localray.runtime.join import Control, connect
+    from localray.runtime.session_home import find
+
+    home = find(_address_to_join(address) or "auto")
+    return Control(connect(home), home.address)
 
 
 def _start(
     engine: str,
-    resources: dict[str, int],
-    labels: dict[str, str],
-    store_bytes: int,
+    node: NodeDescription,
     namespace: str,
     seed: int,
     spilling: tuple[str | None, Mapping[str, object]],
+    node_name: str,
 ) -> Engine:
     if engine == "processes":
         from localray.runtime.launch import NodeOptions, ProcessSession
 
         node_id = os.urandom(28)
         store = store_settings(*spilling, f"{os.getpid()}_{node_id.hex()[:12]}")
-        return ProcessSession(NodeOptions(resources, labels, store_bytes, node_id, seed, store), namespace, _notify)
+        return ProcessSession(NodeOptions(*node, node_id, seed, store, node_name), namespace, _notify)
     if engine == "sim":
         from localray.sim.session import SimulatedSession
 
         store = store_settings(*spilling, "simulated")
-        return SimulatedSession(resources, labels, store_bytes, namespace, seed, _notify, store)
+        return SimulatedSession(*node, namespace, seed, _notify, store)
     raise ValueError(f"Unknown engine {engine!r}: use 'processes' or 'sim'.")
 
 
@@ -284,45 +349,16 @@ def _notify(text: str) -> None:
     print(f"localray: {text}", file=sys.stderr)
 
 
-def _node_resources(
-    num_cpus: float | None, num_gpus: float | None, resources: Mapping[str, float] | None, memory_bytes: int
-) -> dict[str, int]:
-    """What the node has, in 1/10000 units.
-
-    Raises:
-        ValueError, TypeError: a quantity is negative or not a number, or CPUs or GPUs are given as custom resources.
-    """
-    for name, amount in (("num_cpus", num_cpus), ("num_gpus", num_gpus)):
-        if amount is not None and (not isinstance(amount, (int, float)) or amount < 0):
-            raise ValueError(f"{name} must be a number of at least 0, got {amount!r}.")
-    custom = dict(resources or {})
-    for name, amount in custom.items():
-        if name in ("CPU", "GPU"):
-            raise ValueError(
-                "Use the 'num_cpus' and 'num_gpus' keywords instead of 'CPU' and 'GPU' in the 'resources' keyword."
-            )
-        if amount < 0:
-            raise ValueError(f"Resource quantities must be nonnegative, got {name}={amount}.")
-    units = {"CPU": to_units(default_cpu_count() if num_cpus is None else num_cpus)}
-    if num_gpus:
-        units["GPU"] = int(num_gpus) * RESOURCE_UNIT
-    units["memory"] = memory_bytes * RESOURCE_UNIT
-    units.update({name: to_units(amount) for name, amount in custom.items()})
-    units["node:__internal_head__"] = RESOURCE_UNIT
-    units["node:127.0.0.1"] = RESOURCE_UNIT
-    return {name: amount for name, amount in units.items() if amount}
-
-
-def _address_info(client: Client) -> dict[str, object]:
-    address = "127.0.0.1:0"
+def _address_info(client: Client, home: SessionHome | None) -> dict[str, object]:
+    address = f"{NODE_ADDRESS}:0" if home is None else home.address
     return {
-        "node_ip_address": "127.0.0.1",
-        "raylet_ip_address": "127.0.0.1",
+        "node_ip_address": NODE_ADDRESS,
+        "raylet_ip_address": NODE_ADDRESS,
         "redis_address": None,
         "object_store_address": "",
         "raylet_socket_name": "",
         "webui_url": "",
-        "session_dir": "",
+        "session_dir": "" if home is None else str(home.path),
         "metrics_export_port": 0,
         "gcs_address": address,
         "address": address,

@@ -129,7 +129,7 @@ def ask_for_views(tables: Tables) -> None:
 def tell_drivers(tables: Tables, text: str) -> None:
     """A notice for whoever runs programs here."""
     for client in tables.clients.values():
-        if client.kind is ClientKind.DRIVER:
+        if client.kind is ClientKind.DRIVER and client.job:
             tables.send(client.number, Notice(text))
 
 

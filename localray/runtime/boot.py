@@ -24,9 +24,9 @@ def main() -> None:
     driver = socket.socket(fileno=options["driver_descriptor"])
     control = fork_fork_server(options, progress, driver)
 
-    from localray.runtime import head
+    from localray.runtime import head_main
 
-    head.run(options, driver, control, progress)
+    head_main.run(options, driver, control, progress)
 
 
 def fork_fork_server(options: HeadOptions, progress: mmap.mmap, driver: socket.socket) -> socket.socket:
@@ -42,6 +42,8 @@ def fork_fork_server(options: HeadOptions, progress: mmap.mmap, driver: socket.s
         try:
             ours.close()
             driver.close()
+            for descriptor in options["standing_descriptors"]:
+                os.close(descriptor)
             from localray.runtime import warm
 
             warm.serve(theirs, options, progress)

@@ -19,7 +19,8 @@ _URGENT = frozenset((RecallTasks, CancelRunning, DropViews, Exit))
 @dataclass(slots=True, eq=False)
 class Connection:
     """The head's end of one client's stream. ``nudge`` is the write end of a worker's nudge pipe, -1 for a driver;
-    ``descriptors`` go beside the next bytes that the stream takes."""
+    ``watch`` is a descriptor of a driver's process, -1 for none; ``descriptors`` go beside the next bytes that the
+    stream takes."""
 
     number: int
     stream: socket.socket
@@ -28,6 +29,7 @@ class Connection:
     outbox: list[Message] = field(default_factory=list)
     unsent: bytearray = field(default_factory=bytearray)
     descriptors: list[int] = field(default_factory=list)
+    watch: int = -1
     closed: bool = False
 
     def flush(self) -> bool:

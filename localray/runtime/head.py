@@ -9,7 +9,6 @@ two dies, the other cleans up. Must not live here: decisions.
 from __future__ import annotations
 
 import errno
-import gc
 import mmap
 import os
 import select
@@ -18,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from random import Random
+from typing import TYPE_CHECKING
 
 from localray.kernel import ENVIRONMENT, Event, Kernel
 from localray.kernel.effects import (
@@ -32,7 +31,6 @@ from localray.kernel.effects import (
     KillWorker,
     MeasureMemory,
     MemoryUsed,
-    NodeAdded,
     ReleaseBuffer,
     Send,
     ShareArena,
@@ -47,12 +45,12 @@ from localray.runtime.connection import Connection
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
 from localray.runtime.frames import BrokenFrame
 from localray.runtime.host_memory import HostMemory
-from localray.runtime.options import HeadOptions
 from localray.runtime.spilling import Spiller
 from localray.runtime.spin import Spinner, look_again
 from localray.runtime.worker_progress import read_progress
-from localray.sched.memory import settings_from
-from localray.shm.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from localray.runtime.door import Door
 
 
 class Head:
@@ -80,7 +78,8 @@ class Head:
         self._epoll = select.epoll()
         self._reports = bytearray()
         self._stopping = False
-        self._driver_watch: dict[int, int] = {}
+        self._door: Door | None = None
+        self._watched: dict[int, Connection] = {}
         self._processes: dict[int, int] = {}
         self._broken_streams: dict[int, str] = {}
         self._memory = HostMemory()
@@ -101,29 +100,37 @@ class Head:
             Stop: self._stop,  # type: ignore[dict-item]
         }
 
+    def open_door(self, door: Door) -> None:
+        """From now on others join the session."""
+        self._door = door
+        self._epoll.register(door, select.EPOLLIN)
+
     def add_driver(self, stream: socket.socket, process: int) -> None:
         """Serve a driver over this stream. Its death is also seen through its process, because children it forked may
         hold the stream open."""
         number = self._kernel.new_client_number()
-        self._connect(number, stream, -1)
-        if hasattr(os, "pidfd_open"):
+        connection = self._connect(number, stream, -1)
+        self.step(DriverConnected(number))
+        if process and hasattr(os, "pidfd_open"):
             try:
                 descriptor = os.pidfd_open(process)
             except OSError as error:
                 if error.errno != errno.ESRCH:
                     raise
-                self._stopping = True
+                self._disconnect(connection)
+                self.step(DriverDisconnected(number))
                 return
-            self._driver_watch[descriptor] = number
+            connection.watch = descriptor
+            self._watched[descriptor] = connection
             self._epoll.register(descriptor, select.EPOLLIN)
-        self.step(DriverConnected(number))
 
-    def _connect(self, number: int, stream: socket.socket, nudge: int) -> None:
+    def _connect(self, number: int, stream: socket.socket, nudge: int) -> Connection:
         stream.setblocking(False)
         connection = Connection(number, stream, nudge)
         self._connections[number] = connection
         self._by_descriptor[stream.fileno()] = connection
         self._epoll.register(stream, select.EPOLLIN)
+        return connection
 
     # ---------------------------------------------------------------- loop
 
@@ -177,15 +184,22 @@ class Head:
         elif descriptor == self._spiller.fileno():
             for answer in self._spiller.answers():
                 self.step(answer)
-        elif descriptor in self._driver_watch:
+        elif self._door is not None and descriptor == self._door.fileno():
+            for visitor in self._door.greet():
+                self._epoll.register(visitor, select.EPOLLIN)
+        elif self._door is not None and descriptor in self._door:
+            self._hear_visitor(self._door, descriptor)
+        elif descriptor in self._watched:
+            connection = self._watched[descriptor]
+            self._drain(connection)
+            self._disconnect(connection)
+            self.step(DriverDisconnected(connection.number))
+
+    def _hear_visitor(self, door: Door, descriptor: int) -> None:
+        admitted = door.hear(descriptor)
+        if admitted is not None:
             self._epoll.unregister(descriptor)
-            os.close(descriptor)
-            number = self._driver_watch.pop(descriptor)
-            connection = self._connections.get(number)
-            if connection is not None:
-                self._drain(connection)
-                self._disconnect(connection)
-            self.step(DriverDisconnected(number))
+            self.add_driver(admitted.stream, admitted.process)
 
     # ---------------------------------------------------------------- streams
 
@@ -235,6 +249,13 @@ class Head:
         connection.stream.close()
         if connection.nudge >= 0:
             os.close(connection.nudge)
+            return
+        # Of a driver nothing more will be heard; a worker's death is still to be told.
+        del self._connections[connection.number]
+        if connection.watch >= 0:
+            self._epoll.unregister(connection.watch)
+            del self._watched[connection.watch]
+            os.close(connection.watch)
 
     # ---------------------------------------------------------------- fork server
 
@@ -315,45 +336,3 @@ class Head:
 
     def _stop(self, effect: Stop) -> None:
         self._stopping = True
-
-
-def run(options: HeadOptions, driver: socket.socket, control: socket.socket, progress: mmap.mmap) -> None:
-    """Be the head of a session until its last driver leaves.
-
-    Args:
-        options: from the driver that started this process.
-        driver: the stream to that driver.
-        control: the stream to the fork server.
-        progress: the page where workers count the tasks they start.
-    """
-    capacity_bytes = options["store_capacity_bytes"]
-    kernel = Kernel(Random(options["seed"]), settings_from(os.environ))
-    store = StoreSettings(**options["store"])  # type: ignore[arg-type]
-    arenas = HeadArenas()
-    spiller = Spiller(arenas, list(store.directories))
-    head = Head(kernel, control, arenas, spiller, progress)
-    head.step(
-        NodeAdded(
-            bytes.fromhex(options["node_id"]),
-            tuple(sorted(options["resources"].items())),
-            tuple(sorted(options["labels"].items())),
-            capacity_bytes,
-            options["prestart"],
-            store,
-        )
-    )
-    head.add_driver(driver, options["driver_process"])
-    # What was imported stays: collections need not look at it again.
-    gc.freeze()
-    try:
-        head.run()
-    finally:
-        spiller.close()
-    # The fork server sees the control socket close, kills what is left and ends; then so do we.
-    try:
-        control.shutdown(socket.SHUT_WR)
-        control.setblocking(True)
-        while control.recv(4096):
-            continue
-    except OSError:
-        return  # It is dead already, and its workers with it.

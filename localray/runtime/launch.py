@@ -1,10 +1,10 @@
-"""A driver program starts its session: the head process, the arena, the connection; and cleans up whatever happens to
-any of them.
+"""Starting a head: for a session that is private to the driver that starts it, or for a standing one, which others join
+and which may outlive whoever started it; and cleaning up whatever happens to any of the processes.
 
-What exists outside processes is one nameless shared-memory file, which goes with the last process that has it open. The
-head ends itself when the driver does; here we only see to the other direction. The head's interpreter is started as
-soon as its options are known; what only the driver's own end needs is imported meanwhile, inside of functions. Must not
-live here: the public API (`localray.session`).
+What exists outside processes is a nameless shared-memory file for each node, which goes with the last process that has
+it open, spilled files, and a standing session's directory. The head ends itself when its driver or keeper does; here we
+only see to the other direction. The head's interpreter is started as soon as its options are known. Must not live here:
+the public API (`localray.session`).
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 from localray.exceptions import RaySystemError
+from localray.runtime.driver import Driver, import_path
 from localray.runtime.interrupts import guard
 from localray.sched.memory import settings_from
-from localray.shm.arenas import Arenas
 from localray.shm.session_directories import remove, sweep
 from localray.shm.settings import StoreSettings
 
 if TYPE_CHECKING:
     from localray.client.client import Client
-    from localray.protocol import KernelMessage, Registered
+    from localray.runtime.session_home import ClaimedHome
 
 STOP_TIMEOUT_S = 5.0
 _PRELOADED = ("numpy",)
@@ -43,10 +44,114 @@ class NodeOptions(NamedTuple):
     node_id: bytes
     seed: int
     store: StoreSettings
+    name: str = ""
+    environment: Mapping[str, str] = {}
+
+
+class HeadProcess:
+    """A head that this process has started.
+
+    Args:
+        options: of the first node.
+        claimed: where a standing session lives; None for a private one.
+        output: a file for what the head and its workers print; None for this process's own streams.
+
+    Attributes:
+        stream: our end of the stream to it.
+    """
+
+    def __init__(self, options: NodeOptions, claimed: ClaimedHome | None = None, output: int | None = None) -> None:
+        # Checked here, where the user sees it; used by the head, whose environment is this one.
+        settings_from(os.environ)
+        # A driver without standard streams has workers that print into the void; asked before we open anything
+        # ourselves.
+        streams = [output if output is not None else None if _is_open(n) else subprocess.DEVNULL for n in (1, 2)]
+        self._directories = [Path(directory) for directory in options.store.directories]
+        for directory in self._directories:
+            sweep(directory.parent)
+        ours, theirs = (
+            socket.socket(fileno=_clear_of_standard_streams(end.detach()))
+            for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        )
+        self.stream = ours
+        try:
+            with theirs:
+                self._process = _spawn(options, theirs, claimed, streams)
+        except BaseException:
+            ours.close()
+            raise
+
+    @property
+    def process_id(self) -> int:
+        """Of the head."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it has ended; one that does not is killed."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once; its fork server ends the rest."""
+        self._process.kill()
+        self._process.wait()
+
+    def disown(self) -> None:
+        """It goes on without this process."""
+        self.stream.close()
+        # Whoever is its parent now reaps it; a warning that nobody has waited for it would be of no use.
+        self._process.returncode = 0
+
+    def remove_directories(self) -> None:
+        """The head has removed them, unless it was killed."""
+        for directory in self._directories:
+            remove(directory)
+
+
+def _spawn(
+    options: NodeOptions, stream: socket.socket, claimed: ClaimedHome | None, streams: list[int | None]
+) -> subprocess.Popen[bytes]:
+    cpus = options.resources.get("CPU", 0) // 10_000
+    standing = () if claimed is None else (claimed.door.fileno(), claimed.lock)
+    described = {
+        "driver_descriptor": stream.fileno(),
+        "driver_process": os.getpid(),
+        "resources": options.resources,
+        "labels": options.labels,
+        "store_capacity_bytes": options.store_capacity_bytes,
+        "prestart": max(1, min(cpus, os.cpu_count() or 1)),
+        "preload": [module for module in _PRELOADED if module in sys.modules],
+        "seed": options.seed,
+        "node_id": options.node_id.hex(),
+        "node_name": options.name,
+        "node_environment": dict(options.environment),
+        "import_path": import_path(),
+        "store": options.store._asdict(),
+        "home": "" if claimed is None else str(claimed.home.path),
+        "standing_descriptors": standing,
+    }
+    root = str(Path(__file__).resolve().parent.parent.parent)
+    # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
+    code = f"import sys; sys.path.insert(0, {root!r}); import localray.runtime.boot as boot; boot.main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, json.dumps(described)],
+        stdin=subprocess.DEVNULL,
+        stdout=streams[0],
+        stderr=streams[1],
+        pass_fds=(stream.fileno(), *standing),
+        # Its own session: Ctrl-C in the terminal is for the driver alone.
+        start_new_session=True,
+    )
 
 
 class ProcessSession:
-    """A running session of real processes, seen from its driver.
+    """A running session of real processes that is private to this driver.
 
     Args:
         options: of the node.
@@ -54,139 +159,31 @@ class ProcessSession:
         notify: shows a text to the user.
     """
 
-    def __init__(self, options: NodeOptions, namespace: str, notify: object) -> None:
-        # Checked here, where the user sees it; used by the head, whose environment is this one.
-        settings_from(os.environ)
+    def __init__(self, options: NodeOptions, namespace: str, notify: Callable[[str], None]) -> None:
         self._process_id = os.getpid()
-        self._directories = [Path(directory) for directory in options.store.directories]
-        for directory in self._directories:
-            sweep(directory.parent)
-        self._head: subprocess.Popen[bytes] | None = None
-        # Whatever stops the start, Ctrl-C included: what was opened until then is on this stack.
-        self._opened = ExitStack()
+        # Whatever stops the start, Ctrl-C included: what is to be undone then is on this stack.
+        started = ExitStack()
         guard.install()
+        started.callback(guard.uninstall)
         try:
             with guard:
-                stream = self._start_head(options)
-            registered = self._register(stream, namespace)
-            with guard:
-                self._connect(stream, registered, notify)
+                self._head = HeadProcess(options)
+                started.callback(self._head.kill)
+            self._driver = Driver(self._head.stream, namespace, notify)
         except BaseException:
-            self._give_up()
+            with guard:
+                started.close()
             raise
 
-    def _start_head(self, options: NodeOptions) -> socket.socket:
-        """Start the head; returns our end of the stream to it."""
-        # A driver without standard streams has workers that print into the void; asked before we open anything
-        # ourselves.
-        self._output_streams = [None if _is_open(number) else subprocess.DEVNULL for number in (1, 2)]
-        self._arenas = Arenas()
-        ours, theirs = (
-            socket.socket(fileno=_clear_of_standard_streams(end.detach()))
-            for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        )
-        self._opened.callback(ours.close)
-        with theirs:
-            self._head = self._spawn(options, theirs)
-        return ours
-
-    def _connect(self, stream: socket.socket, registered: Registered, notify: object) -> None:
-        from localray.client.client import Client
-        from localray.runtime.channel import SocketChannel
-
-        self._channel = SocketChannel(stream, None, on_lost=self._lost)
-        self._opened.callback(self._channel.close)
-        self.client: Client = Client(
-            self._channel,
-            self._arenas,
-            registered.client,
-            registered.job,
-            registered.node_id,
-            registered.namespace,
-            notify,  # type: ignore[arg-type]
-        )
-        self._opened.callback(self.client.close)
-        self._channel.start(self.client)
-
-    def _give_up(self) -> None:
-        """The session did not start: nothing of it stays."""
-        with guard:
-            if self._head is not None:
-                self._head.kill()
-                self._head.wait()
-            self._opened.close()
-            guard.uninstall()
+    @property
+    def client(self) -> Client:
+        """The driver's client."""
+        return self._driver.client
 
     @property
     def head_process_id(self) -> int:
         """Of the head."""
-        if self._head is None:
-            raise RaySystemError("the session has not been started")
-        return self._head.pid
-
-    def _spawn(self, options: NodeOptions, stream: socket.socket) -> subprocess.Popen[bytes]:
-        cpus = options.resources.get("CPU", 0) // 10_000
-        described = {
-            "driver_descriptor": stream.fileno(),
-            "driver_process": self._process_id,
-            "resources": options.resources,
-            "labels": options.labels,
-            "store_capacity_bytes": options.store_capacity_bytes,
-            "prestart": max(1, min(cpus, os.cpu_count() or 1)),
-            "preload": [module for module in _PRELOADED if module in sys.modules],
-            "seed": options.seed,
-            "node_id": options.node_id.hex(),
-            "import_path": _import_path(),
-            "store": options.store._asdict(),
-        }
-        root = str(Path(__file__).resolve().parent.parent.parent)
-        # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
-        code = f"import sys; sys.path.insert(0, {root!r}); import localray.runtime.boot as boot; boot.main()"
-        return subprocess.Popen(
-            [sys.executable, "-c", code, json.dumps(described)],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output_streams[0],
-            stderr=self._output_streams[1],
-            pass_fds=(stream.fileno(),),
-            # Its own session: Ctrl-C in the terminal is for the driver alone.
-            start_new_session=True,
-        )
-
-    def _register(self, stream: socket.socket, namespace: str) -> Registered:
-        """Say hello and wait for the head to come up."""
-        from localray.protocol import RegisterDriver, Registered
-        from localray.runtime.frames import FrameReader, frame
-
-        hello = RegisterDriver(
-            self._process_id, namespace or _new_namespace(), tuple(_import_path()), _current_directory()
-        )
-        reader = FrameReader()
-        try:
-            stream.sendall(frame([hello]))
-        except OSError as error:
-            raise RaySystemError(f"The head process ended while it was starting: {error}.") from error
-        # All of the driver's end is needed next; the head takes longer to come up than these imports.
-        import localray.client.client
-        import localray.client.serialization
-        import localray.runtime.channel  # noqa: F401
-
-        messages: list[KernelMessage] = []
-        while not messages:
-            received = reader.receive(stream)
-            if received is None:
-                raise RaySystemError("The head process ended while it was starting; its error is printed above.")
-            messages += received  # type: ignore[arg-type]
-        answer = messages[0]
-        if not isinstance(answer, Registered):
-            raise RaySystemError(f"The head process answered with {type(answer).__name__}.")
-        return answer
-
-    def _lost(self) -> NoReturn:
-        """The head is gone although nobody ended the session."""
-        raise RaySystemError(
-            "The head process of this session died unexpectedly; all of its tasks, actors and objects are lost. "
-            "Call ray.shutdown() and ray.init() to start a new session."
-        )
+        return self._head.process_id
 
     def shutdown(self) -> None:
         """End the session: every process is gone when this returns."""
@@ -194,51 +191,15 @@ class ProcessSession:
             # A forked child of the driver: the session is its parent's.
             return
         with guard:
-            if self._head is not None:
-                self._end_head(self._head)
-            self._opened.close()
-            self._arenas.close()
-            for directory in self._directories:
-                # The head has removed them, unless it was killed.
-                remove(directory)
+            try:
+                self._driver.leave()
+            except RaySystemError:
+                # It is dead already; what is left is to reap it.
+                self._head.is_alive()
+            self._head.wait(STOP_TIMEOUT_S)
+            self._driver.close()
+            self._head.remove_directories()
             guard.uninstall()
-
-    def _end_head(self, head: subprocess.Popen[bytes]) -> None:
-        """Ask the head to end, and wait until it has."""
-        from localray.protocol import ShutDown
-
-        try:
-            self._channel.send(ShutDown())
-            self._channel.flush()
-        except RaySystemError:
-            # It is dead already; what is left is to reap it.
-            head.poll()
-        self._channel.begin_closing()
-        try:
-            head.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            head.kill()
-            head.wait()
-
-
-def _new_namespace() -> str:
-    """One that nobody else has, as in Ray: nobody else's names are visible by accident."""
-    import uuid
-
-    return str(uuid.uuid4())
-
-
-def _import_path() -> list[str]:
-    """The driver's import path for its workers, with '' (the current directory) written out."""
-    return [path if path else _current_directory() for path in sys.path]
-
-
-def _current_directory() -> str:
-    """The current directory; empty when it has been removed."""
-    try:
-        return str(Path.cwd())
-    except FileNotFoundError:
-        return ""
 
 
 def _is_open(descriptor: int) -> bool:

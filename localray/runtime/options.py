@@ -6,7 +6,8 @@ from typing import TypedDict
 
 
 class HeadOptions(TypedDict):
-    """What a driver tells the head it starts."""
+    """What a driver tells the head it starts. ``home`` is a standing session's directory, empty for a private session;
+    ``standing_descriptors`` are then its listening socket and its lock."""
 
     driver_descriptor: int
     driver_process: int
@@ -17,5 +18,9 @@ class HeadOptions(TypedDict):
     preload: list[str]
     seed: int
     node_id: str
+    node_name: str
+    node_environment: dict[str, str]
     import_path: list[str]
     store: dict[str, object]
+    home: str
+    standing_descriptors: list[int]

@@ -47,5 +47,6 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
 
     ForkServer(control, run_worker).serve()
     # The head has removed them, unless it was killed.
-    for directory in options["store"]["directories"]:  # type: ignore[attr-defined]
-        remove(Path(directory))
+    for directory in (*options["store"]["directories"], options["home"]):  # type: ignore[misc]
+        if directory:
+            remove(Path(directory))

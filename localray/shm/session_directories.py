@@ -97,14 +97,14 @@ def _unlink_lock(path: Path) -> None:
     lock_of(path).unlink(missing_ok=True)
 
 
-def sweep(root: Path) -> None:
+def sweep(root: Path, prefixes: tuple[str, ...] = (PREFIX, PACKAGES_PREFIX)) -> None:
     """Remove what sessions left here whose processes were all killed at once."""
     try:
         names = [entry.name for entry in root.iterdir()]
     except OSError:
         return  # There is nothing there, or it is not for us.
     for name in names:
-        if not (name.startswith((PREFIX, PACKAGES_PREFIX)) and name.endswith(_LOCK)):
+        if not (name.startswith(prefixes) and name.endswith(_LOCK)):
             continue
         lock = root / name
         try:

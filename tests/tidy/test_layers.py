@@ -28,7 +28,7 @@ LAYERS = (
     "session remote_function actor",
     "actor_description placement_groups job_environment",
     "dag",
-    "submission store_settings",
+    "submission store_settings node_description",
     "strategies job_config",
     "runtime sim",
     "client kernel",

@@ -1,0 +1,83 @@
+"""What a node has, from the words in which a user says it: for `init`, for the nodes of a `cluster_utils.Cluster`, and
+for those of the command line.
+
+Must not live here: starting anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
+from localray.options import RESOURCE_UNIT, to_units
+
+LEAST_STORE_BYTES = 75 * 1024 * 1024
+NODE_ADDRESS = "127.0.0.1"
+_HEAD = "node:__internal_head__"
+
+
+class NodeDescription(NamedTuple):
+    """What a node has; resources in 1/10000 units."""
+
+    resources: dict[str, int]
+    labels: dict[str, str]
+    store_bytes: int
+
+
+def describe_node(
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    resources: Mapping[str, float] | None = None,
+    labels: Mapping[str, str] | None = None,
+    object_store_memory: int | None = None,
+    memory: int | None = None,
+    *,
+    is_head: bool = True,
+) -> NodeDescription:
+    """Check and complete what a user says of a node.
+
+    Args:
+        num_cpus: by default those of this machine or container.
+        num_gpus: need not exist; by default none.
+        resources: custom ones.
+        labels: of the node.
+        object_store_memory: bytes of shared memory at most; by default 30 % of the machine's.
+        memory: bytes that tasks may ask for; by default the machine's less the object store's.
+        is_head: whether it is the first node, on which drivers are.
+
+    Raises:
+        ValueError, TypeError: a quantity is negative or not a number, the store is too small, or CPUs or GPUs are given
+            as custom resources.
+    """
+    if object_store_memory is not None and object_store_memory < LEAST_STORE_BYTES:
+        raise ValueError(
+            "Attempting to cap object store memory usage at "
+            f"{object_store_memory} bytes, but the minimum allowed is {LEAST_STORE_BYTES} bytes."
+        )
+    store_bytes = default_store_bytes() if object_store_memory is None else int(object_store_memory)
+    units = _units(num_cpus, num_gpus, resources or {})
+    units["memory"] = int(memory or default_memory_bytes(store_bytes)) * RESOURCE_UNIT
+    if is_head:
+        units[_HEAD] = RESOURCE_UNIT
+    units[f"node:{NODE_ADDRESS}"] = RESOURCE_UNIT
+    return NodeDescription({name: amount for name, amount in units.items() if amount}, dict(labels or {}), store_bytes)
+
+
+def _units(num_cpus: float | None, num_gpus: float | None, custom: Mapping[str, float]) -> dict[str, int]:
+    """CPUs, GPUs and custom resources, in units."""
+    for name, amount in (("num_cpus", num_cpus), ("num_gpus", num_gpus)):
+        if amount is not None and (not isinstance(amount, (int, float)) or amount < 0):
+            raise ValueError(f"{name} must be a number of at least 0, got {amount!r}.")
+    for name, amount in custom.items():
+        if name in ("CPU", "GPU"):
+            raise ValueError(
+                "Use the 'num_cpus' and 'num_gpus' keywords instead of 'CPU' and 'GPU' in the 'resources' keyword."
+            )
+        if amount < 0:
+            raise ValueError(f"Resource quantities must be nonnegative, got {name}={amount}.")
+    units = {"CPU": to_units(default_cpu_count() if num_cpus is None else num_cpus)}
+    if num_gpus:
+        units["GPU"] = int(num_gpus) * RESOURCE_UNIT
+    units.update({name: to_units(amount) for name, amount in custom.items()})
+    return units

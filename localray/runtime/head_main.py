@@ -1,0 +1,79 @@
+"""The head's main: puts its parts together from what its driver says, and runs until the session is over.
+
+Must not live here: the loop (`localray.runtime.head`).
+"""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import socket
+from pathlib import Path
+from random import Random
+
+from localray.kernel import Kernel
+from localray.kernel.effects import NodeAdded
+from localray.runtime.arenas import HeadArenas
+from localray.runtime.head import Head
+from localray.runtime.options import HeadOptions
+from localray.runtime.spilling import Spiller
+from localray.sched.memory import settings_from
+from localray.shm.session_directories import remove
+from localray.shm.settings import StoreSettings
+
+
+def run(options: HeadOptions, driver: socket.socket, control: socket.socket, progress: mmap.mmap) -> None:
+    """Be the head of a session until its last driver leaves.
+
+    Args:
+        options: from the driver that started this process.
+        driver: the stream to that driver.
+        control: the stream to the fork server.
+        progress: the page where workers count the tasks they start.
+    """
+    capacity_bytes = options["store_capacity_bytes"]
+    home = options["home"]
+    kernel = Kernel(Random(options["seed"]), settings_from(os.environ), standing=bool(home))
+    store = StoreSettings(**options["store"])  # type: ignore[arg-type]
+    arenas = HeadArenas()
+    spiller = Spiller(arenas, list(store.directories))
+    head = Head(kernel, control, arenas, spiller, progress)
+    head.step(
+        NodeAdded(
+            bytes.fromhex(options["node_id"]),
+            tuple(sorted(options["resources"].items())),
+            tuple(sorted(options["labels"].items())),
+            capacity_bytes,
+            options["prestart"],
+            store,
+            options["node_name"],
+            tuple(sorted(options["node_environment"].items())),
+        )
+    )
+    head.add_driver(driver, options["driver_process"])
+    if home:
+        _open_door(head, Path(home), options["standing_descriptors"][0])
+    # What was imported stays: collections need not look at it again.
+    gc.freeze()
+    try:
+        head.run()
+    finally:
+        spiller.close()
+        if home:
+            remove(Path(home))
+    # The fork server sees the control socket close, kills what is left and ends; then so do we.
+    try:
+        control.shutdown(socket.SHUT_WR)
+        control.setblocking(True)
+        while control.recv(4096):
+            continue
+    except OSError:
+        return  # It is dead already, and its workers with it.
+
+
+def _open_door(head: Head, home: Path, listener: int) -> None:
+    """Let others in; what that takes is not imported for a private session."""
+    from localray.runtime.door import Door
+
+    head.open_door(Door(socket.socket(fileno=listener), (home / "key").read_bytes()))

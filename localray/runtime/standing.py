@@ -1,0 +1,167 @@
+"""Starting a standing session: one that listens, so that others join it, and that ends when it is told to or with the
+process that keeps it.
+
+Must not live here: the public API (`localray.cluster_utils`, the command line), what happens inside (the kernel).
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, suppress
+from typing import NamedTuple
+
+from localray.exceptions import RaySystemError
+from localray.protocol import AddNode, EndSession, KeepSession, Query, RemoveNode
+from localray.runtime.join import Control, connect
+from localray.runtime.launch import STOP_TIMEOUT_S, HeadProcess, NodeOptions
+from localray.runtime.session_home import SessionHome, claim
+from localray.shm.session_directories import remove
+
+
+class AddedNode(NamedTuple):
+    """What a node that joins a running session has; resources in 1/10000 units."""
+
+    node_id: bytes
+    name: str
+    resources: dict[str, int]
+    labels: dict[str, str]
+    store_capacity_bytes: int
+    environment: dict[str, str]
+
+
+class StandingSession:
+    """A standing session that this process starts.
+
+    Args:
+        options: of the first node.
+        number: of the address; None for the first that is free.
+        keep: it ends with this process, however that ends; else only when it is told to.
+
+    Raises:
+        ConnectionError: there is a session of this number.
+        RaySystemError: the head ended while it was starting.
+    """
+
+    def __init__(self, options: NodeOptions, number: int | None, *, keep: bool) -> None:
+        self._process_id = os.getpid()
+        self._head, self.home = _start(options, number, None)
+        self._control = Control(self._head.stream, self.home.address)
+        try:
+            if keep:
+                self._control.tell(KeepSession())
+            _await_start(self._control)
+        except BaseException:
+            self._head.kill()
+            self._control.close()
+            remove(self.home.path)
+            raise
+        self.home.tell(self._head.process_id)
+
+    @property
+    def head_process_id(self) -> int:
+        """Of the head."""
+        return self._head.process_id
+
+    def is_alive(self) -> bool:
+        """Whether its head runs."""
+        return self._head.is_alive()
+
+    def ask(self, query: Query, argument: str = "") -> object:
+        """Ask a question about the session. Raises ConnectionError when it is gone."""
+        return self._control.ask(query, argument)
+
+    def add_node(self, node: AddedNode) -> None:
+        """A node joins. Raises RaySystemError when it may not."""
+        add_node(self._control, node)
+
+    def remove_node(self, node_id: bytes, cause: str) -> None:
+        """A node leaves. Raises RaySystemError when there is none of this id."""
+        answer = self._control.request(lambda number: RemoveNode(number, node_id, cause))
+        if answer is not None:
+            raise RaySystemError(str(answer))
+
+    def end(self) -> None:
+        """End the session, whoever works in it: every process is gone when this returns."""
+        if os.getpid() != self._process_id:
+            # A forked child of the keeper: the session is its parent's.
+            return
+        # Gone already is as good.
+        with suppress(ConnectionError):
+            self._control.tell(EndSession())
+        self._head.wait(STOP_TIMEOUT_S)
+        self._control.close()
+        self._head.remove_directories()
+        remove(self.home.path)
+
+    def kill(self) -> None:
+        """End the head at once, as a crash would: what is left sees to itself."""
+        self._head.kill()
+
+
+def start_detached(options: NodeOptions, number: int | None) -> SessionHome:
+    """Start a standing session that goes on without this process, until it is told to end.
+
+    Raises:
+        ConnectionError: there is a session of this number.
+        RaySystemError: the head ended while it was starting.
+    """
+    head, home = _start(options, number, "log")
+    try:
+        _await_start(Control(head.stream, home.address))
+    except BaseException:
+        head.kill()
+        head.stream.close()
+        remove(home.path)
+        raise
+    home.tell(head.process_id)
+    head.disown()
+    return home
+
+
+def _start(options: NodeOptions, number: int | None, output: str | None) -> tuple[HeadProcess, SessionHome]:
+    """Start a head that listens."""
+    claimed = claim(number)
+    with ExitStack() as ours:
+        # The head has its own copies of these.
+        ours.callback(os.close, claimed.lock)
+        ours.enter_context(claimed.door)
+        descriptor = None
+        if output is not None:
+            descriptor = os.open(claimed.home.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            ours.callback(os.close, descriptor)
+        return HeadProcess(options, claimed, descriptor), claimed.home
+
+
+def _await_start(control: Control) -> None:
+    try:
+        control.ask(Query.TABLE_SIZES)
+    except ConnectionError as error:
+        raise RaySystemError("The head process ended while it was starting; its error is printed above.") from error
+
+
+def add_node(control: Control, node: AddedNode) -> None:
+    """A node joins the session that this is connected to. Raises RaySystemError when it may not."""
+    answer = control.request(
+        lambda number: AddNode(
+            number,
+            node.node_id,
+            node.name,
+            tuple(sorted(node.resources.items())),
+            tuple(sorted(node.labels.items())),
+            node.store_capacity_bytes,
+            tuple(sorted(node.environment.items())),
+        )
+    )
+    if not isinstance(answer, int):
+        raise RaySystemError(str(answer))
+
+
+def end_session(home: SessionHome, timeout_s: float) -> bool:
+    """Tell a session to end, and wait until it has; whether it has in time.
+
+    Raises:
+        ConnectionError: it is gone, or does not let us in.
+    """
+    with Control(connect(home), home.address) as control:
+        control.tell(EndSession())
+        return control.wait_until_gone(timeout_s)

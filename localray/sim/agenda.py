@@ -7,12 +7,12 @@ Must not live here: threads (`localray.sim.carriers`), what events do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from random import Random
 
 from localray.sim.carrier import Blocked, Carrier, Job
 from localray.sim.clock import NANOSECONDS, VirtualClock
 from localray.sim.errors import CarrierStopped, DeadlockError, SimulationLimitError
 from localray.sim.events import EventQueue
+from localray.sim.schedule import Draw
 
 _EMPTY_TICKS_TOLERATED = 20
 """The kernel looks, ever less often, after what may be held up: when it has found nothing so often, it never will."""
@@ -24,7 +24,7 @@ class Agenda:
     Args:
         clock: moved from here, and by those who sleep while nothing happens.
         events: what is going to happen.
-        random: draws which of several runs next.
+        draw: decides which of several runs next.
         driver: the carrier that learns of failures.
         carriers: gives all carriers, for telling who waits.
     """
@@ -33,7 +33,7 @@ class Agenda:
         self,
         clock: VirtualClock,
         events: EventQueue,
-        random: Random,
+        draw: Draw,
         driver: Carrier,
         carriers: Callable[[], Iterable[Carrier]],
     ) -> None:
@@ -44,7 +44,7 @@ class Agenda:
         self.tick_at_ns: Callable[[], int | None] = _never
         self.tick: Callable[[], bool] = _nothing
         self.driver_interrupted = False
-        self._random = random
+        self._draw = draw
         self._driver = driver
         self._carriers = carriers
         self._runnable: list[Blocked | Job] = []
@@ -91,7 +91,7 @@ class Agenda:
             return blocked
         runnable = self._runnable
         while runnable:
-            chosen = runnable.pop(self._random.randrange(len(runnable)) if len(runnable) > 1 else 0)
+            chosen = runnable.pop(int(self._draw() * len(runnable)) if len(runnable) > 1 else 0)
             if isinstance(chosen, Job):
                 if chosen.owner.alive:
                     return chosen

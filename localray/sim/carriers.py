@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextvars import Context
-from random import Random
 
 from localray.client.current import set_thread_client
 from localray.sim.agenda import Agenda
@@ -23,6 +22,7 @@ from localray.sim.carrier import Blocked, Carrier, Job, Owner
 from localray.sim.clock import NANOSECONDS, VirtualClock
 from localray.sim.errors import CarrierStopped
 from localray.sim.events import Action, EventQueue
+from localray.sim.schedule import Draw
 
 _STOPS_TOLERATED = 1000
 """User code that catches even `BaseException` in a loop gets so many `CarrierStopped` before its thread is given up."""
@@ -41,15 +41,15 @@ class Carriers:
     Args:
         clock: moved from here, and nowhere else.
         events: what is going to happen.
-        random: draws which of several runs next.
+        draw: decides which of several runs next.
     """
 
-    def __init__(self, clock: VirtualClock, events: EventQueue, random: Random) -> None:
+    def __init__(self, clock: VirtualClock, events: EventQueue, draw: Draw) -> None:
         self.clock = clock
         self.events = events
         self.driver = Carrier("driver")
         self.driver.thread = threading.current_thread()
-        self.agenda = Agenda(clock, events, random, self.driver, self._all)
+        self.agenda = Agenda(clock, events, draw, self.driver, self._all)
         self.current = self.driver
         self.by_thread: dict[int, Carrier] = {threading.get_ident(): self.driver}
         self.in_user_code = True

@@ -66,23 +66,37 @@ class VirtualChannel:
         self.client: Client | None = None
         self.closed = False
         self.task_cost_s = 0.0
+        # How faults are told of a task's last moments; the first says whether its worker has died of it.
+        self.answering: Callable[[bytes], bool] | None = None
+        self.answered: Callable[[bytes], None] | None = None
 
     # ---------------------------------------------------------------- out
 
     def send(self, message: ClientMessage) -> None:
         """Let a message arrive at the kernel after a while."""
-        if not self.closed:
-            if type(message) is TaskDone and self.task_cost_s:
-                # User code takes no virtual time of its own; what its start took counts as the task's.
-                message = message._replace(duration_s=message.duration_s + self.task_cost_s)
+        if type(message) is TaskDone:
+            self._answer(message)
+        elif not self.closed:
             self._outward.send(message)
             if type(message) in _COUNTED and self._carriers.in_user_code:
                 self._carriers.count_submission()
 
     def queue(self, message: ClientMessage) -> None:
         """The same: here a message leaves by itself in any case."""
-        if not self.closed:
+        if type(message) is TaskDone:
+            self._answer(message)
+        elif not self.closed:
             self._outward.send(message)
+
+    def _answer(self, message: TaskDone) -> None:
+        if self.closed or (self.answering is not None and self.answering(message.task_id)):
+            return
+        if self.task_cost_s:
+            # User code takes no virtual time of its own; what its start took counts as the task's.
+            message = message._replace(duration_s=message.duration_s + self.task_cost_s)
+        self._outward.send(message)
+        if self.answered is not None:
+            self.answered(message.task_id)
 
     def take_back(self, message: PutObject) -> bool:
         """Every message is on its way as soon as it is made."""

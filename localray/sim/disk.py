@@ -21,6 +21,8 @@ class VirtualDisk:
 
     def __init__(self, capacity_bytes: int | None = None) -> None:
         self.capacity_bytes = capacity_bytes
+        self.is_full = False
+        self.factor = 1.0
         self._files: dict[str, dict[int, bytearray]] = {}
         self._lengths: dict[str, int] = {}
 
@@ -34,9 +36,18 @@ class VirtualDisk:
         """Its files."""
         return list(self._files)
 
+    def entries(self) -> list[tuple[str, int]]:
+        """All that is on it: paths and offsets."""
+        return [(path, offset) for path, entries in self._files.items() for offset in entries]
+
+    def duration_ns(self, length: int) -> int:
+        """What writing a file takes in virtual time."""
+        return int((ACCESS_NS + length * 10**9 // BYTES_PER_S) * self.factor)
+
     def create(self, path: str, length: int) -> str:
         """A new file; returns why not, or nothing."""
-        if self.capacity_bytes is not None and self.used_bytes + length > self.capacity_bytes:
+        too_small = self.capacity_bytes is not None and self.used_bytes + length > self.capacity_bytes
+        if self.is_full or too_small:
             return "No space left on device"
         self._files[path] = {}
         self._lengths[path] = length
@@ -73,8 +84,3 @@ class VirtualDisk:
     def damage(self, path: str, offset: int) -> None:
         """A fault: the entry is not what was written."""
         self._files[path].pop(offset, None)
-
-
-def duration_ns(length: int) -> int:
-    """What writing a file takes in virtual time."""
-    return ACCESS_NS + length * 10**9 // BYTES_PER_S

@@ -1,32 +1,17 @@
-"""What is going to happen: a heap of timed events, and the random streams that decide between equals.
+"""What is going to happen: a heap of timed events.
 
-Events at the same moment happen in an order drawn from the schedule's stream: so seeds differ in the order of
-simultaneous things. There is one stream for each purpose, so that drawing more of one (a program that calls `random`
-more often, a new fault) does not shift the others. Must not live here: what events do."""
+Events at the same moment happen in an order that the schedule draws: so seeds differ in the order of simultaneous
+things. Must not live here: what events do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from random import Random
 from typing import TypeAlias
 
-Action: TypeAlias = Callable[[], None]
+from localray.sim.schedule import Draw
 
-
-class Streams:
-    """Independent streams of random numbers, all from one seed.
-
-    ``schedule`` decides latencies, costs and ties; ``faults`` is for faults; ``user`` is what the program's own
-    `random` is seeded from."""
-
-    __slots__ = ("faults", "schedule", "user")
-
-    def __init__(self, seed: int) -> None:
-        # Seeding with a string hashes it with SHA-512, which no hash seed touches.
-        self.schedule = Random(f"schedule {seed}")
-        self.faults = Random(f"faults {seed}")
-        self.user = Random(f"user {seed}")
+Action: TypeAlias = Callable[[], object]
 
 
 class Event:
@@ -46,13 +31,13 @@ class EventQueue:
     """The events to come.
 
     Args:
-        random: draws the order of simultaneous events.
+        draw: decides the order of simultaneous events.
     """
 
     __slots__ = ("_count", "_draw", "_heap")
 
-    def __init__(self, random: Random) -> None:
-        self._draw = random.random
+    def __init__(self, draw: Draw) -> None:
+        self._draw = draw
         self._heap: list[tuple[int, float, int, Event]] = []
         self._count = 0
 

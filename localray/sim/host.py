@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from random import Random
+from typing import TypeVar
 
 from localray.kernel import ENVIRONMENT, Event, Kernel
 from localray.kernel.effects import (
@@ -41,17 +41,21 @@ from localray.sim.carrier import Blocked, Owner
 from localray.sim.carriers import Carriers
 from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS, to_ns
-from localray.sim.disk import duration_ns
 from localray.sim.errors import SimulationLimitError
 from localray.sim.links import Link, Timing
+from localray.sim.network import Network, Transfers
+from localray.sim.nodes import SimulatedNode
+from localray.sim.schedule import Schedule
 from localray.sim.store import VirtualStore
 from localray.sim.trace import Trace
-from localray.sim.worker import VirtualWorker
+from localray.sim.worker import KILLED, Interference, VirtualWorker
 
 _CHECK_AGAIN_AFTER = 40
 """Thinned checks: after a check of n objects the next comes n / this many steps later, so that checking stays a
 constant factor."""
 _LEAST_TICK_NS = 1_000
+
+M = TypeVar("M")
 
 
 class Checks(enum.Enum):
@@ -68,7 +72,7 @@ class Host:
     Args:
         kernel: which decides.
         carriers: threads, clock and events.
-        random: the schedule's stream.
+        schedule: decides what is left open.
         checks: how often the kernel's invariants are checked.
         trace: gets every event and effect.
         notify: shows a text to the user.
@@ -78,7 +82,7 @@ class Host:
         self,
         kernel: Kernel,
         carriers: Carriers,
-        random: Random,
+        schedule: Schedule,
         checks: Checks,
         trace: Trace,
         notify: Callable[[str], None],
@@ -91,9 +95,21 @@ class Host:
         self.stopped: Callable[[], None] | None = None
         self.memory: Callable[[MeasureMemory], MemoryUsed] | None = None
         """Says what a virtual node and its workers use, for a kernel whose memory monitor is on."""
+        self.before_step: Callable[[Event, int], None] | None = None
+        self.after_step: Callable[[], None] | None = None
+        """Who looks on: faults, and what a program's checks say."""
+        self.interference: Interference | None = None
+        self.late_ns: Callable[[], int] | None = None
+        self.has_faults = False
+        self.descriptions: list[SimulatedNode] = []
+        self.networks: dict[int, Network] = {}
+        self.undead_until_ns: dict[int, int] = {}
+        """Nodes that were given up although their workers go on, and until when they do."""
+        self._transfers: Transfers | None = None
         self._carriers = carriers
         self._clock = carriers.clock
-        self._timing = Timing(random)
+        self._schedule = schedule
+        self._driver_timing = Timing(schedule, "driver")
         self._checks = checks
         self._until_check = 0
         self._notify = notify
@@ -121,9 +137,16 @@ class Host:
 
     # ---------------------------------------------------------------- setting up
 
-    def add_node(self, event: NodeAdded) -> None:
+    def add_node(self, event: NodeAdded, description: SimulatedNode) -> None:
         """A node joins."""
+        number = len(self._node_ids)
         self._node_ids.append(event.node_id)
+        self.descriptions.append(description)
+        is_special = description.speed != 1 or description.latency_s or description.bandwidth_bytes_per_s
+        if self.has_faults or is_special:
+            self.networks[number] = Network(description, self._clock, self.late_ns)
+        if description.bandwidth_bytes_per_s and self._transfers is None:
+            self._transfers = Transfers(self._clock)
         self.step(event, ENVIRONMENT)
 
     def lose_node(self, event: NodeDied) -> None:
@@ -147,7 +170,7 @@ class Host:
                 arrived.extend(messages)
                 self._carriers.wake(blocked)
 
-            self._inward[number] = Link(self._clock, self._carriers.events, self._timing, take)
+            self._inward[number] = self._link("to driver", 0, take)
             self.step(DriverConnected(number), ENVIRONMENT)
             self.step(hello, number)
 
@@ -155,21 +178,44 @@ class Host:
         answer = arrived[0]
         if not isinstance(answer, Registered):
             raise TypeError(f"the kernel answered a driver with {type(answer).__name__}")
-        return answer, self._open_channel(number, owner)
+        return answer, self._open_channel(number, owner, 0, self._driver_timing)
 
-    def _open_channel(self, number: int, owner: Owner) -> VirtualChannel:
-        events = self._carriers.events
-        outward: Link[ClientMessage] = Link(
-            self._clock, events, self._timing, lambda messages: self._take_in(number, messages)
+    def _link(self, party: str, node: int, deliver: Callable[[list[M]], None]) -> Link[M]:
+        network = self.networks.get(node)
+        return Link(self._clock, self._carriers.events, self._schedule, party, network, deliver)
+
+    def _open_channel(self, number: int, owner: Owner, node: int, timing: Timing) -> VirtualChannel:
+        outward: Link[ClientMessage] = self._link(
+            f"from {number}", node, lambda messages: self._take_in(number, messages)
         )
-        channel = VirtualChannel(self._carriers, self._timing, owner, outward, self.describe)
+        channel = VirtualChannel(self._carriers, timing, owner, outward, self.describe)
         self._outward[number] = outward
-        inward = Link(self._clock, events, self._timing, channel.deliver)
+        inward: Link[KernelMessage] = self._link(f"to {number}", node, channel.deliver)
         known = self._inward.get(number)
         if known is not None:
             inward.not_before(known.last_arrival_ns)
         self._inward[number] = inward
         return channel
+
+    # ---------------------------------------------------------------- time
+
+    @property
+    def now_ns(self) -> int:
+        """The virtual time."""
+        return self._clock.now_ns
+
+    def at(self, at_ns: int, act: Callable[[], object]) -> None:
+        """Something happens at that time."""
+        self._carriers.events.add(at_ns, act)
+
+    def between_steps(self, act: Callable[[], object]) -> None:
+        """For user code: let the world change while the program waits a moment."""
+
+        def register(blocked: Blocked) -> None:
+            act()
+            self._carriers.wake(blocked)
+
+        self._carriers.block(lambda: "lets the world change", None, register)
 
     # ---------------------------------------------------------------- stepping
 
@@ -179,6 +225,8 @@ class Host:
 
     def step(self, event: Event, sender: int) -> bool:
         """Step the kernel and carry out what it says; returns whether it said anything."""
+        if self.before_step is not None:
+            self.before_step(event, sender)
         now_ns = self._clock.now_ns
         trace = self.trace
         trace.event(now_ns, event, sender)
@@ -197,10 +245,24 @@ class Host:
             if type(effect) is Send:
                 link = inward.get(effect.client)
                 if link is not None:
+                    if self._transfers is not None:
+                        self._await_transfer(link, effect)
                     link.send(effect.message)
             else:
                 self._carry_out[type(effect)](effect)
+        if self.after_step is not None:
+            self.after_step()
         return bool(effects)
+
+    def _await_transfer(self, link: Link[KernelMessage], effect: Send) -> None:
+        """What gives a place on another node arrives when what is there has been copied."""
+        worker = self.workers.get(effect.client)
+        network = self.networks.get(0 if worker is None else worker.node)
+        if self._transfers is not None and network is not None:
+            node = 0 if worker is None else worker.node
+            arrival_ns = self._transfers.arrival_ns(effect.message, node, network)
+            if arrival_ns > self._clock.now_ns:
+                link.not_before(arrival_ns)
 
     def _check(self) -> None:
         self._until_check -= 1
@@ -230,12 +292,15 @@ class Host:
     # ---------------------------------------------------------------- effects
 
     def _start_worker(self, effect: StartWorker) -> None:
-        number = effect.worker
-        worker = VirtualWorker(number, self._carriers, self._timing, self._worker_ended)
+        number, node = effect.worker, effect.node
+        timing = Timing(self._schedule, f"worker {number}")
+        worker = VirtualWorker(number, node, self._carriers, timing, self.networks.get(node), self._worker_ended)
         self.workers[number] = worker
-        at_ns = self._clock.now_ns + self._timing.start_up_ns()
-        channel = self._open_channel(number, worker)
-        worker.come_up(channel, self.store, self._node_ids[effect.node], self._notify, self._ignored)
+        at_ns = self._clock.now_ns + timing.start_up_ns()
+        channel = self._open_channel(number, worker, node, timing)
+        worker.come_up(channel, self.store, self._node_ids[node], self._notify, self._ignored)
+        if self.interference is not None:
+            worker.interfere(self.interference)
         self._inward[number].not_before(at_ns)
         self._carriers.events.add(at_ns, lambda: self._worker_up(worker))
 
@@ -251,44 +316,56 @@ class Host:
 
     def _kill_worker(self, effect: KillWorker) -> None:
         worker = self.workers.get(effect.worker)
-        if worker is not None:
-            worker.end("killed by signal 9 (SIGKILL)")
+        if worker is None:
+            return
+        undead_until_ns = self.undead_until_ns.get(worker.node, 0)
+        if undead_until_ns > self._clock.now_ns:
+            self.at(undead_until_ns, lambda: worker.end(KILLED))
+        else:
+            worker.end(KILLED)
 
     def _worker_ended(self, worker: VirtualWorker, cause: str) -> None:
         """What it had sent arrives; then the kernel learns of its end."""
         del self.workers[worker.number]
         self._inward.pop(worker.number).cut = True
         outward = self._outward.pop(worker.number)
-        at_ns = max(self._clock.now_ns + self._timing.death_ns(), outward.last_arrival_ns + 1)
+        at_ns = max(self._clock.now_ns + worker.timing.death_ns(), outward.last_arrival_ns + 1)
         died = WorkerDied(worker.number, cause, worker.started)
-        self._carriers.events.add(at_ns, lambda: self._report_death(died))
+        self.at(at_ns, lambda: self._report_death(died, outward))
 
-    def _report_death(self, died: WorkerDied) -> None:
-        self.step(died, ENVIRONMENT)
+    def _report_death(self, died: WorkerDied, outward: Link[ClientMessage]) -> None:
+        if outward.is_empty:
+            self.step(died, ENVIRONMENT)
+        else:
+            # A partition holds back what it had sent.
+            self.at(outward.last_arrival_ns + 1, lambda: self._report_death(died, outward))
 
     def _release(self, effect: ReleaseBuffer) -> None:
         self.store.release(effect.location)
+        if self._transfers is not None:
+            self._transfers.forget(effect.location)
 
     def _measure_memory(self, effect: MeasureMemory) -> None:
         if self.memory is not None:
             self.step(self.memory(effect), ENVIRONMENT)
+
     def _spill(self, effect: SpillObjects) -> None:
         failure = self.store.disk.create(effect.path, effect.length)
         if not failure:
             self.store.spill(effect.path, effect.entries)
-        took_ns = duration_ns(effect.length)
+        took_ns = self.store.disk.duration_ns(effect.length)
         answer = ObjectsSpilled(effect.node, effect.batch, failure, took_ns / NANOSECONDS)
         self._answer_after(took_ns, answer)
 
     def _create_file(self, effect: CreateSpillFile) -> None:
         failure = self.store.disk.create(effect.path, effect.length)
-        self._answer_after(duration_ns(0), SpillFileCreated(effect.node, effect.file, failure))
+        self._answer_after(self.store.disk.duration_ns(0), SpillFileCreated(effect.node, effect.file, failure))
 
     def _delete_file(self, effect: DeleteSpillFile) -> None:
         self.store.disk.delete(effect.path)
 
     def _answer_after(self, delay_ns: int, answer: ObjectsSpilled | SpillFileCreated) -> None:
-        self._carriers.events.add(self._clock.now_ns + delay_ns, lambda: self._answer(answer))
+        self.at(self._clock.now_ns + delay_ns, lambda: self._answer(answer))
 
     def _answer(self, answer: ObjectsSpilled | SpillFileCreated) -> None:
         self.step(answer, ENVIRONMENT)

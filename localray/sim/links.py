@@ -1,16 +1,19 @@
 """One direction of a client's channel: messages arrive in order, after a while, several together.
 
 A message joins the one before it, if that is still on its way, more often than not: as in real life, where a reader
-takes all that has arrived. Must not live here: what messages mean."""
+takes all that has arrived. Must not live here: what messages mean, what makes a network slow (`localray.sim.network`).
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from random import Random
 from typing import Generic, TypeVar
 
 from localray.sim.clock import VirtualClock
 from localray.sim.events import EventQueue
+from localray.sim.network import Network
+from localray.sim.schedule import Choice, Schedule
 
 M = TypeVar("M")
 
@@ -18,64 +21,83 @@ _LATENCY_NS = 20_000
 _LATENCY_SPREAD_NS = 80_000
 _SLOW_SHARE = 0.03
 _SLOW_FACTOR = 20
-_JOINS_SHARE = 0.8
+_APART_SHARE = 0.2
 
 
 class Timing:
-    """How long things take in the virtual world, drawn from the schedule's stream.
+    """How long things take in the virtual world besides messages.
 
     Args:
-        random: the stream.
+        schedule: of the simulation.
+        party: whose things they are.
     """
 
-    __slots__ = ("_draw",)
+    __slots__ = ("_cost", "_death", "_gathering", "_start_up")
 
-    def __init__(self, random: Random) -> None:
-        self._draw = random.random
-
-    def latency_ns(self) -> int:
-        """Of one message: tens of microseconds, now and then much longer."""
-        latency_ns = _LATENCY_NS + int(_LATENCY_SPREAD_NS * self._draw())
-        return latency_ns * _SLOW_FACTOR if self._draw() < _SLOW_SHARE else latency_ns
-
-    def joins(self) -> bool:
-        """Whether a message travels together with the one before it."""
-        return self._draw() < _JOINS_SHARE
+    def __init__(self, schedule: Schedule, party: str) -> None:
+        self._cost = schedule.stream(Choice.COST, party)
+        self._start_up = schedule.stream(Choice.START_UP, party)
+        self._death = schedule.stream(Choice.DEATH, party)
+        self._gathering = schedule.stream(Choice.GATHERING, party)
 
     def task_cost_ns(self) -> int:
         """Of starting a task, in the time of its worker."""
-        return 10_000 + int(190_000 * self._draw() ** 3)
+        return 10_000 + int(190_000 * self._cost() ** 3)
 
     def start_up_ns(self) -> int:
         """Of a worker's process."""
-        return 1_000_000 + int(19_000_000 * self._draw())
+        return 1_000_000 + int(19_000_000 * self._start_up())
 
     def death_ns(self) -> int:
         """From the end of a process to the kernel's knowing."""
-        return 50_000 + int(950_000 * self._draw())
+        return 50_000 + int(950_000 * self._death())
 
     def gathering_ns(self) -> int:
         """From the death of a reference to its being told."""
-        return int(1_000_000 * self._draw())
+        return int(1_000_000 * self._gathering())
 
 
 class Link(Generic[M]):
     """One direction.
 
     Args:
-        clock, events, timing: of the simulation.
+        clock, events, schedule: of the simulation.
+        party: names it among all links.
+        network: of the node at its far end, where that is anything special.
         deliver: takes what arrives together.
     """
 
-    __slots__ = ("_clock", "_deliver", "_events", "_last_ns", "_open", "_timing", "cut")
+    __slots__ = (
+        "_apart",
+        "_clock",
+        "_deliver",
+        "_events",
+        "_in_flight",
+        "_last_ns",
+        "_latency",
+        "_network",
+        "_open",
+        "_slow",
+        "cut",
+    )
 
     def __init__(
-        self, clock: VirtualClock, events: EventQueue, timing: Timing, deliver: Callable[[list[M]], None]
+        self,
+        clock: VirtualClock,
+        events: EventQueue,
+        schedule: Schedule,
+        party: str,
+        network: Network | None,
+        deliver: Callable[[list[M]], None],
     ) -> None:
         self._clock = clock
         self._events = events
-        self._timing = timing
+        self._latency = schedule.stream(Choice.LATENCY, party)
+        self._slow = schedule.stream(Choice.SLOW, party)
+        self._apart = schedule.stream(Choice.APART, party)
+        self._network = network
         self._deliver = deliver
+        self._in_flight: deque[list[M]] = deque()
         self._open: list[M] | None = None
         self._last_ns = 0
         self.cut = False
@@ -85,22 +107,44 @@ class Link(Generic[M]):
         if self.cut:
             return
         batch = self._open
-        if batch is not None and self._timing.joins():
+        if batch is not None and self._apart() <= 1 - _APART_SHARE:
             batch.append(message)
             return
-        at_ns = max(self._clock.now_ns + self._timing.latency_ns(), self._last_ns + 1)
+        takes_ns = _LATENCY_NS + int(_LATENCY_SPREAD_NS * self._latency())
+        if self._slow() > 1 - _SLOW_SHARE:
+            takes_ns *= _SLOW_FACTOR
+        network = self._network
+        at_ns = self._clock.now_ns + takes_ns if network is None else network.arrival_ns(takes_ns)
+        if at_ns <= self._last_ns:
+            at_ns = self._last_ns + 1
         self._last_ns = at_ns
         self._open = batch = [message]
-        self._events.add(at_ns, lambda: self._arrive(batch))
+        self._in_flight.append(batch)
+        self._events.add(at_ns, self._arrive)
 
-    def _arrive(self, batch: list[M]) -> None:
+    def _arrive(self) -> None:
+        """What was sent first arrives, whichever arrival this was meant to be: so a partition delays and never
+        reorders."""
+        network = self._network
+        if network is not None and network.held_until_ns > self._clock.now_ns:
+            self._last_ns = max(self._last_ns, network.arrival_ns(0)) + 1
+            self._events.add(self._last_ns, self._arrive)
+            return
+        batch = self._in_flight.popleft()
         if self._open is batch:
             self._open = None
         self._deliver(batch)
 
     def not_before(self, at_ns: int) -> None:
-        """Nothing arrives before that time: the other end does not exist yet."""
+        """Nothing sent from now on arrives before that time: the other end does not exist yet, or waits for
+        something."""
         self._last_ns = max(self._last_ns, at_ns)
+        self._open = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was sent has arrived."""
+        return not self._in_flight
 
     @property
     def last_arrival_ns(self) -> int:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
 from localray.sched.placement import Policy
 from localray.sim.host import Checks
-from localray.sim.nodes import STORE_BYTES, SimulatedNode
+from localray.sim.injector import Firing, Happened
+from localray.sim.nodes import STORE_BYTES, NodesGiven, SimulatedNode, parse_nodes
+from localray.sim.schedule import Schedule
 from localray.sim.session import SessionOptions, running, starting
 
 
@@ -22,7 +24,8 @@ class Report:
     """What came of one run.
 
     ``digest`` is of everything the kernel was told and answered; ``steps`` counts what it was told; ``error`` is what
-    the program raised, if anything; ``trace`` is empty unless it was asked for."""
+    the program raised, if anything; ``trace`` is empty unless it was asked for; ``happened`` are the faults, and
+    ``fault_counts`` says of each rule how often it did its work."""
 
     seed: int
     digest: str
@@ -31,6 +34,8 @@ class Report:
     error: Exception | None
     notices: tuple[str, ...] = ()
     trace: tuple[str, ...] = field(default=(), repr=False)
+    happened: tuple[Happened, ...] = field(default=(), repr=False)
+    fault_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def run(
@@ -42,7 +47,10 @@ def run(
     resources: Mapping[str, float] | None = None,
     object_store_memory: int = STORE_BYTES,
     namespace: str | None = None,
-    nodes: int | Sequence[SimulatedNode] = 1,
+    nodes: NodesGiven = 1,
+    faults: object = (),
+    only: frozenset[Firing] | None = None,
+    schedule: Schedule | None = None,
     policy: Policy | None = None,
     check_invariants: bool = True,
     keep_trace: bool = False,
@@ -58,8 +66,11 @@ def run(
         num_cpus, num_gpus, resources: of each node.
         object_store_memory: in bytes.
         namespace: of the program's actors; None for one of its own.
-        nodes: how many nodes there are; or what each has, the first being the driver's own, whose resources, labels
-            and store are then not given separately.
+        nodes: how many nodes there are; or what each has (see `localray.sim.nodes.parse_nodes`), the first being the
+            driver's own, whose resources, labels and store are then not given separately.
+        faults: what goes wrong: the name of a preset, or rules (see `localray.faults.parse`).
+        only: of all these, just the given ones happen.
+        schedule: decides what is left open; by default at random, by the seed.
         policy: places tasks in the stead of Ray's policies: called with a `localray.sched.placement.Question`, it
             answers with the number of a node that has room, or None to wait.
         check_invariants: check the kernel's invariants after every step.
@@ -82,9 +93,11 @@ def run(
     """
     notices: list[str] = []
     alike = SimulatedNode(num_cpus, num_gpus, resources or {}, {}, object_store_memory)
-    head, *others = [alike] * nodes if isinstance(nodes, int) else nodes
     options = SessionOptions(
-        more_nodes=tuple(others),
+        nodes=(alike,) * nodes if isinstance(nodes, int) else parse_nodes(nodes),
+        faults=faults,
+        only=only,
+        schedule=schedule,
         policy=policy,
         checks=Checks.ALWAYS if check_invariants else Checks.NEVER,
         keep_trace=keep_trace,
@@ -94,7 +107,7 @@ def run(
     )
     ray = importlib.import_module("localray")
     with starting(options) as started:
-        ray.init(engine="sim", seed=seed, namespace=namespace, **head.keywords())
+        ray.init(engine="sim", seed=seed, namespace=namespace)
         session = started[0]
     error: Exception | None = None
     try:
@@ -117,6 +130,8 @@ def run(
         error,
         tuple(notices),
         tuple(session.trace.lines()),
+        tuple(session.injector.happened),
+        session.injector.counts(),
     )
 
 

@@ -18,6 +18,7 @@ from random import Random
 
 from localray.client.client import Client
 from localray.exceptions import RaySystemError
+from localray.faults import parse
 from localray.kernel import Kernel
 from localray.kernel.effects import NodeDied
 from localray.protocol import RegisterDriver, ShutDown
@@ -27,10 +28,13 @@ from localray.sim.carrier import Blocked
 from localray.sim.carriers import Carriers
 from localray.sim.clock import VirtualClock, to_ns
 from localray.sim.errors import DeadlockError
-from localray.sim.events import EventQueue, Streams
+from localray.sim.events import EventQueue
+from localray.sim.havoc import Havoc
 from localray.sim.host import Checks, Host
-from localray.sim.nodes import SimulatedNode, joining
+from localray.sim.injector import Firing, Happened, Injector
+from localray.sim.nodes import NodesGiven, SimulatedNode, joining, parse_nodes
 from localray.sim.patches import Patches
+from localray.sim.schedule import Choice, RandomSchedule, Schedule, ScheduleDice
 from localray.sim.trace import Trace
 
 _FROZEN_BY_PYTHON = 1000
@@ -41,13 +45,19 @@ _FROZEN_BY_PYTHON = 1000
 class SessionOptions:
     """What `ray.init` has no words for.
 
-    ``more_nodes`` there are beside the driver's own; ``policy`` places tasks in the stead of Ray's policies;
+    ``nodes`` there are, the driver's own first; without any there is one, and `ray.init` says what it has. ``faults``
+    are rules of what goes wrong, or whatever `localray.faults.parse` makes rules of, and of these ``only`` the given
+    ones happen. ``schedule`` decides what is left open, by default at random by the seed. ``policy`` places tasks in
+    the stead of Ray's policies;
     ``checks`` says how often the kernel's invariants are checked; ``keep_trace`` keeps every line of the trace; after
     ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised;
     ``notify`` shows texts to the user instead of what `ray.init` gives; ``disk_bytes`` is the size of the disk that
     objects are spilled to, without a limit by default."""
 
-    more_nodes: tuple[SimulatedNode, ...] = ()
+    nodes: NodesGiven = ()
+    faults: object = ()
+    only: frozenset[Firing] | None = None
+    schedule: Schedule | None = None
     policy: Policy | None = None
     checks: Checks = Checks.THINNED
     keep_trace: bool = False
@@ -105,6 +115,8 @@ class SimulatedSession:
         seed: decides everything that is left open.
         notify: shows a text to the user.
         store: settings of the object store.
+        nodes: what nodes there are; see `localray.sim.nodes.parse_nodes`. None for one, as the arguments above say.
+        faults: what goes wrong; see `localray.faults.parse`.
     """
 
     def __init__(
@@ -116,8 +128,17 @@ class SimulatedSession:
         seed: int,
         notify: Callable[[str], None],
         store: StoreSettings,
+        nodes: NodesGiven | None = None,
+        faults: object = None,
     ) -> None:
         options = _next_options.pop() if _next_options else SessionOptions()
+        head, *others = parse_nodes(nodes or options.nodes) if nodes or options.nodes else (SimulatedNode(),)
+        if nodes or options.nodes:
+            # What every cluster's head has besides, its address and its name for being the head, stays.
+            special = {name: units for name, units in resources.items() if name.startswith("node:")}
+            resources, labels = {**head.units(), **special}, head.labels
+            store_bytes = head.object_store_memory
+        rules = parse(faults or options.faults, seed)  # type: ignore[arg-type]
         notify = options.notify or notify
         self._collecting = gc.isenabled()
         # References that die in cycles must die at moments that the run decides, not whenever the collector's counters
@@ -130,23 +151,27 @@ class SimulatedSession:
             gc.freeze()
         self.seed = seed
         self.trace = Trace(keep=options.keep_trace)
-        streams = Streams(seed)
+        schedule = options.schedule or RandomSchedule(seed)
         clock = VirtualClock()
-        self.carriers = Carriers(clock, EventQueue(streams.schedule), streams.schedule)
+        self.carriers = Carriers(
+            clock, EventQueue(schedule.stream(Choice.TIE, "events")), schedule.stream(Choice.TURN, "carriers")
+        )
         self.carriers.agenda.limit_ns = None if options.time_limit_s is None else to_ns(options.time_limit_s)
-        kernel = Kernel(Random(f"kernel {seed}"), policy=options.policy)
-        self.host = Host(kernel, self.carriers, streams.schedule, options.checks, self.trace, notify)
+        kernel = Kernel(ScheduleDice(schedule.stream(Choice.POLICY, "kernel")), policy=options.policy)
+        self.host = Host(kernel, self.carriers, schedule, options.checks, self.trace, notify)
         self.host.store.disk.capacity_bytes = options.disk_bytes
         self.host.step_limit = options.step_limit
+        self.injector = Injector(rules, seed, clock, options.only)
+        self.havoc = Havoc(self.host, self.injector, self._join) if rules else None
         self._thread = threading.get_ident()
         self._over = False
         self._ended_s = 0.0
         self._driver = VirtualDriver()
         self._store_settings = store
         self._node_random = Random(f"nodes {seed}")
-        self.host.add_node(joining(self._node_random, resources, labels, store_bytes, store))
-        for node in options.more_nodes:
-            self.host.add_node(node.joining(self._node_random, store))
+        self.host.add_node(joining(self._node_random, resources, labels, store_bytes, store), head)
+        for node in others:
+            self._join(node)
         hello = RegisterDriver(os.getpid(), namespace, tuple(sys.path), str(Path.cwd()))
         registered, channel = self.host.connect_driver(self._driver, hello)
         self.client = Client(
@@ -161,7 +186,9 @@ class SimulatedSession:
         channel.client = self.client
         self._driver.client = self.client
         self.carriers.driver.serve(self._driver)
-        self._patches = Patches(self.carriers, streams.user)
+        if self.havoc is not None:
+            self.havoc.begin(registered.client)
+        self._patches = Patches(self.carriers, Random(f"user {seed}"))
         self._patches.install()
         _started.append(self)
         _running[:] = [self]
@@ -171,11 +198,16 @@ class SimulatedSession:
         """How long the simulation has run, on its own clock."""
         return self._ended_s if self._over else self.carriers.clock.now_s
 
+    def _join(self, node: SimulatedNode) -> bytes:
+        event = node.joining(self._node_random, self._store_settings)
+        self.host.add_node(event, node)
+        return event.node_id
+
     def add_node(self, node: SimulatedNode) -> str:
         """A node joins the running simulation; returns its hexadecimal id."""
-        event = node.joining(self._node_random, self._store_settings)
-        self._at_once("adds a node", lambda: self.host.add_node(event))
-        return event.node_id.hex()
+        joined: list[bytes] = []
+        self.host.between_steps(lambda: joined.append(self._join(node)))
+        return joined[0].hex()
 
     def remove_node(self, node_id: str, cause: str = "removed") -> None:
         """A node dies.
@@ -186,16 +218,12 @@ class SimulatedSession:
         number = self.host.node_number(bytes.fromhex(node_id))
         if number == 0:
             raise ValueError("The driver is on the first node: end the session instead of removing it.")
-        self._at_once("removes a node", lambda: self.host.lose_node(NodeDied(number, cause)))
+        self.host.between_steps(lambda: self.host.lose_node(NodeDied(number, cause)))
 
-    def _at_once(self, what: str, act: Callable[[], None]) -> None:
-        """Let the world change between two steps of the program."""
-
-        def register(blocked: Blocked) -> None:
-            act()
-            self.carriers.wake(blocked)
-
-        self.carriers.block(lambda: what, None, register)
+    def at_point(self, name: str) -> None:
+        """The program comes by a point that it has named."""
+        if self.havoc is not None:
+            self.havoc.at_point(name, self.carriers.current.owner)
 
     def shutdown(self) -> None:
         """End the session: its threads are gone when this returns, and everything it replaced is back.
@@ -209,6 +237,8 @@ class SimulatedSession:
             raise RaySystemError("A simulated session must be shut down by the thread that started it.")
         self._over = True
         _running.clear()
+        if self.havoc is not None:
+            self.havoc.heal()
         try:
             if self.carriers.agenda.failure is None:
                 self._leave()
@@ -220,7 +250,7 @@ class SimulatedSession:
             self.carriers.close()
             self._patches.remove()
             # Whoever keeps this session for its trace must not keep the simulation.
-            del self.client, self.host, self.carriers, self._driver, self._patches
+            del self.client, self.host, self.carriers, self.havoc, self._driver, self._patches
             self._collect()
 
     def _collect(self) -> None:

@@ -7,6 +7,7 @@ applying the kernel's effects (`localray.sim.host`)."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from localray.client.client import Client
 from localray.client.executor import Executor
@@ -17,8 +18,21 @@ from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS
 from localray.sim.errors import CarrierStopped
 from localray.sim.links import Timing
+from localray.sim.network import Network
 from localray.sim.store import VirtualStore
 from localray.sim.threads import Process
+
+
+KILLED = "killed by signal 9 (SIGKILL)"
+
+
+class Interference(Protocol):
+    """Whatever makes workers die at some moment of a task; each answer says whether this one does now."""
+
+    def before(self, worker: VirtualWorker, message: RunTask) -> bool: ...
+    def began(self, worker: VirtualWorker, message: RunTask) -> None: ...
+    def answering(self, worker: VirtualWorker, task_id: bytes) -> bool: ...
+    def answered(self, worker: VirtualWorker, task_id: bytes) -> bool: ...
 
 
 class VirtualWorker(Process):
@@ -26,19 +40,30 @@ class VirtualWorker(Process):
 
     Args:
         number: its client number.
+        node: the number of its node.
         carriers: that its tasks run on.
-        timing: of the simulation.
+        timing: of what it does.
+        network: of its node, where that is anything special.
         died: called once when it ends, with the cause.
     """
 
     def __init__(
-        self, number: int, carriers: Carriers, timing: Timing, died: Callable[[VirtualWorker, str], None]
+        self,
+        number: int,
+        node: int,
+        carriers: Carriers,
+        timing: Timing,
+        network: Network | None,
+        died: Callable[[VirtualWorker, str], None],
     ) -> None:
         self.number = number
+        self.node = node
+        self.network = network
+        self.interference: Interference | None = None
         self.alive = True
         self.started = 0
         self._carriers = carriers
-        self._timing = timing
+        self.timing = timing
         self._died = died
         self._busy = False
         self._runner: Carrier | None = None
@@ -72,7 +97,9 @@ class VirtualWorker(Process):
         """Let the next task start after a little while, unless one runs."""
         if not self._busy and self.alive and self._executor.queue:
             self._busy = True
-            cost_ns = self._timing.task_cost_ns()
+            cost_ns = self.timing.task_cost_ns()
+            if self.network is not None:
+                cost_ns = self.network.work_ns(cost_ns)
             self.channel.task_cost_s = cost_ns / NANOSECONDS
             self._carriers.events.add(self._carriers.clock.now_ns + cost_ns, self._begin)
 
@@ -101,7 +128,27 @@ class VirtualWorker(Process):
         )
 
     def _count_start(self, message: RunTask, template: DefineTemplate) -> None:
+        if self.interference is not None and self.interference.before(self, message):
+            self.crash(KILLED)
         self.started += 1
+        if self.interference is not None:
+            self.interference.began(self, message)
+
+    def interfere(self, interference: Interference) -> None:
+        """From now on this may make it die."""
+        self.interference = interference
+        self.channel.answering = self._answering
+        self.channel.answered = self._answered
+
+    def _answering(self, task_id: bytes) -> bool:
+        if self.interference is not None and self.interference.answering(self, task_id):
+            self.crash(KILLED)
+            return True
+        return False
+
+    def _answered(self, task_id: bytes) -> None:
+        if self.interference is not None and self.interference.answered(self, task_id):
+            self._carriers.events.add(self._carriers.clock.now_ns, lambda: self.end(KILLED))
 
     def _interrupt(self, task_id: bytes) -> None:
         """Cancel what runs, where it blocks; as SIGINT does it in a process, only in the user's code."""

@@ -1,0 +1,143 @@
+"""What a rule of faults says, and which rules make sense.
+
+Channels here are ordered streams, between real processes and in the simulation: a message may be late, and those of
+different channels may overtake each other; one that is lost or comes twice cannot be, for a stream that breaks is the
+death of who held its other end. So there are rules for late messages, partitions and deaths, and none for the loss,
+repetition or reordering of single messages.
+
+Must not live here: texts (`localray.faults.text`), carrying rules out.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, fields
+
+
+class Fault(enum.Enum):
+    """What goes wrong.
+
+    Those of tasks have a chance each time a task reaches their phase; `DELAY_MESSAGES` for each message; all others
+    for each thing that the kernel is told.
+    """
+
+    KILL_WORKER = "kill_worker"
+    DELAY_MESSAGES = "delay_messages"
+    CRASH_NODE = "crash_node"
+    ZOMBIE_NODE = "zombie_node"
+    SLOW_NODE = "slow_node"
+    PARTITION = "partition"
+    FILL_STORE = "fill_store"
+    LOSE_OBJECT = "lose_object"
+    SLOW_DISK = "slow_disk"
+    FILL_DISK = "fill_disk"
+    CORRUPT_DISK = "corrupt_disk"
+    OUT_OF_MEMORY = "out_of_memory"
+
+
+class Phase(enum.Enum):
+    """When in the life of a task its worker is killed.
+
+    BEFORE: it has the task, which has not begun. DURING: the task has begun and not answered. AFTER: the task has done
+    all it does, and the answer is not sent. REPLIED: the answer is sent.
+    """
+
+    BEFORE = "before"
+    DURING = "during"
+    AFTER = "after"
+    REPLIED = "replied"
+
+
+ON_A_NODE = frozenset(
+    (Fault.CRASH_NODE, Fault.ZOMBIE_NODE, Fault.SLOW_NODE, Fault.PARTITION, Fault.OUT_OF_MEMORY)
+)
+"""Faults that happen to one node, which ``node`` names or the dice choose."""
+NOT_ON_THE_DRIVERS_NODE = frozenset((Fault.CRASH_NODE, Fault.ZOMBIE_NODE))
+"""The driver is on the first node, and would be gone with it."""
+PASSING = frozenset(
+    (
+        Fault.ZOMBIE_NODE,
+        Fault.SLOW_NODE,
+        Fault.PARTITION,
+        Fault.FILL_STORE,
+        Fault.SLOW_DISK,
+        Fault.FILL_DISK,
+    )
+)
+"""Faults that last for ``lasts_s``; the others happen in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that goes wrong, when, and how often.
+
+    *Trigger*: ``at_s`` is a moment; without one, every chance counts: each one that the guards let through, or with
+    ``on`` only those when the kernel gets a message or event of that name, or with ``point`` those when the program
+    comes by `localray.sim.point` of that name. Of these the ``nth`` (from 1) is taken, or with ``nth=0`` each one with
+    the given ``probability``.
+
+    *Guards*: ``task`` is the name of a function, class or ``Class.method``; ``node`` the number of a node;
+    ``only_retriable`` spares what would not be tried again; nothing happens before ``after_s`` and after ``until_s``;
+    ``times`` is how often the rule does its work at most, 0 for any number.
+
+    *Extent*: ``lasts_s`` for what passes; ``by_s`` for late messages, or for how long after its beginning at most a
+    task's worker is killed; ``factor`` for what is slowed; ``share`` of a store or a node's memory that somebody else
+    takes; ``returns_s`` after which a node that crashed comes back, -1 for never.
+
+    Raises:
+        ValueError: a value makes no sense.
+
+    Example:
+        >>> str(Rule(Fault.KILL_WORKER, nth=3, task="load"))
+        'kill_worker:nth=3,task=load'
+    """
+
+    fault: Fault
+    at_s: float = -1.0
+    on: str = ""
+    point: str = ""
+    nth: int = 0
+    probability: float = 1.0
+    phase: Phase = Phase.DURING
+    task: str = ""
+    node: int = -1
+    only_retriable: bool = False
+    after_s: float = 0.0
+    until_s: float = math.inf
+    times: int = 1
+    lasts_s: float = 1.0
+    by_s: float = 0.01
+    factor: float = 10.0
+    share: float = 0.9
+    returns_s: float = -1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must be between 0 and 1, got {self.probability}.")
+        if self.nth < 0 or self.times < 0:
+            raise ValueError("nth and times count: they cannot be negative.")
+        if (self.at_s >= 0) + bool(self.on) + bool(self.point) > 1:
+            raise ValueError("A rule has one trigger: at_s, on, or point.")
+        if self.at_s >= 0 and self.fault in (Fault.KILL_WORKER, Fault.DELAY_MESSAGES) and self.nth:
+            raise ValueError(f"{self.fault.value} at a moment hits whatever is there: nth means nothing.")
+        if self.node == 0 and self.fault in NOT_ON_THE_DRIVERS_NODE:
+            raise ValueError("Node 0 is the driver's own: without it there is no session.")
+        if self.lasts_s < 0 or self.by_s < 0 or self.factor < 1 or not 0 <= self.share <= 1:
+            raise ValueError("lasts_s and by_s are at least 0, factor at least 1, share between 0 and 1.")
+
+    def __str__(self) -> str:
+        set_fields = [
+            f"{each.name}={_text(getattr(self, each.name))}"
+            for each in fields(self)
+            if each.name != "fault" and getattr(self, each.name) != each.default
+        ]
+        return self.fault.value + (":" + ",".join(set_fields) if set_fields else "")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, enum.Enum):
+        return str(value.value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

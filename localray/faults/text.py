@@ -1,0 +1,99 @@
+"""Rules of faults as text, e.g. ``kill_worker:nth=3,task=load;crash_node:at_s=1.5``, and as the plain dicts of files.
+
+Must not live here: what rules mean (`localray.faults.rules`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+
+from localray.faults.presets import PRESETS, named
+from localray.faults.rules import Fault, Phase, Rule
+
+_DEFAULTS = {each.name: each.default for each in fields(Rule)}
+
+
+def parse(faults: str | Rule | Iterable[object], seed: int = 0) -> tuple[Rule, ...]:
+    """Rules from whatever a user gives: the name of a preset, text, rules, dicts, or a sequence of any of these.
+
+    Args:
+        faults: what was given.
+        seed: chooses among the rules of a preset that differs from seed to seed.
+
+    Raises:
+        ValueError: there is no such preset, fault or field, or a value makes no sense; the text says which.
+
+    Example:
+        >>> [str(rule) for rule in parse("kill_worker:nth=3; crash_node:at_s=1.5")]
+        ['kill_worker:nth=3', 'crash_node:at_s=1.5']
+    """
+    if isinstance(faults, Rule):
+        return (faults,)
+    if isinstance(faults, Mapping):
+        return (_from_mapping(faults),)
+    if not isinstance(faults, str):
+        return tuple(rule for each in faults for rule in parse(each, seed))  # type: ignore[arg-type]
+    rules: list[Rule] = []
+    for part in filter(None, (part.strip() for part in faults.split(";"))):
+        if part in PRESETS:
+            rules += named(part, seed)
+        else:
+            rules.append(_from_text(part))
+    return tuple(rules)
+
+
+def _from_text(text: str) -> Rule:
+    name, _, rest = text.partition(":")
+    given: dict[str, object] = {"fault": name}
+    for part in filter(None, (part.strip() for part in rest.split(","))):
+        field, equals, value = part.partition("=")
+        if not equals:
+            raise ValueError(f"{part!r} in {text!r} is not of the form name=value.")
+        given[field.strip()] = value.strip()
+    return _from_mapping(given)
+
+
+def _from_mapping(given: Mapping[object, object]) -> Rule:
+    values: dict[str, object] = {}
+    for field, value in given.items():
+        if field not in _DEFAULTS:
+            raise ValueError(f"A rule of faults has no {field!r}; there are {', '.join(_DEFAULTS)}.")
+        values[str(field)] = _converted(str(field), value)
+    if "fault" not in values:
+        raise ValueError("A rule of faults needs its 'fault'.")
+    return Rule(**values)  # type: ignore[arg-type]
+
+
+def _converted(field: str, value: object) -> object:
+    if field == "fault":
+        return _member(Fault, value)
+    if field == "phase":
+        return _member(Phase, value)
+    default = _DEFAULTS[field]
+    if not isinstance(value, str) or isinstance(default, str):
+        return value
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[value.lower()]
+        return int(value) if isinstance(default, int) else float(value)
+    except (ValueError, KeyError):
+        raise ValueError(f"{field} must be a {type(default).__name__}, got {value!r}.") from None
+
+
+def _member(kind: type[enum.Enum], value: object) -> enum.Enum:
+    try:
+        return value if isinstance(value, kind) else kind(value)
+    except ValueError:
+        known = ", ".join(str(each.value) for each in kind)
+        raise ValueError(f"There is no {kind.__name__.lower()} {value!r}; there are {known}.") from None
+
+
+def to_mapping(rule: Rule) -> dict[str, object]:
+    """A rule as what JSON can hold: only what differs from the defaults."""
+    return {
+        name: value.value if isinstance(value, enum.Enum) else value
+        for name, value in ((name, getattr(rule, name)) for name in _DEFAULTS)
+        if value != _DEFAULTS[name]
+    }

@@ -1,0 +1,99 @@
+"""Which rules of faults have their moment: triggers, guards, dice and counters.
+
+Each chance that a rule gets is counted, so that what has happened can be named (the third chance of the second rule),
+left out in a second run, and happen all the same in another without its dice. Must not live here: what then happens
+(`localray.sim.havoc`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import NamedTuple
+
+from localray.faults import Fault, Rule
+from localray.sim.clock import NANOSECONDS, VirtualClock
+
+
+class Firing(NamedTuple):
+    """One fault that happened: the number of its rule, and which of the rule's chances it was."""
+
+    rule: int
+    chance: int
+
+
+class Happened(NamedTuple):
+    """A fault that happened, when, and in words to whom."""
+
+    firing: Firing
+    at_ns: int
+    text: str
+
+
+class ArmedRule:
+    """A rule, and what it has done so far."""
+
+    __slots__ = ("chances", "done", "draw", "number", "rule")
+
+    def __init__(self, rule: Rule, number: int, seed: int) -> None:
+        self.rule = rule
+        self.number = number
+        self.chances = 0
+        self.done = 0
+        # One stream for each rule: what one draws does not shift another.
+        self.draw = Random(f"rule {number} {seed}").random
+
+
+class Injector:
+    """The rules of one simulation.
+
+    Args:
+        rules: in this order they get their chances.
+        seed: of their dice.
+        clock: of the simulation.
+        only: just these happen, whatever the dice say; None for the dice.
+    """
+
+    def __init__(
+        self, rules: Iterable[Rule], seed: int, clock: VirtualClock, only: frozenset[Firing] | None = None
+    ) -> None:
+        self.armed = tuple(ArmedRule(rule, number, seed) for number, rule in enumerate(rules))
+        self.happened: list[Happened] = []
+        self.healed = False
+        self._seed = seed
+        self._clock = clock
+        self._only = only
+
+    def of(self, *faults: Fault) -> tuple[ArmedRule, ...]:
+        """The rules for these faults."""
+        return tuple(armed for armed in self.armed if armed.rule.fault in faults)
+
+    def is_due(self, armed: ArmedRule) -> bool:
+        """Whether a rule could do anything now, without counting a chance."""
+        rule = armed.rule
+        if self.healed or (rule.times and armed.done >= rule.times):
+            return False
+        return rule.after_s * NANOSECONDS <= self._clock.now_ns <= rule.until_s * NANOSECONDS
+
+    def take(self, armed: ArmedRule) -> bool:
+        """A rule that is due has a chance: whether its fault is to happen."""
+        armed.chances += 1
+        if self._only is not None:
+            return Firing(armed.number, armed.chances) in self._only
+        rule = armed.rule
+        if rule.nth:
+            return armed.chances == rule.nth
+        return rule.probability >= 1 or armed.draw() < rule.probability
+
+    def dice(self, armed: ArmedRule) -> Random:
+        """Dice for the particulars of what happens at this chance, whatever happened before."""
+        return Random(f"firing {armed.number} {armed.chances} {self._seed}")
+
+    def note(self, armed: ArmedRule, text: str) -> None:
+        """It has happened."""
+        armed.done += 1
+        self.happened.append(Happened(Firing(armed.number, armed.chances), self._clock.now_ns, text))
+
+    def counts(self) -> dict[str, int]:
+        """How often each rule has done its work."""
+        return {f"{armed.number} {armed.rule}": armed.done for armed in self.armed}

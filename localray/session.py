@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from localray.client.current import current_client, set_process_client, set_session_starter
@@ -113,12 +114,25 @@ class _Session:
         self.engine: Engine | None = None
         self.context: RayContext | None = None
         self.environment: JobEnvironment | None = None
+        # Seeds of the simulations that all sessions are to be.
+        self.simulation: Iterator[int] | None = None
         self.lock = threading.RLock()
         # Addresses of standing sessions that this process has started and keeps.
         self.own_clusters: list[str] = []
 
 
 _session = _Session()
+
+
+@contextmanager
+def only_simulations(seeds: Iterator[int]) -> Iterator[None]:
+    """Meanwhile each session that a program starts is a simulation, whatever it asks for, with the next of the seeds.
+    """
+    _session.simulation = seeds
+    try:
+        yield
+    finally:
+        _session.simulation = None
 
 
 def is_initialized() -> bool:
@@ -144,6 +158,8 @@ def init(
     _node_name: str | None = None,
     object_spilling_directory: str | None = None,
     _system_config: Mapping[str, object] | None = None,
+    nodes: object = None,
+    faults: object = None,
     **ignored: object,
 ) -> RayContext:
     """Start a session, with a head process, workers and an object store; or join one as another of its drivers.
@@ -163,6 +179,9 @@ def init(
         job_config: more of the job; what is given to `init` itself goes before it.
         engine: "processes", or "sim" for the deterministic simulation in this process.
         seed: of every random decision of the session.
+        nodes: of a simulated cluster, the driver's own first, which then says all that the keywords above would: how
+            many, or "4x8cpu,2x1gpu", or descriptions (`localray.sim.nodes`).
+        faults: what goes wrong in a simulation: "chaos", "kill_worker:nth=3", or rules (`localray.faults`).
         _memory: bytes that tasks may ask for with ``memory=``; by default the machine's less the object store's.
         object_spilling_directory: where objects go that the store has no room for; by default the temporary directory.
             With "" nothing goes to disk, and a full store is an `ObjectStoreFullError`.
@@ -183,6 +202,8 @@ def init(
         existing = _existing(ignore_reinit_error, address)
         if existing is not None:
             return existing
+        if _session.simulation is not None:
+            engine, seed, address = "sim", next(_session.simulation), None
         address = _address_to_join(address, engine)
         if address is not None:
             described = {
@@ -202,7 +223,7 @@ def init(
             memory_bytes = _memory or (_SIMULATED_MEMORY_BYTES if engine == "sim" else None)
             node = describe_node(num_cpus, num_gpus, resources, labels, object_store_memory, memory_bytes)
             spilling = (object_spilling_directory, _system_config or {})
-            return _begin(_start(engine, node, namespace or "", seed, spilling, _node_name or ""))
+            return _begin(_start(engine, node, namespace or "", seed, spilling, _node_name or "", (nodes, faults)))
         except BaseException:
             shutdown()
             raise
@@ -330,7 +351,10 @@ def _start(
     seed: int,
     spilling: tuple[str | None, Mapping[str, object]],
     node_name: str,
+    simulated: tuple[object, object],
 ) -> Engine:
+    if engine != "sim" and simulated != (None, None):
+        raise ValueError("nodes and faults are those of a simulation: pass engine='sim' too.")
     if engine == "processes":
         from localray.runtime.launch import NodeOptions, ProcessSession
 
@@ -341,7 +365,7 @@ def _start(
         from localray.sim.session import SimulatedSession
 
         store = store_settings(*spilling, "simulated")
-        return SimulatedSession(*node, namespace, seed, _notify, store)
+        return SimulatedSession(*node, namespace, seed, _notify, store, *simulated)
     raise ValueError(f"Unknown engine {engine!r}: use 'processes' or 'sim'.")
 
 

@@ -49,23 +49,8 @@ class Phase(enum.Enum):
     REPLIED = "replied"
 
 
-ON_A_NODE = frozenset(
-    (Fault.CRASH_NODE, Fault.ZOMBIE_NODE, Fault.SLOW_NODE, Fault.PARTITION, Fault.OUT_OF_MEMORY)
-)
-"""Faults that happen to one node, which ``node`` names or the dice choose."""
 NOT_ON_THE_DRIVERS_NODE = frozenset((Fault.CRASH_NODE, Fault.ZOMBIE_NODE))
 """The driver is on the first node, and would be gone with it."""
-PASSING = frozenset(
-    (
-        Fault.ZOMBIE_NODE,
-        Fault.SLOW_NODE,
-        Fault.PARTITION,
-        Fault.FILL_STORE,
-        Fault.SLOW_DISK,
-        Fault.FILL_DISK,
-    )
-)
-"""Faults that last for ``lasts_s``; the others happen in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +66,10 @@ class Rule:
     ``only_retriable`` spares what would not be tried again; nothing happens before ``after_s`` and after ``until_s``;
     ``times`` is how often the rule does its work at most, 0 for any number.
 
-    *Extent*: ``lasts_s`` for what passes; ``by_s`` for late messages, or for how long after its beginning at most a
-    task's worker is killed; ``factor`` for what is slowed; ``share`` of a store or a node's memory that somebody else
-    takes; ``returns_s`` after which a node that crashed comes back, -1 for never.
+    *Extent*: ``lasts_s`` for what passes (all but deaths and losses); ``by_s`` for late messages, or for how long after
+    its beginning at most a task's worker is killed; ``factor`` for what is slowed; ``share`` of a store that somebody
+    else takes, or of what is on a disk that is damaged; ``returns_s`` after which a node that crashed comes back, -1
+    for never.
 
     Raises:
         ValueError: a value makes no sense.

@@ -55,7 +55,7 @@ def _from_text(text: str) -> Rule:
     return _from_mapping(given)
 
 
-def _from_mapping(given: Mapping[object, object]) -> Rule:
+def _from_mapping(given: Mapping[str, object]) -> Rule:
     values: dict[str, object] = {}
     for field, value in given.items():
         if field not in _DEFAULTS:

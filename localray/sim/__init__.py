@@ -1,28 +1,49 @@
 """The simulation: ordinary programs on a virtual cluster, under a virtual clock and a seed; the same seed gives the
 same run, always.
 
-* `program`: `run` a program and get a `Report`; `session`: what `ray.init(engine="sim")` starts
-* `clock`, `events`, `links`: virtual time, what is going to happen, messages on their way
+* `program`: `run` a program and get a `Report`; `cluster`: `Cluster`, and what programs may say to their simulation;
+  `session`: what `ray.init(engine="sim")` starts
+* `clock`, `events`, `links`, `network`: virtual time, what is going to happen, messages on their way
+* `schedule`: where all that is left open is decided
 * `carrier`, `agenda`, `carriers`: threads of which one runs at a time; `threads`, `loops`, `patches`: what programs
   find in place of the real things
 * `nodes`: what virtual nodes have
-* `host`, `worker`, `channel`, `store`: the virtual cluster around the kernel
+* `host`, `worker`, `channel`, `store`, `disk`: the virtual cluster around the kernel
+* `injector`, `havoc`: when which fault happens, and what it does
+* `watching`, `history`: what programs say must hold
 * `trace`: what happened, and its digest
 
 All decisions are the kernel's; nothing here decides anything but how long things take and what comes first of
 simultaneous things, by the seed."""
 
-from localray.sim.errors import DeadlockError, NotSimulatedError, SimulationLimitError
+from localray.sim.cluster import Cluster, add_node, always, eventually, point, remove_node
+from localray.sim.errors import (
+    CheckFailedError,
+    DeadlockError,
+    LeftBehindError,
+    NotSimulatedError,
+    SimulationLimitError,
+)
+from localray.sim.history import History
 from localray.sim.nodes import SimulatedNode
-from localray.sim.program import Report, add_node, remove_node, run
+from localray.sim.program import Report, run
+from localray.sim.watching import Shared
 
 __all__ = [
+    "CheckFailedError",
+    "Cluster",
     "DeadlockError",
+    "History",
+    "LeftBehindError",
     "NotSimulatedError",
     "Report",
+    "Shared",
     "SimulatedNode",
     "SimulationLimitError",
     "add_node",
+    "always",
+    "eventually",
+    "point",
     "remove_node",
     "run",
 ]

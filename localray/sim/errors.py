@@ -15,6 +15,14 @@ class SimulationLimitError(RayError):
     """The simulation went on for longer, in virtual time or steps, than it was allowed to."""
 
 
+class CheckFailedError(RayError):
+    """Something that the program said must hold does not: by `always`, `eventually`, or a `History`."""
+
+
+class LeftBehindError(RayError):
+    """The program is done, and left something behind. The text lists it."""
+
+
 class NotSimulatedError(RayError):
     """The program did something that this simulation can't do under a virtual clock. The text says what and what to do
     instead."""

@@ -14,8 +14,7 @@ from localray.faults.rules import NOT_ON_THE_DRIVERS_NODE
 from localray.kernel import ENVIRONMENT, Event
 from localray.kernel.effects import DriverConnected, DriverDisconnected, MemoryUsed, NodeDied
 from localray.kernel.records import NodeRecord, ObjectState, TaskRecord, WorkerRecord
-from localray.kernel.store_records import NODE_SHIFT
-from localray.protocol import INLINE, ObjectDamaged, ReserveBuffer, RunTask
+from localray.protocol import INLINE, NODE_SHIFT, ObjectDamaged, ReserveBuffer, RunTask
 from localray.sim.clock import to_ns
 from localray.sim.host import Host
 from localray.sim.injector import ArmedRule, Injector
@@ -44,7 +43,7 @@ class Havoc:
         self._driver = 0
         self._busy = False
         self._doomed: dict[tuple[int, bytes], ArmedRule] = {}
-        self._phases: dict[Phase, tuple[ArmedRule, ...]] = {phase: () for phase in Phase}
+        self._phases: dict[Phase, tuple[ArmedRule, ...]] = dict.fromkeys(Phase, ())
         stepwise = []
         for armed in injector.armed:
             rule = armed.rule
@@ -347,12 +346,11 @@ class Havoc:
         return f"the disk full for {armed.rule.lasts_s:g} s"
 
     def _corrupt_disk(self, armed: ArmedRule, sender: int) -> str:
-        entries = self._host.store.disk.entries()
-        if not entries:
-            return ""
-        path, offset = entries[self.injector.dice(armed).randrange(len(entries))]
-        self._host.store.disk.damage(path, offset)
-        return f"{path} damaged at {offset}"
+        disk, dice = self._host.store.disk, self.injector.dice(armed)
+        damaged = [entry for entry in disk.entries() if dice.random() < armed.rule.share]
+        for path, offset in damaged:
+            disk.damage(path, offset)
+        return f"{len(damaged)} objects on disk damaged" if damaged else ""
 
 
 def is_called(task: TaskRecord, name: str) -> bool:

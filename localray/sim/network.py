@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from localray.kernel.store_records import NODE_SHIFT
-from localray.protocol import KernelMessage, ObjectReady, RunTask
+from localray.protocol import NODE_SHIFT, KernelMessage, ObjectReady, RunTask
 from localray.sim.clock import NANOSECONDS, VirtualClock, to_ns
 from localray.sim.nodes import SimulatedNode
 
@@ -24,7 +23,7 @@ class Network:
         late: says how much later than it would a message is to arrive, by some fault.
     """
 
-    __slots__ = ("_clock", "_latency_ns", "_late_ns", "bytes_per_s", "factor", "held_until_ns", "speed")
+    __slots__ = ("_clock", "_late_ns", "_latency_ns", "bytes_per_s", "factor", "held_until_ns", "speed")
 
     def __init__(self, node: SimulatedNode, clock: VirtualClock, late_ns: Callable[[], int] | None) -> None:
         self.bytes_per_s = node.bandwidth_bytes_per_s

@@ -104,7 +104,7 @@ def parse_nodes(given: NodesGiven) -> tuple[SimulatedNode, ...]:
         unknown = [str(name) for name in given if name not in known]
         if unknown:
             raise ValueError(f"A node has no {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
-        return (SimulatedNode(**given),)  # type: ignore[arg-type]
+        return (SimulatedNode(**given),)
     nodes = tuple(node for each in given for node in parse_nodes(each))  # type: ignore[arg-type]
     if not nodes:
         raise ValueError("A cluster has at least one node.")

@@ -1,14 +1,18 @@
 """Running a whole program under a seed: start a simulation, call it, shut down, report.
 
-Must not live here: how a simulation works, searching among seeds.
+Must not live here: how a simulation works, searching among seeds (`localray.sim.search`).
 """
 
 from __future__ import annotations
 
-import importlib
+import hashlib
+import runpy
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from itertools import count
+from pathlib import Path
 from types import ModuleType
 
 from localray.sched.placement import Policy
@@ -16,7 +20,14 @@ from localray.sim.host import Checks
 from localray.sim.injector import Firing, Happened
 from localray.sim.nodes import STORE_BYTES, NodesGiven, SimulatedNode, parse_nodes
 from localray.sim.schedule import Schedule
-from localray.sim.session import SessionOptions, running, starting
+from localray.sim.session import SessionOptions, SimulatedSession, running, starting
+
+_NEXT_SESSION = 1_000_003
+"""By how much the seed of each further session of a program differs."""
+
+
+class ProgramExited(Exception):
+    """A script ended itself with an exit code that is not 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,7 @@ class Report:
     digest: str
     steps: int
     virtual_time_s: float
-    error: Exception | None
+    error: BaseException | None
     notices: tuple[str, ...] = ()
     trace: tuple[str, ...] = field(default=(), repr=False)
     happened: tuple[Happened, ...] = field(default=(), repr=False)
@@ -53,9 +64,12 @@ def run(
     schedule: Schedule | None = None,
     policy: Policy | None = None,
     check_invariants: bool = True,
+    check_left_behind: bool = False,
     keep_trace: bool = False,
     time_limit_s: float | None = None,
     step_limit: int | None = None,
+    heal_after_s: float | None = None,
+    finish_within_s: float = 3600.0,
 ) -> Report:
     """Run a program on a simulated cluster.
 
@@ -74,9 +88,11 @@ def run(
         policy: places tasks in the stead of Ray's policies: called with a `localray.sched.placement.Question`, it
             answers with the number of a node that has room, or None to wait.
         check_invariants: check the kernel's invariants after every step.
+        check_left_behind: the program fails if it leaves tasks, actors, objects or placement groups behind.
         keep_trace: report the trace, for finding where two runs part.
         time_limit_s: of virtual time.
         step_limit: of the kernel.
+        heal_after_s: from then on nothing goes wrong, and the program must be done within ``finish_within_s``.
 
     Returns:
         The report. The same program under the same seed gives the same one, in any process.
@@ -91,7 +107,6 @@ def run(
         >>> sim.run(program, seed=7).error is None
         True
     """
-    notices: list[str] = []
     alike = SimulatedNode(num_cpus, num_gpus, resources or {}, {}, object_store_memory)
     options = SessionOptions(
         nodes=(alike,) * nodes if isinstance(nodes, int) else parse_nodes(nodes),
@@ -103,43 +118,96 @@ def run(
         keep_trace=keep_trace,
         time_limit_s=time_limit_s,
         step_limit=step_limit,
-        notify=notices.append,
+        heal_after_s=heal_after_s,
+        finish_within_s=finish_within_s,
+        check_left_behind=check_left_behind,
     )
-    ray = importlib.import_module("localray")
-    with starting(options) as started:
-        ray.init(engine="sim", seed=seed, namespace=namespace)
-        session = started[0]
-    error: Exception | None = None
-    try:
+
+    def play() -> None:
+        ray = import_module("localray")
+        ray.init(namespace=namespace)
         program(ray)
-    except Exception as raised:  # noqa: BLE001 - whatever the program raised is what there is to report
-        error = raised
-    finally:
-        ending = sys.exc_info()[1]
+
+    return observe(play, seed, options)
+
+
+def run_script(path: str, arguments: Sequence[str], seed: int, options: SessionOptions) -> Report:
+    """Run a program's file as `python` would, in which `ray` means localray and each session is a simulation.
+
+    Args:
+        path: of the file.
+        arguments: its own.
+        seed, options: of the first session; a further one of the same program gets another seed.
+
+    Raises:
+        RuntimeError: there is a session already, or real Ray has been imported.
+    """
+
+    def play() -> None:
+        alias = import_module("localray.alias")
+        alias.install()
+        before = sys.argv[:], sys.path[:]
+        sys.argv[:] = [path, *arguments]
+        sys.path.insert(0, str(Path(path).resolve().parent))
         try:
-            ray.shutdown()
-        except Exception as raised:
-            if ending is not None:
-                raise
-            error = error or raised
+            runpy.run_path(path, run_name="__main__")
+        except SystemExit as ending:
+            if ending.code not in (None, 0):
+                raise ProgramExited(f"The program ended with exit code {ending.code}.") from ending
+        finally:
+            sys.argv[:], sys.path[:] = before
+            alias.uninstall()
+
+    return observe(play, seed, options)
+
+
+def observe(play: Callable[[], object], seed: int, options: SessionOptions) -> Report:
+    """Call something that starts sessions, each of which is a simulation, and report what came of it.
+
+    Raises:
+        RuntimeError: there is a session already.
+    """
+    ray = import_module("localray")
+    if ray.is_initialized():
+        raise RuntimeError("There is a session in this process already, and there cannot be twice one: end it first.")
+    notices: list[str] = []
+    seeds = (seed + _NEXT_SESSION * number for number in count())
+    error: BaseException | None = None
+    only_simulations = import_module("localray.session").only_simulations
+    with only_simulations(seeds), starting(replace(options, notify=notices.append)) as sessions:
+        try:
+            play()
+            if ray.is_initialized():
+                running().finish()
+        except Exception as raised:  # noqa: BLE001 - whatever the program raised is what there is to report
+            error = raised
+        finally:
+            ending = sys.exc_info()[1]
+            try:
+                ray.shutdown()
+            except Exception as raised:
+                if ending is not None:
+                    raise
+                error = error or raised
+    return _report(seed, sessions, error, tuple(notices))
+
+
+def _report(
+    seed: int, sessions: list[SimulatedSession], error: BaseException | None, notices: tuple[str, ...]
+) -> Report:
+    digests = [session.trace.digest() for session in sessions]
+    counts: dict[str, int] = {}
+    for session in sessions:
+        for rule, number in session.injector.counts().items():
+            counts[rule] = counts.get(rule, 0) + number
     return Report(
         seed,
-        session.trace.digest(),
-        session.trace.steps,
-        session.virtual_time_s,
+        digests[0] if len(digests) == 1 else hashlib.blake2b("".join(digests).encode(), digest_size=16).hexdigest(),
+        sum(session.trace.steps for session in sessions),
+        sum(session.virtual_time_s for session in sessions),
         error,
-        tuple(notices),
-        tuple(session.trace.lines()),
-        tuple(session.injector.happened),
-        session.injector.counts(),
+        notices,
+        tuple(line for session in sessions for line in session.trace.lines()),
+        tuple(happened for session in sessions for happened in session.injector.happened),
+        counts,
     )
-
-
-def add_node(node: SimulatedNode) -> str:
-    """For programs in a simulation: a node joins; returns its id as `ray.nodes()` tells it."""
-    return running().add_node(node)
-
-
-def remove_node(node_id: str) -> None:
-    """For programs in a simulation: a node dies, and with it what ran and was stored there."""
-    running().remove_node(node_id)

@@ -13,8 +13,9 @@ at a few moments; `Delays` is plain but for a few long delays. Must not live her
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 from typing import Final, Protocol, TypeAlias
 
@@ -70,17 +71,14 @@ class Replay:
 
     def __init__(self, deviations: Mapping[Key, float]) -> None:
         self._deviations = deviations
+        self._counters: dict[tuple[str, str], Iterator[int]] = {}
 
     def stream(self, choice: Choice, party: str) -> Draw:
         """Draws what was recorded."""
-        kind, deviations, count = choice.value, self._deviations, -1
-
-        def draw() -> float:
-            nonlocal count
-            count += 1
-            return deviations.get((kind, party, count), 0.0)
-
-        return draw if deviations else _plain
+        kind, deviations = choice.value, self._deviations
+        # A stream that is asked for again, by a second session of a program, goes on.
+        counter = self._counters.setdefault((kind, party), count())
+        return (lambda: deviations.get((kind, party, next(counter)), 0.0)) if deviations else _plain
 
 
 def _plain() -> float:
@@ -102,18 +100,18 @@ class Recording:
         self._schedule = schedule
         self.deviations: dict[Key, float] = {}
         self.points = 0
+        self._counters: dict[tuple[str, str], Iterator[int]] = {}
 
     def stream(self, choice: Choice, party: str) -> Draw:
         """Draws, and remembers what was drawn."""
-        kind, inner, count = choice.value, self._schedule.stream(choice, party), -1
+        kind, inner = choice.value, self._schedule.stream(choice, party)
+        counter = self._counters.setdefault((kind, party), count())
 
         def draw() -> float:
-            nonlocal count
-            count += 1
             self.points += 1
-            drawn = inner()
+            drawn, number = inner(), next(counter)
             if drawn:
-                self.deviations[kind, party, count] = drawn
+                self.deviations[kind, party, number] = drawn
             return drawn
 
         return draw

@@ -18,7 +18,7 @@ from random import Random
 
 from localray.client.client import Client
 from localray.exceptions import RaySystemError
-from localray.faults import parse
+from localray.faults import Rule, parse
 from localray.kernel import Kernel
 from localray.kernel.effects import NodeDied
 from localray.protocol import RegisterDriver, ShutDown
@@ -27,16 +27,18 @@ from localray.shm.settings import StoreSettings
 from localray.sim.carrier import Blocked
 from localray.sim.carriers import Carriers
 from localray.sim.clock import VirtualClock, to_ns
-from localray.sim.errors import DeadlockError
+from localray.sim.errors import DeadlockError, LeftBehindError
 from localray.sim.events import EventQueue
 from localray.sim.havoc import Havoc
 from localray.sim.host import Checks, Host
-from localray.sim.injector import Firing, Happened, Injector
+from localray.sim.injector import Firing, Injector
 from localray.sim.nodes import NodesGiven, SimulatedNode, joining, parse_nodes
 from localray.sim.patches import Patches
 from localray.sim.schedule import Choice, RandomSchedule, Schedule, ScheduleDice
 from localray.sim.trace import Trace
+from localray.sim.watching import Watching, left_behind
 
+_SETTLING_NS = 5_000_000_000
 _FROZEN_BY_PYTHON = 1000
 """Python 3.12 starts with a few hundred frozen objects; more than this, and the program has frozen its own."""
 
@@ -52,7 +54,9 @@ class SessionOptions:
     ``checks`` says how often the kernel's invariants are checked; ``keep_trace`` keeps every line of the trace; after
     ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised;
     ``notify`` shows texts to the user instead of what `ray.init` gives; ``disk_bytes`` is the size of the disk that
-    objects are spilled to, without a limit by default."""
+    objects are spilled to, without a limit by default; after ``heal_after_s`` no fault happens any more, and the
+    program has ``finish_within_s`` to get done; ``check_left_behind`` has it fail if it then leaves something behind.
+    """
 
     nodes: NodesGiven = ()
     faults: object = ()
@@ -65,24 +69,25 @@ class SessionOptions:
     step_limit: int | None = None
     notify: Callable[[str], None] | None = None
     disk_bytes: int | None = None
+    heal_after_s: float | None = None
+    finish_within_s: float = 3600.0
+    check_left_behind: bool = False
 
 
-_next_options: list[SessionOptions] = []
-_started: list[SimulatedSession] = []
+_given: list[tuple[SessionOptions, list[SimulatedSession]]] = []
 _running: list[SimulatedSession] = []
 
 
 @contextmanager
 def starting(options: SessionOptions) -> Iterator[list[SimulatedSession]]:
-    """The next simulated session gets these options, and is found in the list when it has started: how a caller above
-    and one below `ray.init` meet."""
-    _next_options[:] = [options]
-    _started.clear()
+    """All simulations that are started meanwhile get these options, and are found in the list: how a caller above and
+    one below `ray.init` meet."""
+    given: tuple[SessionOptions, list[SimulatedSession]] = (options, [])
+    _given.append(given)
     try:
-        yield _started
+        yield given[1]
     finally:
-        _next_options.clear()
-        _started.clear()
+        _given.remove(given)
 
 
 def running() -> SimulatedSession:
@@ -94,6 +99,11 @@ def running() -> SimulatedSession:
     if not _running:
         raise RaySystemError("There is no running simulation: call this from a program that `localray.sim.run` runs.")
     return _running[0]
+
+
+def is_running(session: SimulatedSession | None) -> bool:
+    """Whether this simulation, or any at all, is running."""
+    return bool(_running) and session in (None, _running[0])
 
 
 class VirtualDriver:
@@ -128,50 +138,71 @@ class SimulatedSession:
         seed: int,
         notify: Callable[[str], None],
         store: StoreSettings,
-        nodes: NodesGiven | None = None,
+        nodes: object = None,
         faults: object = None,
     ) -> None:
-        options = _next_options.pop() if _next_options else SessionOptions()
-        head, *others = parse_nodes(nodes or options.nodes) if nodes or options.nodes else (SimulatedNode(),)
-        if nodes or options.nodes:
+        options, started = _given[-1] if _given else (SessionOptions(), [])
+        nodes = nodes if nodes is not None else options.nodes
+        head, *others = parse_nodes(nodes) if nodes else (SimulatedNode(),)  # type: ignore[arg-type]
+        if nodes:
             # What every cluster's head has besides, its address and its name for being the head, stays.
             special = {name: units for name, units in resources.items() if name.startswith("node:")}
             resources, labels = {**head.units(), **special}, head.labels
             store_bytes = head.object_store_memory
         rules = parse(faults or options.faults, seed)  # type: ignore[arg-type]
         notify = options.notify or notify
-        self._collecting = gc.isenabled()
-        # References that die in cycles must die at moments that the run decides, not whenever the collector's counters
-        # say.
-        gc.disable()
-        self._frozen = gc.get_freeze_count() < _FROZEN_BY_PYTHON
-        if self._frozen:
-            # What existed before is nothing to the run, and need not be looked at when it is collected. First of all,
-            # so that everything made for the run can be.
-            gc.freeze()
+        self._stop_collecting()
         self.seed = seed
         self.trace = Trace(keep=options.keep_trace)
-        schedule = options.schedule or RandomSchedule(seed)
-        clock = VirtualClock()
-        self.carriers = Carriers(
-            clock, EventQueue(schedule.stream(Choice.TIE, "events")), schedule.stream(Choice.TURN, "carriers")
-        )
-        self.carriers.agenda.limit_ns = None if options.time_limit_s is None else to_ns(options.time_limit_s)
-        kernel = Kernel(ScheduleDice(schedule.stream(Choice.POLICY, "kernel")), policy=options.policy)
-        self.host = Host(kernel, self.carriers, schedule, options.checks, self.trace, notify)
-        self.host.store.disk.capacity_bytes = options.disk_bytes
-        self.host.step_limit = options.step_limit
-        self.injector = Injector(rules, seed, clock, options.only)
-        self.havoc = Havoc(self.host, self.injector, self._join) if rules else None
-        self._thread = threading.get_ident()
         self._over = False
         self._ended_s = 0.0
+        self._check_left_behind = options.check_left_behind
+        self._build(options, rules, notify)
+        self._thread = threading.get_ident()
         self._driver = VirtualDriver()
         self._store_settings = store
         self._node_random = Random(f"nodes {seed}")
         self.host.add_node(joining(self._node_random, resources, labels, store_bytes, store), head)
         for node in others:
             self._join(node)
+        self._connect(namespace, notify)
+        if options.heal_after_s is not None:
+            self.host.at(to_ns(options.heal_after_s), lambda: self.heal(options.finish_within_s))
+        self._patches = Patches(self.carriers, Random(f"user {seed}"))
+        self._patches.install()
+        started.append(self)
+        _running[:] = [self]
+
+    def _stop_collecting(self) -> None:
+        """References that die in cycles must die at moments that the run decides, not whenever the collector's counters
+        say."""
+        self._collecting = gc.isenabled()
+        gc.disable()
+        self._frozen = gc.get_freeze_count() < _FROZEN_BY_PYTHON
+        if self._frozen:
+            # What existed before is nothing to the run, and need not be looked at when it is collected. First of all,
+            # so that everything made for the run can be.
+            gc.freeze()
+
+    def _build(self, options: SessionOptions, rules: tuple[Rule, ...], notify: Callable[[str], None]) -> None:
+        """The virtual cluster, still without nodes."""
+        schedule = options.schedule or RandomSchedule(self.seed)
+        clock = VirtualClock()
+        self.carriers = Carriers(
+            clock, EventQueue(schedule.stream(Choice.TIE, "events")), schedule.stream(Choice.TURN, "carriers")
+        )
+        agenda = self.carriers.agenda
+        agenda.limit_ns = None if options.time_limit_s is None else to_ns(options.time_limit_s)
+        kernel = Kernel(ScheduleDice(schedule.stream(Choice.POLICY, "kernel")), policy=options.policy)
+        self.host = Host(kernel, self.carriers, schedule, options.checks, self.trace, notify)
+        self.host.store.disk.capacity_bytes = options.disk_bytes
+        self.host.step_limit = options.step_limit
+        self.injector = Injector(rules, self.seed, clock, options.only)
+        self.havoc = Havoc(self.host, self.injector, self._join) if rules else None
+        self.watching = Watching(self.host, agenda.fail)
+
+    def _connect(self, namespace: str, notify: Callable[[str], None]) -> None:
+        """The driver joins; from now on things may go wrong."""
         hello = RegisterDriver(os.getpid(), namespace, tuple(sys.path), str(Path.cwd()))
         registered, channel = self.host.connect_driver(self._driver, hello)
         self.client = Client(
@@ -188,10 +219,6 @@ class SimulatedSession:
         self.carriers.driver.serve(self._driver)
         if self.havoc is not None:
             self.havoc.begin(registered.client)
-        self._patches = Patches(self.carriers, Random(f"user {seed}"))
-        self._patches.install()
-        _started.append(self)
-        _running[:] = [self]
 
     @property
     def virtual_time_s(self) -> float:
@@ -219,6 +246,29 @@ class SimulatedSession:
         if number == 0:
             raise ValueError("The driver is on the first node: end the session instead of removing it.")
         self.host.between_steps(lambda: self.host.lose_node(NodeDied(number, cause)))
+
+    def heal(self, finish_within_s: float) -> None:
+        """From now on nothing goes wrong, and the program has so long to get done."""
+        if self.havoc is not None:
+            self.havoc.heal()
+        agenda = self.carriers.agenda
+        limit_ns = self.carriers.clock.now_ns + to_ns(finish_within_s)
+        agenda.limit_ns = limit_ns if agenda.limit_ns is None else min(agenda.limit_ns, limit_ns)
+
+    def finish(self) -> None:
+        """The program is done: what it promised must have come true, and what it had must be gone.
+
+        Raises:
+            CheckFailedError, LeftBehindError: it is not so.
+        """
+        self.watching.finish()
+        if self._check_left_behind:
+            # References that died in cycles are told of, and what nobody needs any more ends.
+            gc.collect()
+            self.carriers.sleep(_SETTLING_NS, "settles")
+            left = left_behind(self.host.kernel.tables)
+            if left:
+                raise LeftBehindError("\n  ".join(["The program is done, and left behind:", *left]))
 
     def at_point(self, name: str) -> None:
         """The program comes by a point that it has named."""
@@ -250,7 +300,7 @@ class SimulatedSession:
             self.carriers.close()
             self._patches.remove()
             # Whoever keeps this session for its trace must not keep the simulation.
-            del self.client, self.host, self.carriers, self.havoc, self._driver, self._patches
+            del self.client, self.host, self.carriers, self.havoc, self._driver, self._patches, self.watching
             self._collect()
 
     def _collect(self) -> None:

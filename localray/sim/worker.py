@@ -22,7 +22,6 @@ from localray.sim.network import Network
 from localray.sim.store import VirtualStore
 from localray.sim.threads import Process
 
-
 KILLED = "killed by signal 9 (SIGKILL)"
 
 

@@ -34,7 +34,7 @@ LAYERS = (
     "client kernel",
     "shm sched host runtime_env",
     "object_ref",
-    "options protocol ids exceptions signatures alias",
+    "options protocol ids exceptions signatures alias faults",
     "version",
 )
 """From top to bottom. What stands on one line does not import each other."""

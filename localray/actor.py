@@ -12,22 +12,38 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast
 
 from localray import options as option_table
 from localray.actor_description import (
-    METHOD_OPTIONS_ATTRIBUTE,
     ActorDescription,
     MethodDescription,
-    call_limits,
     describe_class,
+    most_pending_calls,
+)
+from localray.actor_description import (
+    method as method,
 )
 from localray.client.arguments import pack_arguments
 from localray.client.client import Client
 from localray.client.context import TaskContext, current_task
 from localray.client.current import connected_client, require_client
 from localray.client.definitions import serialize_definition
-from localray.exceptions import ActorAlreadyExistsError, PendingCallsLimitExceeded, RaySystemError
+from localray.exceptions import (
+    ActorAlreadyExistsError,
+    AsyncioActorExit,
+    PendingCallsLimitExceeded,
+    RaySystemError,
+)
 from localray.ids import ActorID, actor_creation_task_id_bytes, object_id_bytes
 from localray.object_ref import ObjectRef, Reference
 from localray.placement_groups import place
-from localray.protocol import CallMode, CreateActor, DefineTemplate, FindActor, KillActor, Query, TaskKind
+from localray.protocol import (
+    RETRIES_OF_ACTOR,
+    CallMode,
+    CreateActor,
+    DefineTemplate,
+    FindActor,
+    KillActor,
+    Query,
+    TaskKind,
+)
 from localray.signatures import CallSignature
 from localray.strategies import encode_strategy
 from localray.submission import (
@@ -49,7 +65,6 @@ BUILT_IN_METHODS = ("__ray_ready__", "__ray_call__", "__ray_terminate__")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Returned_co = TypeVar("Returned_co", covariant=True)
-Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
 class ActorClassInheritanceException(TypeError):
@@ -77,7 +92,7 @@ class ActorClass(Generic[T]):
             inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
             for _, member in inspect.getmembers(cls, inspect.isfunction)
         )
-        self._description = describe_class(cls, *call_limits(self._default_options))
+        self._description = describe_class(cls, most_pending_calls(self._default_options))
         self._definition: tuple[Client, bytes] | None = None
 
     def __mro_entries__(self, bases: tuple[object, ...]) -> NoReturn:
@@ -133,8 +148,8 @@ class ActorClass(Generic[T]):
         template = self._define(client, options)
         arguments = pack_arguments(client, self._description.class_name, args, kwargs)
         description = self._description
-        if call_limits(options) != (description.max_task_retries, description.max_pending_calls):
-            description = ActorDescription(description.class_name, description.methods, *call_limits(options))
+        if most_pending_calls(options) != description.max_pending_calls:
+            description = ActorDescription(description.class_name, description.methods, most_pending_calls(options))
         actor_id = client.new_actor_id()
         task_id = actor_creation_task_id_bytes(actor_id)
         name = str(options.get("name") or "")
@@ -153,6 +168,7 @@ class ActorClass(Generic[T]):
                 options.get("lifetime") == "detached",
                 bool(options.get("get_if_exists")),
                 description.max_pending_calls,
+                integer(options.get("max_task_retries")),
                 description.to_bytes() if name else b"",
                 request,
             )
@@ -188,7 +204,7 @@ class ActorClass(Generic[T]):
             num_returns=1,
             to_place=placement.to_place,
             to_hold=placement.to_hold,
-            max_retries=0,
+            max_retries=integer(options.get("max_restarts")),
             retry_exceptions=b"",
             call_mode=mode.value,
             max_concurrency=concurrency,
@@ -199,7 +215,7 @@ class ActorClass(Generic[T]):
             captures=placement.captures,
             runtime_env=runtime_env_key(client, options),
         )
-        key = ("__init__", placement, mode, concurrency, template.strategy, template.runtime_env)
+        key = ("__init__", placement, mode, concurrency, template.strategy, template.runtime_env, template.max_retries)
         known = self._description.templates.get(key)
         if known is not None and known[0] is client:
             return known[1]
@@ -418,8 +434,10 @@ class ActorMethod(Generic[Returned_co]):
             return known[1]
         merged = {**(method.options if method is not None else {}), **(options or {})}
         option_table.check_method_call(merged)
-        max_retries = merged.get("max_task_retries")
         class_name = self._handle._description.class_name
+        retried = serialize_retry_exceptions(merged.get("retry_exceptions"))
+        if method is not None and "retry_exceptions" not in merged:
+            retried = method.retried_errors
         template = DefineTemplate(
             template=client.new_template_number(),
             kind=TaskKind.ACTOR_CALL.value,
@@ -429,8 +447,8 @@ class ActorMethod(Generic[Returned_co]):
             num_returns=count_returns(merged, method is not None and method.is_generator),
             to_place=(),
             to_hold=(),
-            max_retries=integer(max_retries, self._handle._description.max_task_retries),
-            retry_exceptions=serialize_retry_exceptions(merged.get("retry_exceptions")),
+            max_retries=integer(merged.get("max_task_retries"), RETRIES_OF_ACTOR),
+            retry_exceptions=retried,
             call_mode=CallMode.SERIAL.value,
             max_concurrency=1,
             max_calls=0,
@@ -440,48 +458,20 @@ class ActorMethod(Generic[Returned_co]):
         return template
 
 
-@overload
-def method(function: Decorated, /) -> Decorated: ...
-
-
-@overload
-def method(**options: object) -> Callable[[Decorated], Decorated]: ...
-
-
-def method(*args: Callable[..., object], **options: object) -> Callable[..., object]:
-    """Set options of an actor's method: ``@ray.method(num_returns=2)``.
-
-    Raises:
-        AssertionError: an option is unknown, or something other than keywords was given.
-        ValueError: an option's value is wrong.
-    """
-    if len(args) == 1 and callable(args[0]) and not options:
-        return args[0]
-    if args:
-        raise AssertionError(
-            "The @ray.method decorator takes keyword arguments only, e.g. '@ray.method(num_returns=2)'."
-        )
-    option_table.validate_method_options(options, in_options=False)
-
-    def annotate(function: Decorated) -> Decorated:
-        setattr(function, METHOD_OPTIONS_ATTRIBUTE, options)
-        return function
-
-    return annotate
-
-
 def exit_actor() -> NoReturn:
-    """End the actor that is running: this call and those queued fail, exit handlers run.
+    """End the actor that is running, whatever becomes of the exception that leaves this function: this call and those
+    queued fail, those that run beside it end first, ``__ray_shutdown__`` and exit handlers run.
 
     Raises:
         TypeError: called outside of an actor.
     """
-    from localray.client.executor import ActorExit
-
     context = current_task.get()
     if context is None or not context.actor_id:
         raise TypeError("exit_actor called on a non-actor worker.")
-    raise ActorExit
+    context.exit_actor()
+    if context.is_asyncio:
+        raise AsyncioActorExit
+    raise SystemExit(0)
 
 
 def get_actor(name: str, namespace: str | None = None) -> ActorHandle[Any]:
@@ -510,7 +500,7 @@ def handle_of_running(context: TaskContext) -> ActorHandle[Any]:
     """The weak handle of the actor that a context belongs to."""
     if context.actor_class is None:
         raise RaySystemError("the running actor has no class")
-    return ActorHandle(ActorID(context.actor_id), describe_class(context.actor_class, 0, -1), None, weak=True)
+    return ActorHandle(ActorID(context.actor_id), describe_class(context.actor_class, -1), None, weak=True)
 
 
 def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None:

@@ -1,28 +1,35 @@
 """What handles know of an actor's class: its methods, their options and signatures; as it travels, and as it is found
-by looking at the class."""
+by looking at the class; and `ray.method`, which puts options there."""
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar, overload
 
+from localray import options as option_table
 from localray.client.client import Client
 from localray.protocol import DefineTemplate
 from localray.signatures import CallSignature
-from localray.submission import integer
+from localray.submission import integer, serialize_retry_exceptions
 
 METHOD_OPTIONS_ATTRIBUTE = "__ray_method_options__"
+_RETRIED_ERRORS = "retried_errors"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
 class MethodDescription:
-    """What a handle must know of a method: its signature here, its options everywhere."""
+    """What a handle must know of a method: its signature here, its options everywhere; ``retried_errors`` are the
+    pickled classes of its ``retry_exceptions`` where the handle came from elsewhere."""
 
     options: dict[str, object]
     is_generator: bool
     signature: CallSignature | None
+    retried_errors: bytes = b""
 
 
 @dataclass(eq=False)
@@ -31,29 +38,38 @@ class ActorDescription:
 
     class_name: str
     methods: dict[str, MethodDescription]
-    max_task_retries: int
     max_pending_calls: int
     templates: dict[tuple[object, ...], tuple[Client, DefineTemplate]] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """As it is kept by the kernel for `ray.get_actor`; signatures stay behind."""
-        methods = {
-            name: {key: value for key, value in method.options.items() if isinstance(value, (int, str, type(None)))}
-            for name, method in self.methods.items()
-        }
-        plain = {"class": self.class_name, "methods": methods, "retries": self.max_task_retries}
-        plain["pending"] = self.max_pending_calls
+        methods = {name: _plain(method.options) for name, method in self.methods.items()}
+        plain = {"class": self.class_name, "methods": methods, "pending": self.max_pending_calls}
         return json.dumps(plain).encode()
 
     @staticmethod
     def from_bytes(data: bytes) -> ActorDescription:
         """The inverse of `to_bytes`."""
         plain = json.loads(data)
-        methods = {name: MethodDescription(options, False, None) for name, options in plain["methods"].items()}
-        return ActorDescription(plain["class"], methods, plain["retries"], plain["pending"])
+        methods = {
+            name: MethodDescription(options, False, None, bytes.fromhex(options.pop(_RETRIED_ERRORS, "")))
+            for name, options in plain["methods"].items()
+        }
+        return ActorDescription(plain["class"], methods, plain["pending"])
 
 
-def describe_class(cls: type, max_task_retries: int, max_pending_calls: int) -> ActorDescription:
+def _plain(options: Mapping[str, object]) -> dict[str, object]:
+    """A method's options as JSON takes them: classes of exceptions go as pickled bytes in hexadecimal digits."""
+    plain: dict[str, object] = {
+        key: value for key, value in options.items() if isinstance(value, (int, str, type(None)))
+    }
+    retried = options.get("retry_exceptions")
+    if retried is not None and not isinstance(retried, bool):
+        plain[_RETRIED_ERRORS] = serialize_retry_exceptions(retried).hex()
+    return plain
+
+
+def describe_class(cls: type, max_pending_calls: int) -> ActorDescription:
     """Look at a class: its public and private methods, except Python's own special ones that no call names."""
     methods: dict[str, MethodDescription] = {}
     for name, function in inspect.getmembers(cls, callable):
@@ -66,9 +82,39 @@ def describe_class(cls: type, max_task_retries: int, max_pending_calls: int) -> 
         is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         signature = CallSignature(function, skip_first=skip) if inspect.isfunction(function) else None
         methods[name] = MethodDescription(options, is_generator, signature)
-    return ActorDescription(cls.__name__, methods, max_task_retries, max_pending_calls)
+    return ActorDescription(cls.__name__, methods, max_pending_calls)
 
 
-def call_limits(options: Mapping[str, object]) -> tuple[int, int]:
-    """How often an actor's calls are retried, and how many of one caller's may be unanswered; -1 is without limit."""
-    return integer(options.get("max_task_retries")), integer(options.get("max_pending_calls"), -1)
+def most_pending_calls(options: Mapping[str, object]) -> int:
+    """How many of one caller's calls may be unanswered; -1 is without limit."""
+    return integer(options.get("max_pending_calls"), -1)
+
+
+@overload
+def method(function: Decorated, /) -> Decorated: ...
+
+
+@overload
+def method(**options: object) -> Callable[[Decorated], Decorated]: ...
+
+
+def method(*args: Callable[..., object], **options: object) -> Callable[..., object]:
+    """Set options of an actor's method: ``@ray.method(num_returns=2)``.
+
+    Raises:
+        AssertionError: an option is unknown, or something other than keywords was given.
+        ValueError: an option's value is wrong.
+    """
+    if len(args) == 1 and callable(args[0]) and not options:
+        return args[0]
+    if args:
+        raise AssertionError(
+            "The @ray.method decorator takes keyword arguments only, e.g. '@ray.method(num_returns=2)'."
+        )
+    option_table.validate_method_options(options, in_options=False)
+
+    def annotate(function: Decorated) -> Decorated:
+        setattr(function, METHOD_OPTIONS_ATTRIBUTE, options)
+        return function
+
+    return annotate

@@ -20,7 +20,7 @@ from mypy.types import AnyType, CallableType, Instance, NoneType, Type, TypeOfAn
 from mypy.typevars import fill_typevars
 
 REMOTE = "localray.api.remote"
-METHOD = "localray.actor.method"
+METHOD = "localray.actor_description.method"
 HANDLE = "localray.actor.ActorHandle"
 CREATION = "localray.actor.ActorCreation"
 REFERENCE = "localray.object_ref.ObjectRef"

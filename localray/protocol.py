@@ -225,10 +225,15 @@ class DefineRuntimeEnv(NamedTuple):
     hook: bytes
 
 
+RETRIES_OF_ACTOR: Final = -2
+"""``max_retries`` of a call that says nothing of its own: as often as its actor's ``max_task_retries``."""
+
+
 class DefineTemplate(NamedTuple):
     """What many submissions share: the function and its options. Tasks name it by number, so that a submission stays
-    small. What runs in a placement ``group`` asks for its bundle's resources by their names there; ``bundle`` is -1 for
-    any; ``captures`` puts what it submits into the group too."""
+    small. A constructor's ``max_retries`` are its actor's ``max_restarts``. What runs in a placement ``group`` asks for
+    its bundle's resources by their names there; ``bundle`` is -1 for any; ``captures`` puts what it submits into the
+    group too."""
 
     template: int
     kind: int
@@ -279,6 +284,7 @@ class CreateActor(NamedTuple):
     detached: bool
     get_if_exists: bool
     max_pending_calls: int
+    max_task_retries: int
     description: bytes
     request: int
 

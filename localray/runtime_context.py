@@ -138,8 +138,14 @@ class RuntimeContext:
 
     @property
     def was_current_actor_reconstructed(self) -> bool:
-        """Whether the actor has been restarted."""
-        return False
+        """Whether the actor has been restarted.
+
+        Raises:
+            RuntimeError: called outside of an actor.
+        """
+        if self._context is None or not self._context.actor_id:
+            raise RuntimeError("This method is only available in an actor.")
+        return self._context.restarts > 0
 
     @property
     def current_actor(self) -> object:

@@ -63,6 +63,8 @@ class AsyncioActor:
 
     async def _run(self, message: RunTask) -> None:
         executor = self._executor
+        if executor.leaving.reason:
+            return  # It fails with the actor.
         template = executor.template(message)
         started_s = executor.begin(message)
         current_task.set(TaskContext(message, template, executor))

@@ -21,12 +21,15 @@ class Actor:
     resources: Resources
     group: bytes
     captures: bool
+    restarts: int = 0
 
 
 class Host(Protocol):
     """Where a task runs: the executor."""
 
     actor: Actor | None
+
+    def exit_actor(self, task_id: bytes) -> None: ...
 
     @property
     def is_asyncio(self) -> bool: ...
@@ -100,6 +103,16 @@ class TaskContext:
     def attempt(self) -> int:
         """How often it was tried before."""
         return self._message.attempt
+
+    @property
+    def restarts(self) -> int:
+        """How often the actor it belongs to has been restarted."""
+        actor = self._host.actor
+        return 0 if actor is None else actor.restarts
+
+    def exit_actor(self) -> None:
+        """The actor it belongs to is to end with this call."""
+        self._host.exit_actor(self.task_id)
 
     @property
     def is_asyncio(self) -> bool:

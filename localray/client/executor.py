@@ -18,13 +18,13 @@ from localray.client.arguments import unpack_arguments
 from localray.client.client import Client
 from localray.client.context import Actor, TaskContext, current_task
 from localray.client.failures import is_cancellation, pack_error, wants_retry
+from localray.client.leaving import Leaving
 from localray.client.serialization import deserialize, serialize
 from localray.client.threaded_actor import ThreadedActor
 from localray.client.values import load
 from localray.exceptions import RaySystemError, RuntimeEnvSetupError
 from localray.protocol import (
     INLINE,
-    ActorExiting,
     CallMode,
     CancelRunning,
     DefineFunction,
@@ -51,11 +51,6 @@ _PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent)
 _OWN_ADDRESS = "127.0.0.1"
 
 
-class ActorExit(BaseException):
-    """Raised by `ray.actor.exit_actor` through the user's frames; not an Exception, so that no handler of theirs
-    swallows it."""
-
-
 class WorkerExit(BaseException):
     """Raised where the worker's process, or its carrier, is to end after what it has answered."""
 
@@ -70,7 +65,7 @@ class Executor:
             the user's hook; raises `RuntimeEnvSetupError`.
         on_start: called before each task starts: counts it where the process's death can't lose the count, and sets its
             environment.
-        exit_process: ends the worker in an orderly way.
+        exit_process: ends the worker in an orderly way; takes the reason and the exit status.
     """
 
     def __init__(
@@ -79,7 +74,7 @@ class Executor:
         set_up_job: Callable[[SetUpJob], None],
         set_up_runtime_env: Callable[[DefineRuntimeEnv, Callable[[], object] | None], None],
         on_start: Callable[[RunTask, DefineTemplate], None],
-        exit_process: Callable[[str], None],
+        exit_process: Callable[[str, int], None],
     ) -> None:
         self.client = client
         self.queue: deque[RunTask] = deque()
@@ -90,12 +85,11 @@ class Executor:
         self.accept: Callable[[RunTask], None] = self.queue.append
         self.asyncio_actor: AsyncioActor | None = None
         self.interruptible = False
-        self.exit_reason: str | None = None
+        self.leaving = Leaving(self, exit_process)
         self._set_up_job = set_up_job
         self._set_up_runtime_env = set_up_runtime_env
         self._runtime_env: DefineRuntimeEnv | None = None
         self._on_start = on_start
-        self._exit_process = exit_process
         self._blobs: dict[bytes, DefineFunction] = {}
         self._functions: dict[bytes, Callable[..., object]] = {}
         self._templates: dict[int, DefineTemplate] = {}
@@ -123,8 +117,7 @@ class Executor:
             self.client.node_id = message.node_id
             self._set_up_job(message)
         elif isinstance(message, Exit):
-            self.exit_reason = message.reason
-            self._exit_process(message.reason)
+            self.leaving.retire(message.reason)
         else:
             raise RaySystemError(f"a worker cannot take {type(message).__name__}")
 
@@ -161,6 +154,8 @@ class Executor:
 
     def run(self, message: RunTask) -> None:
         """Run one task on the calling thread and send its answer."""
+        if self.leaving.reason:
+            return  # It fails with the actor.
         template = self._templates[message.template]
         if self._runtime_env is not None and not self._is_set_up(self._runtime_env):
             return
@@ -206,7 +201,13 @@ class Executor:
         """A task starts now; returns the time."""
         self._on_start(message, self._templates[message.template])
         self.running = message.task_id
+        if self.leaving.running is not None:
+            self.leaving.running.add(message.task_id)
         return self.client.channel.now_s()
+
+    def exit_actor(self, task_id: bytes) -> None:
+        """The actor here is to end with the call that asks for it."""
+        self.leaving.ask(task_id, "The actor exited by its own `exit_actor()`.")
 
     @property
     def is_asyncio(self) -> bool:
@@ -275,8 +276,11 @@ class Executor:
             template.to_hold,
             template.group,
             template.captures,
+            message.attempt,
         )
         self.actor.instance = target(*args, **kwargs)
+        if mode is not CallMode.SERIAL:
+            self.leaving.running = set()
         if mode is CallMode.THREADED:
             self.accept = ThreadedActor(self, template.max_concurrency).accept
 
@@ -294,13 +298,16 @@ class Executor:
         if template.method == "__ray_ready__":
             return _true, [], {}
         if template.method == "__ray_terminate__":
-            raise ActorExit
+            self.leaving.ask(message.task_id, "The actor exited by its own `exit_actor()`.")
+            raise SystemExit
         return getattr(instance, template.method), args, kwargs
 
     # ---------------------------------------------------------------- answers
 
     def answer(self, message: RunTask, template: DefineTemplate, result: object, started_s: float) -> None:
         """Send a result."""
+        if self.leaving.reason and self.leaving.is_over(message.task_id):
+            return
         try:
             outcomes = self._pack_returns(template, result)
         except BaseException as error:  # noqa: BLE001 - a __reduce__ of the user's may raise anything; it is the task's error
@@ -335,11 +342,10 @@ class Executor:
         self, message: RunTask, template: DefineTemplate, error: BaseException, started_s: float
     ) -> None:
         """Send an exception as the outcome of every return, or end where that is what it means."""
-        if isinstance(error, ActorExit):
-            self.exit_actor("The actor exited by its own `exit_actor()`.")
-            return
         if isinstance(error, SystemExit):
-            self.exit_for(message, error)
+            self.leaving.system_exit(message.task_id, error)
+            return
+        if self.leaving.reason and self.leaving.is_over(message.task_id):
             return
         if is_cancellation(error) or message.task_id in self.cancelled:
             self.cancelled.discard(message.task_id)
@@ -366,24 +372,8 @@ class Executor:
         else:
             # The worker waits for its next task right away, and waiting flushes.
             channel.queue(done)
-
-    # ---------------------------------------------------------------- endings
-
-    def exit_actor(self, reason: str) -> None:
-        """The actor in this worker ends itself: its callers are told, then the process goes."""
-        if self.actor is None:
-            return
-        self.client.channel.send(ActorExiting(self.actor.actor_id, reason))
-        self.client.channel.flush()
-        self._exit_process(reason)
-
-    def exit_for(self, message: RunTask, error: SystemExit) -> None:
-        """`sys.exit()` in user code ends an actor in order, and a task's worker as if it had crashed."""
-        if self.actor is not None and self.actor.instance is not None:
-            self.exit_actor("The actor exited by its own `sys.exit()`.")
-        else:
-            self.client.channel.flush()
-            self._exit_process(f"sys.exit({error.code!r}) in a task")
+        if self.leaving.running is not None:
+            self.leaving.answered(message.task_id)
 
 
 def _true() -> bool:

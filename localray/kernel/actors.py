@@ -3,7 +3,7 @@
 Calls of one caller to a serial actor start in the order submitted, even where an earlier one waits for an argument;
 callers do not hold each other up. Threaded and asyncio actors start a call as soon as its arguments are there. An
 actor's handles are references to what its constructor returns; when the last goes, the actor finishes what was
-submitted and ends. Must not live here: placing the constructor (`scheduling`), the death of its process (`deaths`).
+submitted and ends. Must not live here: placing the constructor (`placing`), the death of its process (`restarts`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ from localray.kernel.records import (
 from localray.kernel.scheduling import send_task
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import CreateActor, FindActor, Outcome, Reply, Status, SubmitCall, text_payload
+from localray.protocol import (
+    RETRIES_OF_ACTOR,
+    CreateActor,
+    FindActor,
+    Outcome,
+    Reply,
+    Status,
+    SubmitCall,
+    text_payload,
+)
 
 
 def create(tables: Tables, owner: ClientRecord, message: CreateActor) -> None:
@@ -47,9 +56,15 @@ def create(tables: Tables, owner: ClientRecord, message: CreateActor) -> None:
         message.namespace,
         message.detached,
         message.max_pending_calls,
+        message.max_task_retries,
         message.description,
     )
     creation.actor = actor
+    if actor.may_ever_restart:
+        # What the constructor needs is kept for its next run, whatever its caller lets go of.
+        objects.acquire(tables, (*creation.dependencies, *creation.borrowed))
+    if owner.worker is not None and not message.detached:
+        owner.children[message.actor_id] = actor
     tables.actors[message.actor_id] = actor
     tables.objects[handle_object_id].actor = actor
     if message.detached:
@@ -95,6 +110,12 @@ def call(tables: Tables, caller: ClientRecord, message: SubmitCall) -> None:
         return
     if actor.state is ActorState.DEAD:
         tasks.fail(tables, task, actor.death_status, actor.death_payload, "the actor is dead")
+        return
+    if template.max_retries == RETRIES_OF_ACTOR:
+        task.retries_left = actor.max_task_retries
+    if actor.is_away and task.retries_left == 0 and actor.max_task_retries == 0:
+        # As in Ray: who retries nothing is told at once, and decides for itself whether to call again.
+        tasks.fail(tables, task, Status.ACTOR_UNAVAILABLE, b"The actor is restarting", "the actor is restarting")
         return
     if task.missing == 0:
         # Handled here and now: `tasks.create` has put it on the list of the woken, from where `argument_ready` would
@@ -191,7 +212,7 @@ def end_if_unneeded(tables: Tables, actor: ActorRecord) -> None:
     made at all."""
     if actor.in_scope or actor.sent or actor.queues:
         return
-    if actor.state is ActorState.PENDING:
+    if actor.state in (ActorState.PENDING, ActorState.RESTARTING):
         text = "All handles to the actor went out of scope before it was created."
         end(tables, actor, Status.ACTOR_DIED, text_payload(text), "no handle")
     elif actor.state is ActorState.ALIVE:
@@ -223,6 +244,9 @@ def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes
     unanswered = [*actor.sent.values(), *(task for queue in actor.queues.values() for task in queue)]
     actor.sent.clear()
     actor.queues.clear()
+    owner = tables.clients.get(actor.owner)
+    if owner is not None:
+        owner.children.pop(actor.actor_id, None)
     creation = actor.creation
     if creation.state in (TaskState.WAITING, TaskState.QUEUED, TaskState.SENT):
         if creation.state is TaskState.QUEUED:
@@ -233,6 +257,8 @@ def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes
             actor.worker.assigned.pop(task.task_id, None)
         task.cancelled = True
         tasks.fail(tables, task, status, payload, reason)
+    if actor.may_ever_restart:
+        objects.release(tables, (*creation.dependencies, *creation.borrowed))
     if actor.detached:
         actor.detached = False
         tables.bereaved.append(actor.actor_id)

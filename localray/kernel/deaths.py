@@ -5,11 +5,11 @@ Must not live here: deciding to end a healthy worker (`workers`, `actors`).
 
 from __future__ import annotations
 
-from localray.kernel import actors, arenas, groups, memory, objects, queues, scheduling, tasks, workers
+from localray.kernel import actors, arenas, groups, memory, objects, queues, restarts, scheduling, tasks, workers
 from localray.kernel.records import (
-    ActorRecord,
     ActorState,
     ClientKind,
+    ClientRecord,
     NodeRecord,
     OutOfMemory,
     TaskRecord,
@@ -21,15 +21,13 @@ from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Status, TaskKind, text_payload
 
-START_FAILURES_TOLERATED = 3
-
 
 def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) -> None:
     """A worker's process is gone; what it had not started is queued again as if nothing had been, what it had started
     is retried or fails."""
     node = worker.node
     move(tables.log, worker.number, worker, WorkerState.DEAD, cause)
-    worker.stopping = True
+    retired, worker.stopping = worker.stopping, True
     unborn = worker.number in tables.unborn
     if unborn:
         del tables.unborn[worker.number]
@@ -48,14 +46,8 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
     worker.assigned.clear()
     begun = max(0, started - worker.ended_count)
     actor = worker.actor
-    if actor is not None and actor.state is ActorState.STARTING and begun == 0:
-        actor_not_started(tables, actor, cause)
-    elif actor is not None:
-        if worker.out_of_memory is not None:
-            status, text = Status.OUT_OF_MEMORY, worker.out_of_memory.text
-        else:
-            status, text = Status.ACTOR_DIED, f"The actor died unexpectedly before finishing this task: {cause}."
-        actors.end(tables, actor, status, text_payload(text), f"its worker died: {cause}")
+    if actor is not None:
+        restarts.process_died(tables, actor, worker, assigned, begun, worker.kill_reason or cause)
     else:
         for task in reversed(assigned[begun:]):
             # A worker that goes with its placement group takes along what it had been sent, begun or not, as in Ray.
@@ -68,8 +60,19 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
                 crashed(tables, node, task, cause)
             else:
                 ran_out_of_memory(tables, task, worker.out_of_memory)
-    objects.drop_client(tables, tables.clients.pop(worker.number))
+    client = tables.clients.pop(worker.number)
+    if actor is not None or worker.killed or not retired:
+        owner_died(tables, client)
+    objects.drop_client(tables, client)
     scheduling.release_resources(tables, worker)
+
+
+def owner_died(tables: Tables, owner: ClientRecord) -> None:
+    """The actors that a worker created go with it, if they are not detached, as in Ray. Those of a worker that was
+    merely not needed any more do not: Ray would have kept it."""
+    for actor in list(owner.children.values()):
+        text = "The actor is dead because its owner has died: the worker that created it."
+        actors.end(tables, actor, Status.ACTOR_DIED, text_payload(text), "its owner died")
 
 
 def node_died(tables: Tables, node: NodeRecord, cause: str) -> None:
@@ -90,24 +93,12 @@ def node_died(tables: Tables, node: NodeRecord, cause: str) -> None:
 
 def not_started(tables: Tables, task: TaskRecord, cause: str) -> None:
     """The worker died before this task's turn: queue it again, unless no worker ever comes up."""
-    if tables.start_failures > START_FAILURES_TOLERATED:
+    if workers.never_start(tables):
         text = f"Worker processes die before they can run a task: {cause}."
         task.worker = None
         tasks.fail(tables, task, Status.WORKER_CRASHED, text_payload(text), "workers do not start")
     else:
         scheduling.take_back(tables, task, "its worker died before it started")
-
-
-def actor_not_started(tables: Tables, actor: ActorRecord, cause: str) -> None:
-    """The worker died before the constructor's turn: the actor is placed again, unless no worker ever comes up."""
-    if tables.start_failures > START_FAILURES_TOLERATED:
-        text = f"Worker processes die before they can run the actor's constructor: {cause}."
-        actors.end(tables, actor, Status.ACTOR_DIED, text_payload(text), "workers do not start")
-        return
-    move(tables.log, actor.actor_id, actor, ActorState.PENDING, f"its worker died before its constructor: {cause}")
-    actor.worker = None
-    queues.requeue(tables, actor.creation, "its worker died before it started")
-    actors.end_if_unneeded(tables, actor)
 
 
 def went_with_its_group(tables: Tables, task: TaskRecord) -> bool:

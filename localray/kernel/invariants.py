@@ -70,6 +70,8 @@ def check_references(tables: Tables) -> None:
     for actor in tables.actors.values():
         if actor.detached and actor.state is not ActorState.DEAD:
             expected[actor.handle_object_id] += 1
+        if actor.may_ever_restart and actor.state is not ActorState.DEAD:
+            expected.update((*actor.creation.dependencies, *actor.creation.borrowed))
     for object_id, record in tables.objects.items():
         if record.references != expected[object_id]:
             text = f"{record.references} references counted, {expected[object_id]} found"
@@ -180,8 +182,18 @@ def check_actors(tables: Tables) -> None:
             raise tables.broken("an actor that nobody can call and that has nothing to do lives on", actor_id)
         if actor.state is ActorState.DEAD and (actor.sent or actor.queues):
             raise tables.broken("a dead actor has unanswered calls", actor_id)
-        if actor.state is ActorState.ALIVE and actor.worker is None:
-            raise tables.broken("a living actor has no worker", actor_id)
+        has_process = actor.state in (ActorState.STARTING, ActorState.ALIVE)
+        if has_process != (actor.worker is not None) and actor.state is not ActorState.DEAD:
+            raise tables.broken("a living actor has no worker, or one that waits for a process has", actor_id)
+        if actor.is_away and actor.restarts == 0:
+            raise tables.broken("an actor restarts that nobody counts as restarted", actor_id)
+        limit = actor.creation.template.max_retries
+        if 0 <= limit < actor.restarts:
+            raise tables.broken(f"restarted {actor.restarts} times, {limit} are allowed", actor_id)
+    for number, client in tables.clients.items():
+        for actor in client.children.values():
+            if actor.owner != number or actor.state is ActorState.DEAD:
+                raise tables.broken("a dead actor, or another's, is remembered as a child", actor.actor_id)
     for actor in tables.names.values():
         if actor.state is ActorState.DEAD:
             raise tables.broken("a name leads to a dead actor", actor.actor_id)

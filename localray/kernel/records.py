@@ -50,11 +50,13 @@ class TaskState(State):
 
 
 class ActorState(State):
-    """PENDING until its constructor is sent to a worker, STARTING while it runs, ALIVE, DEAD."""
+    """PENDING until its constructor is sent to a worker, STARTING while it runs, ALIVE; RESTARTING when its process has
+    died, until its constructor is sent again; DEAD."""
 
     PENDING = "pending"
     STARTING = "starting"
     ALIVE = "alive"
+    RESTARTING = "restarting"
     DEAD = "dead"
 
 
@@ -192,8 +194,10 @@ class TaskRecord:
 
 @dataclass(slots=True, eq=False)
 class ActorRecord:
-    """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker
-    has."""
+    """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker has.
+
+    A restart is another try of its constructor: ``creation`` is the latest, and counts them.
+    """
 
     actor_id: bytes
     creation: TaskRecord
@@ -204,6 +208,7 @@ class ActorRecord:
     namespace: str
     detached: bool
     max_pending_calls: int
+    max_task_retries: int
     description: bytes
     state: ActorState = ActorState.PENDING
     worker: WorkerRecord | None = None
@@ -217,6 +222,22 @@ class ActorRecord:
     def keeps_order(self) -> bool:
         """Whether one caller's calls start in the order submitted: only a serial actor promises that."""
         return self.creation.template.call_mode is CallMode.SERIAL
+
+    @property
+    def may_ever_restart(self) -> bool:
+        """Whether its options allow restarts at all: then what its constructor needs is kept for as long as it
+        lives."""
+        return self.creation.template.max_retries != 0
+
+    @property
+    def restarts(self) -> int:
+        """How often it has been restarted: what Ray calls ``num_restarts``."""
+        return self.creation.attempt
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it was there and is on its way back."""
+        return self.state is ActorState.RESTARTING or (self.state is ActorState.STARTING and self.restarts > 0)
 
 
 class OutOfMemory(NamedTuple):
@@ -257,6 +278,7 @@ class WorkerRecord:
     recalled: bool = False
     stopping: bool = False
     killed: bool = False
+    kill_reason: str = ""
     ended_count: int = 0
     calls: dict[bytes, int] = field(default_factory=dict)
     leased_at_s: float = 0.0
@@ -302,8 +324,8 @@ class NodeRecord:
 
 @dataclass(slots=True, eq=False)
 class ClientRecord:
-    """One end of a channel: what it holds, so that its death can let go of exactly that. ``arenas`` are the nodes whose
-    stores it has access to."""
+    """One end of a channel: what it holds, so that its death can let go of exactly that, and the actors it has created
+    that die with it. ``arenas`` are the nodes whose stores it has access to."""
 
     number: int
     kind: ClientKind
@@ -314,6 +336,7 @@ class ClientRecord:
     buffers: dict[int, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     arenas: set[int] = field(default_factory=set)
+    children: dict[bytes, ActorRecord] = field(default_factory=dict)
     has_lease: bool = False
     asked_to_drop_views: bool = False
     worker: WorkerRecord | None = None

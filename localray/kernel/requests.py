@@ -18,6 +18,7 @@ from localray.kernel import (
     leases,
     objects,
     queues,
+    restarts,
     runtime_envs,
     scheduling,
     sessions,
@@ -213,9 +214,7 @@ def _find_actor(tables: Tables, client: ClientRecord, message: FindActor) -> Non
 def _kill_actor(tables: Tables, client: ClientRecord, message: KillActor) -> None:
     actor = tables.actors.get(message.actor_id)
     if actor is not None:
-        actors.end(
-            tables, actor, Status.ACTOR_DIED, b"The actor is dead because it was killed by `ray.kill`.", "ray.kill"
-        )
+        restarts.kill(tables, actor, no_restart=message.no_restart)
 
 
 def _actor_exiting(tables: Tables, client: ClientRecord, message: ActorExiting) -> None:

@@ -67,6 +67,33 @@ def create(
     return task
 
 
+def run_again(tables: Tables, ended: TaskRecord, retries_left: int, reason: str) -> TaskRecord:
+    """A task that has ended is to run once more, as its next attempt. What it returned stays as it is.
+
+    Whoever asks for this has held, all along, what the task needs: its arguments and what it borrows.
+    """
+    task = TaskRecord(
+        ended.task_id,
+        ended.template,
+        ended.payload,
+        ended.dependencies,
+        ended.borrowed,
+        ended.submitter,
+        ended.parent_id,
+        ended.depth,
+        retries_left,
+        attempt=ended.attempt + 1,
+        actor=ended.actor,
+    )
+    tables.tasks[task.task_id] = task
+    objects.need(tables, task)
+    objects.acquire(tables, task.borrowed)
+    tables.log.note(task.task_id, TaskState.WAITING, reason)
+    if task.missing == 0:
+        tables.woken.append(task)
+    return task
+
+
 def place_in_tree(submitter: ClientRecord) -> tuple[bytes, int]:
     """Which task submits what this client submits now, empty if none or unknown, and the nesting depth: 0 from a
     driver.
@@ -162,5 +189,9 @@ def may_retry(tables: Tables, task: TaskRecord) -> bool:
 def use_retry(task: TaskRecord) -> None:
     """Count one more attempt against the task's budget."""
     task.attempt += 1
-    if task.retries_left > 0:
-        task.retries_left -= 1
+    task.retries_left = one_fewer(task.retries_left)
+
+
+def one_fewer(retries: int) -> int:
+    """A budget of retries after one of them; -1 is without end."""
+    return retries - 1 if retries > 0 else retries

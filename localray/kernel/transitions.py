@@ -9,8 +9,9 @@ never a state, because what was asked may still be running.
 
 An object is PENDING until its creator answers, READY with a value or an error for the rest of its life, and RELEASED
 when nothing refers to it but somebody still looks at its bytes. A worker is never shared: IDLE or LEASED to one
-scheduling class at a time, or an ACTOR until it is DEAD. An actor goes back only from STARTING to
-PENDING, when its worker died before its constructor began; a restart (a later chapter) will lead there from ALIVE.
+scheduling class at a time, or an ACTOR until it is DEAD. An actor whose process died is RESTARTING, if its options
+allow, until its constructor is sent again; and goes back from STARTING to PENDING or RESTARTING, whichever it came
+from, when that worker died before the constructor began.
 
 A placement group is PENDING until all of its bundles have room, CREATED from then on but for the times in which bundles
 of a dead node look for another (RESCHEDULING), and REMOVED for ever.
@@ -43,8 +44,9 @@ TABLE: Final[Mapping[State, tuple[State, ...]]] = {
     WorkerState.ACTOR: (WorkerState.DEAD,),
     WorkerState.DEAD: (),
     ActorState.PENDING: (ActorState.STARTING, ActorState.DEAD),
-    ActorState.STARTING: (ActorState.ALIVE, ActorState.PENDING, ActorState.DEAD),
-    ActorState.ALIVE: (ActorState.DEAD,),
+    ActorState.STARTING: (ActorState.ALIVE, ActorState.PENDING, ActorState.RESTARTING, ActorState.DEAD),
+    ActorState.ALIVE: (ActorState.RESTARTING, ActorState.DEAD),
+    ActorState.RESTARTING: (ActorState.STARTING, ActorState.DEAD),
     ActorState.DEAD: (),
     GroupState.PENDING: (GroupState.CREATED, GroupState.REMOVED),
     GroupState.CREATED: (GroupState.RESCHEDULING, GroupState.REMOVED),

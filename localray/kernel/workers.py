@@ -21,6 +21,7 @@ from localray.kernel.transitions import move
 from localray.protocol import Exit, SetUpJob
 from localray.sched.resources import CPU, RESOURCE_UNIT
 
+START_FAILURES_TOLERATED = 3
 IDLE_KEPT_S = 1.0
 """An idle worker beyond one for each CPU is ended after this long (Ray's default)."""
 
@@ -45,6 +46,11 @@ def started(tables: Tables, worker: WorkerRecord) -> None:
     if tables.unborn.pop(worker.number, 1) is None:
         worker.node.starting -= 1
         tables.start_failures = 0
+
+
+def never_start(tables: Tables) -> bool:
+    """Whether one worker after the other has died before it came up: then another is not worth waiting for."""
+    return tables.start_failures > START_FAILURES_TOLERATED
 
 
 def may_start(node: NodeRecord) -> bool:
@@ -159,6 +165,7 @@ def kill(tables: Tables, worker: WorkerRecord, reason: str) -> None:
     if worker.killed:
         return
     worker.killed = worker.stopping = True
+    worker.kill_reason = reason
     if worker in worker.node.idle:
         worker.node.idle.remove(worker)
     tables.log.note(worker.number, worker.state, f"kill: {reason}")

@@ -119,7 +119,7 @@ class Worker:
         if self._executor.interruptible and self._executor.running in self._executor.cancelled:
             raise KeyboardInterrupt
 
-    def _exit(self, reason: str) -> None:
+    def _exit(self, reason: str, status: int) -> None:
         """End in an orderly way: exit handlers run, output is flushed."""
         try:
             self._channel.flush()
@@ -130,7 +130,7 @@ class Worker:
                     stream.flush()
         finally:
             # Whatever the user's exit handlers or streams raised.
-            os._exit(0)
+            os._exit(status)
 
     def _leave_to_parent(self) -> None:
         """In a process that the user's code forked: the session is its parent's. When that code returns here, it

@@ -157,16 +157,16 @@ class VirtualWorker(Process):
 
     # ---------------------------------------------------------------- endings
 
-    def _exit(self, reason: str) -> None:
+    def _exit(self, reason: str, status: int) -> None:
         """End in an orderly way; on one of its own carriers this does not return."""
-        self.end("exited: " + reason)
-        carrier = self._carriers.mine()
-        if carrier is not None and carrier.owner is self and self._carriers.in_user_code:
-            raise CarrierStopped(reason)
+        self.crash(f"exit code {status}" if status else f"exited: {reason}")
 
     def crash(self, cause: str) -> None:
         """Its process ends at once, by its own code."""
-        self._exit(cause)
+        self.end(cause)
+        carrier = self._carriers.mine()
+        if carrier is not None and carrier.owner is self and self._carriers.in_user_code:
+            raise CarrierStopped(cause)
 
     def end(self, cause: str) -> None:
         """It is gone: nothing leaves it any more, its carriers unwind."""

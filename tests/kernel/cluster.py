@@ -36,6 +36,7 @@ from localray.kernel.views import sum_resources, table_sizes
 from localray.protocol import (
     INLINE,
     ON_DISK,
+    RETRIES_OF_ACTOR,
     AbandonBuffer,
     ActorExiting,
     AddReferences,
@@ -90,7 +91,7 @@ from .rendering import Renderer
 _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
-    "error", "at", "size", "took", "cause", "started", "store", "prestart",
+    "error", "at", "task_retries", "size", "took", "cause", "started", "store", "prestart",
     "group", "bundle", "target", "on", "env",
     "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
@@ -317,7 +318,7 @@ class Cluster:
             words.number("returns", 1),
             to_place,
             to_hold,
-            words.number("retries", 0),
+            words.number("retries", RETRIES_OF_ACTOR if kind is TaskKind.ACTOR_CALL else 0),
             b"",
             CallMode[words.keys.get("mode", "serial").upper()].value,
             1,
@@ -386,6 +387,7 @@ class Cluster:
                 detached,
                 get_if_exists,
                 -1,
+                words.number("task_retries", 0),
                 b"class",
                 request,
             ),
@@ -430,7 +432,9 @@ class Cluster:
         self.step(TasksReturned(tuple(self.names.tasks[name] for name in words.plain)), client)
 
     def _client_kill(self, client: int, words: Words) -> None:
-        self.step(KillActor(self.names.actors.get(words.plain[0], b"?" * 16), True), client)
+        """``d kill a1``, or ``d kill a1 restart`` if it may come back."""
+        no_restart = "restart" not in words.plain
+        self.step(KillActor(self.names.actors.get(words.plain[0], b"?" * 16), no_restart), client)
 
     def _client_exits(self, client: int, words: Words) -> None:
         self.step(

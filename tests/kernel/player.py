@@ -36,6 +36,7 @@ class Player(World):
         self.environments = choices.one_of((("",), ("",), ("", "", " env=x", " env=y")))
         self.most_groups = choices.one_of((0, 0, 1, 3))
         self.groups: dict[str, int] = {}
+        self.restarts = choices.one_of(((0,), (0, 1), (2, 5)))
         self.retries = choices.one_of(((3, 3, 3, 1, 0), (3,), (0,)))
 
     def play(self) -> None:
@@ -97,9 +98,10 @@ class Player(World):
 
     def create_actor(self, client: Client) -> None:
         """A client creates an actor."""
-        spec = self.new_spec("a", client, returns=1, retries=0)
+        spec = self.new_spec("a", client, returns=1, retries=self.choices.one_of(self.restarts))
         spec.actor = spec.name
-        options = self.options_of(spec) + self.one_of(("", "", " cpu=1", " cpu=0")) + self.place() + self.one_of(self.environments)
+        options = self.options_of(spec) + self.choices.one_of(("", " task_retries=1")) + self.one_of(self.environments)
+        options += self.one_of(("", "", " cpu=1", " cpu=0")) + self.place()
         if self.choices.pick(4) == 0:
             spec.concurrency = 3
             options += " mode=threaded"
@@ -302,7 +304,8 @@ class Player(World):
         if actors:
             moves += [lambda: self.call(client)] * 4
             if self.choices.pick(10) == 0:
-                moves += [lambda: client.say(f"kill {self.one_of(actors)}")]
+                how = self.choices.one_of(("", " restart", " restart"))
+                moves += [lambda: client.say(f"kill {self.one_of(actors)}{how}")]
         if [name for name in client.held if name not in client.awaited()]:
             moves += [lambda: self.drop(client)] * 3 + [lambda: self.cancel(client)]
         if len(self.groups) < self.most_groups:

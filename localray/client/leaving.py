@@ -1,0 +1,123 @@
+"""How a worker ends in order: because nobody needs it, or because the code of its actor says so.
+
+An actor that ends itself finishes the calls that run beside the one that asked for it, runs its ``__ray_shutdown__``,
+tells the kernel, and goes. Nobody can keep it: what the call that asked then returns or raises is dropped. Must not
+live here: ending the process (the driver of the executor), what callers are told (the kernel).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from localray.protocol import ActorExiting
+
+if TYPE_CHECKING:
+    from localray.client.executor import Executor
+
+_EXIT_STATUS_BITS = 0xFF
+
+
+class Leaving:
+    """The end of one worker. ``reason`` is empty until its actor has been asked to end; ``running`` holds the calls of
+    a threaded or asyncio actor that have begun and are not answered.
+
+    Args:
+        executor: of the worker.
+        exit_process: ends the process; takes the reason and the exit status.
+    """
+
+    def __init__(self, executor: Executor, exit_process: Callable[[str, int], None]) -> None:
+        self.reason = ""
+        self.running: set[bytes] | None = None
+        self._executor = executor
+        self._exit_process = exit_process
+        self._asked_by: set[bytes] = set()
+        self._once = threading.Lock()
+
+    # ---------------------------------------------------------------- the kernel says so
+
+    def retire(self, reason: str) -> None:
+        """Nobody needs this worker any more. Called by whichever thread reads the channel: the user's hook runs on
+        another."""
+        if self._hook() is None:
+            self._exit_process(reason, 0)
+        else:
+            self._executor.client.channel.spawn(lambda: self._run_hook_and_exit(reason), "localray-shutdown")
+
+    def _run_hook_and_exit(self, reason: str) -> None:
+        self._run_hook()
+        self._exit_process(reason, 0)
+
+    # ---------------------------------------------------------------- the actor says so
+
+    def ask(self, task_id: bytes, reason: str) -> None:
+        """The actor is to end with this call: nothing new starts."""
+        self._asked_by.add(task_id)
+        self.reason = reason
+
+    def is_over(self, task_id: bytes) -> bool:
+        """Whether a call that has just ended is one that asked for the end: then it is not answered, and the actor ends
+        as soon as no other runs."""
+        if task_id not in self._asked_by:
+            return False
+        self.answered(task_id)
+        return True
+
+    def answered(self, task_id: bytes) -> None:
+        """A call is answered, or will never be."""
+        if self.running is not None:
+            self.running.discard(task_id)
+        if self.reason and not self.running:
+            self._end()
+
+    def system_exit(self, task_id: bytes, error: SystemExit) -> None:
+        """`sys.exit()` in user code. With status 0 an actor ends in order; anything else ends its process, and a
+        task's, as a crash would: it may be tried again."""
+        status = _status_of(error)
+        if self._executor.actor is None or (status and not self.reason):
+            self._executor.client.channel.flush()
+            self._exit_process(f"sys.exit({error.code!r})", status)
+        elif not self.reason:
+            self.ask(task_id, "The actor exited by its own `sys.exit()`.")
+        self.is_over(task_id)
+
+    def _end(self) -> None:
+        actor = self._executor.actor
+        if actor is None or not self._once.acquire(blocking=False):
+            return
+        self._run_hook()
+        channel = self._executor.client.channel
+        channel.send(ActorExiting(actor.actor_id, self.reason))
+        channel.flush()
+        self._exit_process(self.reason, 0)
+
+    # ---------------------------------------------------------------- the user's hook
+
+    def _hook(self) -> Callable[[], object] | None:
+        actor = self._executor.actor
+        hook = None if actor is None else getattr(actor.instance, "__ray_shutdown__", None)
+        return hook if callable(hook) else None
+
+    def _run_hook(self) -> None:
+        hook = self._hook()
+        if hook is None:
+            return
+        try:
+            hook()
+        except Exception:  # noqa: BLE001 - it ends all the same; the user sees why the hook failed
+            print("__ray_shutdown__ raised:", file=sys.stderr)
+            traceback.print_exc()
+
+
+def _status_of(error: SystemExit) -> int:
+    """What Python would make of it."""
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & _EXIT_STATUS_BITS
+    print(error.code, file=sys.stderr)
+    return 1

@@ -22,15 +22,11 @@ from localray.actor_description import (
 )
 from localray.client.arguments import pack_arguments
 from localray.client.client import Client
-from localray.client.context import TaskContext, current_task
+from localray.client.context import TaskContext
 from localray.client.current import connected_client, require_client
 from localray.client.definitions import serialize_definition
-from localray.exceptions import (
-    ActorAlreadyExistsError,
-    AsyncioActorExit,
-    PendingCallsLimitExceeded,
-    RaySystemError,
-)
+from localray.client.leaving import exit_actor as exit_actor
+from localray.exceptions import ActorAlreadyExistsError, PendingCallsLimitExceeded, RaySystemError
 from localray.ids import ActorID, actor_creation_task_id_bytes, object_id_bytes
 from localray.object_ref import ObjectRef, Reference
 from localray.placement_groups import place
@@ -456,22 +452,6 @@ class ActorMethod(Generic[Returned_co]):
         client.define_template(template)
         templates[key] = (client, template)
         return template
-
-
-def exit_actor() -> NoReturn:
-    """End the actor that is running, whatever becomes of the exception that leaves this function: this call and those
-    queued fail, those that run beside it end first, ``__ray_shutdown__`` and exit handlers run.
-
-    Raises:
-        TypeError: called outside of an actor.
-    """
-    context = current_task.get()
-    if context is None or not context.actor_id:
-        raise TypeError("exit_actor called on a non-actor worker.")
-    context.exit_actor()
-    if context.is_asyncio:
-        raise AsyncioActorExit
-    raise SystemExit(0)
 
 
 def get_actor(name: str, namespace: str | None = None) -> ActorHandle[Any]:

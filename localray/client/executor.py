@@ -189,7 +189,7 @@ class Executor:
             reason = error.error_message if isinstance(error, RuntimeEnvSetupError) else str(error)
             self.client.channel.send(RuntimeEnvFailed(reason or ""))
             self.client.channel.flush()
-            self._exit_process("its runtime environment cannot be set up")
+            self.leaving.exit("its runtime environment cannot be set up")
             return False
         return True
 

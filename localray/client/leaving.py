@@ -11,8 +11,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from localray.client.context import current_task
+from localray.exceptions import AsyncioActorExit
 from localray.protocol import ActorExiting
 
 if TYPE_CHECKING:
@@ -38,19 +40,23 @@ class Leaving:
         self._asked_by: set[bytes] = set()
         self._once = threading.Lock()
 
+    def exit(self, reason: str) -> None:
+        """End the process now, in an orderly way."""
+        self._exit_process(reason, 0)
+
     # ---------------------------------------------------------------- the kernel says so
 
     def retire(self, reason: str) -> None:
         """Nobody needs this worker any more. Called by whichever thread reads the channel: the user's hook runs on
         another."""
         if self._hook() is None:
-            self._exit_process(reason, 0)
+            self.exit(reason)
         else:
             self._executor.client.channel.spawn(lambda: self._run_hook_and_exit(reason), "localray-shutdown")
 
     def _run_hook_and_exit(self, reason: str) -> None:
         self._run_hook()
-        self._exit_process(reason, 0)
+        self.exit(reason)
 
     # ---------------------------------------------------------------- the actor says so
 
@@ -93,7 +99,7 @@ class Leaving:
         channel = self._executor.client.channel
         channel.send(ActorExiting(actor.actor_id, self.reason))
         channel.flush()
-        self._exit_process(self.reason, 0)
+        self.exit(self.reason)
 
     # ---------------------------------------------------------------- the user's hook
 
@@ -121,3 +127,19 @@ def _status_of(error: SystemExit) -> int:
         return error.code & _EXIT_STATUS_BITS
     print(error.code, file=sys.stderr)
     return 1
+
+
+def exit_actor() -> NoReturn:
+    """End the actor that is running, whatever becomes of the exception that leaves this function: this call and those
+    queued fail, those that run beside it end first, ``__ray_shutdown__`` and exit handlers run.
+
+    Raises:
+        TypeError: called outside of an actor.
+    """
+    context = current_task.get()
+    if context is None or not context.actor_id:
+        raise TypeError("exit_actor called on a non-actor worker.")
+    context.exit_actor()
+    if context.is_asyncio:
+        raise AsyncioActorExit
+    raise SystemExit(0)

@@ -1,4 +1,4 @@
-"""What the kernel remembers: one slotted record for each thing in the cluster, with its states.
+"""What the kernel remembers: one slotted record for each thing in the cluster.
 
 Records are passive. Who may change a state, and to what, is in `localray.kernel.transitions`; the code that does is in
 the module named after the thing (`objects`, `tasks`, `actors`, `workers`). Must not live here: behaviour, or anything a
@@ -15,69 +15,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from localray.kernel.states import ActorState as ActorState
+from localray.kernel.states import GroupState as GroupState
+from localray.kernel.states import ObjectState as ObjectState
+from localray.kernel.states import State as State
+from localray.kernel.states import TaskState as TaskState
+from localray.kernel.states import WorkerState as WorkerState
 from localray.kernel.store_records import SpillBatch, SpillFile, StoreRecord
 from localray.protocol import INLINE, CallMode, Conditions, PlacementStrategy, Resources, Status, TaskKind
 from localray.sched.placement import DEFAULT_RULE, Rule
 from localray.sched.rooms import Room
-
-
-class State(Enum):
-    """A state of some kind of thing. ``successors`` is filled in from the one table in `localray.kernel.transitions`;
-    it is kept on the member because looking an enum member up in a dict costs a call of its Python-level hash."""
-
-    successors: tuple[State, ...]
-
-
-class ObjectState(State):
-    """PENDING until its creator delivers it; READY holds a value or an error; RELEASED has no references but is pinned
-    by a view."""
-
-    PENDING = "pending"
-    READY = "ready"
-    RELEASED = "released"
-    GONE = "gone"
-
-
-class TaskState(State):
-    """WAITING for arguments or for the time of another try, QUEUED for a worker, SENT to one (running or next in its
-    line), then ended one way or the other."""
-
-    WAITING = "waiting"
-    QUEUED = "queued"
-    SENT = "sent"
-    FINISHED = "finished"
-    FAILED = "failed"
-
-
-class ActorState(State):
-    """PENDING until its constructor is sent to a worker, STARTING while it runs, ALIVE; RESTARTING when its process has
-    died, until its constructor is sent again; DEAD."""
-
-    PENDING = "pending"
-    STARTING = "starting"
-    ALIVE = "alive"
-    RESTARTING = "restarting"
-    DEAD = "dead"
-
-
-class WorkerState(State):
-    """STARTING until its process says hello; IDLE in the pool; LEASED to a scheduling class; ACTOR for life; DEAD."""
-
-    STARTING = "starting"
-    IDLE = "idle"
-    LEASED = "leased"
-    ACTOR = "actor"
-    DEAD = "dead"
-
-
-class GroupState(State):
-    """PENDING until there is room for all bundles; CREATED; RESCHEDULING while bundles whose node died have none;
-    REMOVED."""
-
-    PENDING = "pending"
-    CREATED = "created"
-    RESCHEDULING = "rescheduling"
-    REMOVED = "removed"
 
 
 class ClientKind(Enum):

@@ -12,21 +12,25 @@ from typing import TYPE_CHECKING
 from localray.version import VERSION
 
 __version__ = VERSION
+__commit__ = "localray"
 
 if TYPE_CHECKING:
     # Written out for type checkers; at run time each is loaded when it is first used, by the table below.
-    import cloudpickle as cloudpickle
-
+    from localray import _common as _common
     from localray import _private as _private
+    from localray import _raylet as _raylet
     from localray import actor as actor
+    from localray import cloudpickle as cloudpickle
     from localray import cluster_utils as cluster_utils
     from localray import dag as dag
     from localray import exceptions as exceptions
+    from localray import internal as internal
     from localray import job_config as job_config
     from localray import remote_function as remote_function
     from localray import runtime_context as runtime_context
     from localray import runtime_env as runtime_env
     from localray import sim as sim
+    from localray import types as types
     from localray import util as util
     from localray.actor import ActorClass as ActorClass
     from localray.actor import ActorHandle as ActorHandle
@@ -55,6 +59,10 @@ if TYPE_CHECKING:
     from localray.ids import TaskID as TaskID
     from localray.ids import UniqueID as UniqueID
     from localray.ids import WorkerID as WorkerID
+    from localray.language import Language as Language
+    from localray.language import java_actor_class as java_actor_class
+    from localray.language import java_function as java_function
+    from localray.logging_config import LoggingConfig as LoggingConfig
     from localray.object_ref import ObjectID as ObjectID
     from localray.object_ref import ObjectRef as ObjectRef
     from localray.pending import why_pending as why_pending
@@ -64,6 +72,10 @@ if TYPE_CHECKING:
     from localray.session import is_initialized as is_initialized
     from localray.session import shutdown as shutdown
     from localray.timeline import timeline as timeline
+    from localray.worker import RESTORE_WORKER_MODE as RESTORE_WORKER_MODE
+    from localray.worker import SCRIPT_MODE as SCRIPT_MODE
+    from localray.worker import SPILL_WORKER_MODE as SPILL_WORKER_MODE
+    from localray.worker import WORKER_MODE as WORKER_MODE
 
 _PLACES = {
     "localray.session": ("init", "shutdown", "is_initialized", "RayContext"),
@@ -80,7 +92,10 @@ _PLACES = {
     ),
     "localray.alias": ("install", "uninstall"),
     "localray.executor": ("Executor",),
+    "localray.language": ("Language", "java_actor_class", "java_function"),
+    "localray.logging_config": ("LoggingConfig",),
     "localray.timeline": ("timeline",),
+    "localray.worker": ("RESTORE_WORKER_MODE", "SCRIPT_MODE", "SPILL_WORKER_MODE", "WORKER_MODE"),
     "localray.pending": ("why_pending",),
     "localray.actor": ("method", "kill", "get_actor", "ActorClass", "ActorHandle"),
     "localray.object_ref": ("ObjectRef", "ObjectID"),
@@ -100,16 +115,21 @@ _PLACES = {
 }
 _MODULES = frozenset(
     (
+        "_common",
         "_private",
+        "_raylet",
         "actor",
+        "cloudpickle",
         "cluster_utils",
         "dag",
         "exceptions",
+        "internal",
         "job_config",
         "remote_function",
         "runtime_context",
         "runtime_env",
         "sim",
+        "types",
         "util",
     )
 )
@@ -121,9 +141,6 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"localray.{name}")
-    if name == "cloudpickle":
-        # Programs pickle with `ray.cloudpickle`; ours is the one everybody has.
-        return import_module("cloudpickle")
     module = _HOME.get(name)
     if module is None:
         from localray.alias import NOT_HERE, not_here

@@ -227,11 +227,11 @@ def wait(
     return cast("tuple[list[ObjectRef[T]], list[ObjectRef[T]]]", client.wait(ray_waitables, num_returns, timeout))
 
 
-def cancel(object_ref: ObjectRef[object], *, force: bool = False, recursive: bool = True) -> None:
+def cancel(ray_waitable: ObjectRef[object], *, force: bool = False, recursive: bool = True) -> None:
     """Cancel the task that makes an object. A finished task is left alone.
 
     Args:
-        object_ref: of the task.
+        ray_waitable: a reference to what the task makes.
         force: kill the worker instead of raising KeyboardInterrupt in it.
         recursive: cancel what the task has submitted too, and so on.
 
@@ -239,11 +239,11 @@ def cancel(object_ref: ObjectRef[object], *, force: bool = False, recursive: boo
         TypeError: this is not a reference.
     """
     client = connected_client()
-    if not isinstance(object_ref, ObjectRef):
+    if not isinstance(ray_waitable, ObjectRef):
         raise TypeError(
-            f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(object_ref)}."
+            f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(ray_waitable)}."
         )
-    client.channel.send(CancelTask(object_ref.binary(), force, recursive))
+    client.channel.send(CancelTask(ray_waitable.binary(), force, recursive))
     client.channel.flush()
 
 

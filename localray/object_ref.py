@@ -126,14 +126,14 @@ class ObjectRef(Reference, Generic[T_co]):
         return cls(_NIL)
 
     @classmethod
-    def from_binary(cls, object_id: bytes) -> ObjectRef[T_co]:
+    def from_binary(cls, id_bytes: bytes) -> ObjectRef[T_co]:
         """A reference from an id's bytes; within a session it counts like any other."""
-        return cls(object_id)
+        return cls(id_bytes)
 
     @classmethod
-    def from_hex(cls, text: str) -> ObjectRef[T_co]:
+    def from_hex(cls, hex_id: str) -> ObjectRef[T_co]:
         """A reference from hexadecimal digits; within a session it counts like any other."""
-        return cls(bytes.fromhex(text))
+        return cls(bytes.fromhex(hex_id))
 
     @classmethod
     def from_random(cls) -> ObjectRef[T_co]:

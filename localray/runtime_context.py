@@ -13,6 +13,7 @@ from localray.client.current import current_client, require_client
 from localray.ids import ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
 from localray.options import from_units
 from localray.sched.bundle_names import plain
+from localray.worker import Worker, global_worker, worker_id_bytes
 
 if TYPE_CHECKING:
     from localray.runtime_env import RuntimeEnv
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 class RuntimeContext:
     """Facts about the calling task, actor or driver."""
+
+    @property
+    def worker(self) -> Worker:
+        """The process, as programs know it that look behind the public API."""
+        return global_worker
 
     @property
     def _context(self) -> TaskContext | None:
@@ -35,8 +41,7 @@ class RuntimeContext:
 
     def get_worker_id(self) -> str:
         """The process, in hexadecimal digits."""
-        number = require_client().number
-        return WorkerID(number.to_bytes(4, "little") + b"\0" * 24).hex()
+        return WorkerID(worker_id_bytes(require_client().number)).hex()
 
     def get_task_id(self) -> str | None:
         """The running task, in hexadecimal digits; None, with a warning, on a driver."""

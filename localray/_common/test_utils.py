@@ -121,6 +121,12 @@ async def async_wait_for_condition(
     raise RuntimeError(_NOT_MET + last)
 
 
+def is_named_tuple(cls: type) -> bool:
+    """Whether a class is one of `collections.namedtuple`."""
+    names = getattr(cls, "_fields", None)
+    return cls.__bases__ == (tuple,) and isinstance(names, tuple) and all(type(name) is str for name in names)
+
+
 class FakeTimer:
     """A clock that stands until it is told to go on.
 
@@ -199,6 +205,7 @@ __all__ = [
     "Semaphore",
     "SignalActor",
     "async_wait_for_condition",
+    "is_named_tuple",
     "run_string_as_driver",
     "wait_for_condition",
 ]

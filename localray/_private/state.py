@@ -5,10 +5,45 @@ Must not live here: anything but asking.
 
 from __future__ import annotations
 
+from typing import Any
+
+from localray.api import available_resources, cluster_resources, nodes
 from localray.exceptions import RaySystemError
+from localray.ids import PlacementGroupID
 from localray.options import from_units
 from localray.protocol import Query
 from localray.session import require_session
+from localray.util.placement_group import placement_group_table
+
+
+class GlobalState:
+    """`ray._private.state.state`: tables of the session, as old programs ask for them."""
+
+    def placement_group_table(self, placement_group_id: PlacementGroupID | None = None) -> dict[str, Any]:
+        """As `ray.util.placement_group_table`, of all groups or of the one with this id."""
+        table = placement_group_table()
+        return table if placement_group_id is None else table[placement_group_id.hex()]  # type: ignore[return-value]
+
+    def node_table(self) -> list[dict[str, Any]]:
+        """As `ray.nodes`."""
+        return nodes()
+
+    def cluster_resources(self) -> dict[str, float]:
+        """As `ray.cluster_resources`."""
+        return cluster_resources()
+
+    def available_resources(self) -> dict[str, float]:
+        """As `ray.available_resources`."""
+        return available_resources()
+
+    def available_resources_per_node(self) -> dict[str, dict[str, float]]:
+        """As the function."""
+        return available_resources_per_node()
+
+    _available_resources_per_node = available_resources_per_node
+
+
+state = GlobalState()
 
 
 def total_resources_per_node() -> dict[str, dict[str, float]]:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from localray.util.actor_pool import ActorPool
+from localray.util.client_connect import connect, disconnect
 from localray.util.debug import disable_log_once_globally, enable_periodic_logging, log_once
 from localray.util.helpers import as_completed, map_unordered
 from localray.util.named_actors import list_named_actors
@@ -43,8 +44,10 @@ __all__ = [
     "ActorPool",
     "accelerators",
     "as_completed",
+    "connect",
     "deregister_serializer",
     "disable_log_once_globally",
+    "disconnect",
     "enable_periodic_logging",
     "get_current_placement_group",
     "get_node_instance_id",

@@ -20,11 +20,13 @@ LAYERS = (
     "__main__",
     "cli pytest_plugin mypy_plugin shim",
     "benchmark __init__",
+    "internal",
     "_private",
     "_common cluster_utils dashboard experimental job_submission",
     "util",
     "executor",
     "api pending runtime_context timeline",
+    "worker types _raylet",
     "session remote_function actor",
     "actor_description placement_groups job_environment",
     "dag",
@@ -34,7 +36,7 @@ LAYERS = (
     "client kernel",
     "shm sched host runtime_env",
     "object_ref",
-    "options protocol ids exceptions signatures alias faults",
+    "options protocol ids exceptions signatures language logging_config cloudpickle alias faults",
     "version",
 )
 """From top to bottom. What stands on one line does not import each other."""

@@ -1,0 +1,34 @@
+"""`ray._raylet`: references and ids, where programs look for them to check types."""
+
+from __future__ import annotations
+
+from localray.ids import (
+    ActorClassID,
+    ActorID,
+    ClusterID,
+    FunctionID,
+    JobID,
+    NodeID,
+    PlacementGroupID,
+    TaskID,
+    UniqueID,
+    WorkerID,
+)
+from localray.language import Language
+from localray.object_ref import ObjectID, ObjectRef
+
+__all__ = [
+    "ActorClassID",
+    "ActorID",
+    "ClusterID",
+    "FunctionID",
+    "JobID",
+    "Language",
+    "NodeID",
+    "ObjectID",
+    "ObjectRef",
+    "PlacementGroupID",
+    "TaskID",
+    "UniqueID",
+    "WorkerID",
+]

@@ -1,0 +1,154 @@
+"""Surface 14b: names that are private in Ray, and that packages import all the same."""
+
+from __future__ import annotations
+
+import collections
+from types import ModuleType
+from typing import Any
+
+from ..helpers import module_of
+from ..registry import program
+
+
+def _raises(kind: type[BaseException], function: Any, *args: Any, **kwargs: Any) -> str:
+    try:
+        function(*args, **kwargs)
+    except kind as error:
+        return str(error)
+    raise AssertionError(f"no {kind.__name__}")
+
+
+@program()
+def the_global_worker_tells_where_it_runs(ray: ModuleType) -> None:
+    """`ray._private.worker.global_worker`: connected, mode, ids; in a driver and in a task."""
+    name = ray.__name__
+
+    def look() -> dict[str, Any]:
+        import importlib
+
+        worker = importlib.import_module(f"{name}._private.worker").global_worker
+        context = ray.get_runtime_context()
+        assert context.worker is worker or context.worker.mode == worker.mode
+        assert worker.core_worker.get_worker_id().hex() == context.get_worker_id() == worker.worker_id.hex()
+        assert worker.current_node_id.hex() == context.get_node_id()
+        assert worker.current_job_id.hex() == context.get_job_id()
+        assert worker.namespace == context.namespace
+        worker.check_connected()
+        return {
+            "mode": worker.mode,
+            "connected": worker.connected,
+            "in an actor": not worker.actor_id.is_nil(),
+            "task": worker.current_task_id.hex(),
+        }
+
+    @ray.remote
+    class Looker:
+        def look(self) -> dict[str, Any]:
+            return look()
+
+    here = look()
+    task = ray.remote(look).remote()
+    there = ray.get(task)
+    actor = Looker.remote()
+    in_actor = ray.get(actor.look.remote())
+    assert (here["mode"], there["mode"], in_actor["mode"]) == (ray.SCRIPT_MODE, ray.WORKER_MODE, ray.WORKER_MODE)
+    assert here["connected"] and there["connected"]
+    assert [each["in an actor"] for each in (here, there, in_actor)] == [False, False, True]
+    assert there["task"] == task.task_id().hex()
+
+
+@program(starts_session=False)
+def the_global_worker_before_a_session(ray: ModuleType) -> None:
+    """`global_worker` can be asked before `init`."""
+    worker = module_of(ray, "_private.worker").global_worker
+    assert not worker.connected and worker.mode is None
+    assert worker.node is None
+    assert worker.current_job_id.is_nil()
+    _raises(ray.exceptions.RaySystemError, worker.check_connected)
+
+
+@program()
+def the_global_worker_knows_its_node(ray: ModuleType) -> None:
+    """`global_worker.node`: its address, and the node's id."""
+    node = module_of(ray, "_private.worker").global_worker.node
+    assert node.node_ip_address == node.address_info["node_ip_address"] == ray.util.get_node_ip_address()
+    assert module_of(ray, "_private.services").get_node_ip_address() == ray.util.get_node_ip_address()
+
+
+@program()
+def state_tables_by_their_old_names(ray: ModuleType) -> None:
+    """`ray._private.state.state` and the functions beside it."""
+    state = module_of(ray, "_private.state")
+    group = ray.util.placement_group([{"CPU": 1}])
+    ray.get(group.ready())
+    assert state.state.placement_group_table(group.id)["state"] == "CREATED"
+    assert group.id.hex() in state.state.placement_group_table()
+    [node] = state.state.node_table()
+    assert node["NodeID"] == ray.get_runtime_context().get_node_id() and node["Alive"]
+    [free] = state.available_resources_per_node().values()
+    assert free["CPU"] == 1.0
+    [total] = state.total_resources_per_node().values()
+    assert total["CPU"] == 2.0
+    ray.util.remove_placement_group(group)
+
+
+@program()
+def types_are_at_their_private_paths(ray: ModuleType) -> None:
+    """`ray._raylet.ObjectRef` and ids are the public ones; so `isinstance` holds."""
+    raylet = module_of(ray, "_raylet")
+    ref = ray.put(1)
+    assert raylet.ObjectRef is ray.ObjectRef and isinstance(ref, raylet.ObjectRef)
+    for name in ("ActorID", "JobID", "NodeID", "ObjectID", "PlacementGroupID", "TaskID", "UniqueID", "WorkerID"):
+        assert getattr(raylet, name) is getattr(ray, name), name
+    assert isinstance(ref.task_id(), raylet.TaskID)
+    assert isinstance(ray.remote(lambda: 1), module_of(ray, "remote_function").RemoteFunction)
+    done: list[object] = []
+    other = ray.remote(lambda: 5).remote()
+    other._on_completed(done.append)
+    assert ray.get(other) == 5
+
+
+@program()
+def attributes_of_remote_functions_may_be_set(ray: ModuleType) -> None:
+    """Assignment to an attribute of a remote function, and a plain method made remote."""
+
+    @ray.remote
+    def work() -> int:
+        return 1
+
+    work._function_name = "another.name"
+    work.note = "mine"
+    assert work.note == "mine" and ray.get(work.remote()) == 1
+
+    class Plain:
+        def double(self, value: int) -> int:
+            return 2 * value
+
+    plain = Plain()
+    assert ray.get(ray.remote(plain.double.__func__).remote(plain, 4)) == 8
+    assert ray.get(ray.remote(lambda refs: len(refs)).remote({ray.put(1): "a", ray.put(2): "b"})) == 2
+
+
+@program(starts_session=False)
+def languages_and_modes(ray: ModuleType) -> None:
+    """Surface 1: `Language`, the modes, the logging configuration, and what pickles."""
+    assert ray.Language.PYTHON != ray.Language.JAVA and ray.Language.PYTHON == ray.Language.PYTHON
+    modes = (ray.SCRIPT_MODE, ray.WORKER_MODE, ray.SPILL_WORKER_MODE, ray.RESTORE_WORKER_MODE)
+    assert modes == (0, 1, 2, 3)
+    config = ray.LoggingConfig(encoding="JSON", log_level="DEBUG", additional_log_standard_attrs=["name"])
+    assert (config.encoding, config.log_level, config.additional_log_standard_attrs) == ("JSON", "DEBUG", ["name"])
+    assert (ray.LoggingConfig().encoding, ray.LoggingConfig().log_level) == ("TEXT", "INFO")
+    _raises(ValueError, ray.LoggingConfig, encoding="XML")
+    _raises(ValueError, ray.LoggingConfig, additional_log_standard_attrs=["no such thing"])
+    pickle = module_of(ray, "cloudpickle")
+    assert pickle is ray.cloudpickle and pickle.loads(pickle.dumps(lambda: 7))() == 7
+    assert module_of(ray, "types").ObjectRef[int] is not None
+    assert isinstance(ray.__commit__, str) and ray.__version__
+
+
+@program(starts_session=False)
+def namedtuples_are_told(ray: ModuleType) -> None:
+    """`ray._common.test_utils.is_named_tuple`."""
+    is_named_tuple = module_of(ray, "_common.test_utils").is_named_tuple
+    assert is_named_tuple(collections.namedtuple("Pair", "a b"))
+    assert not is_named_tuple(tuple) and not is_named_tuple(int)

@@ -279,6 +279,8 @@ def nodes() -> list[dict[str, object]]:
     Raises:
         RaySystemError: there is no session.
     """
+    import socket
+
     answer = require_session("asking for nodes").ask(Query.NODES)
     if not isinstance(answer, tuple):
         raise RaySystemError("the head described its nodes wrongly")
@@ -287,18 +289,21 @@ def nodes() -> list[dict[str, object]]:
             "NodeID": node_id.hex(),
             "Alive": bool(alive),
             "NodeManagerAddress": "127.0.0.1",
-            "NodeManagerHostname": "localhost",
+            "NodeManagerHostname": socket.gethostname(),
             "NodeManagerPort": 0,
             "ObjectManagerPort": 0,
-            "ObjectStoreSocketName": "",
-            "RayletSocketName": "",
+            "ObjectStoreSocketName": f"plasma-{node_id.hex()}",
+            "RayletSocketName": f"raylet-{node_id.hex()}",
             "MetricsExportPort": 0,
-            "NodeName": "127.0.0.1",
+            "NodeName": name or "127.0.0.1",
+            "RuntimeEnvAgentPort": 0,
+            "DeathReason": 0 if alive else 2,
+            "DeathReasonMessage": death_cause,
             "alive": bool(alive),
             "Resources": {name: from_units(units) for name, units in resources},
             "Labels": dict(labels),
         }
-        for node_id, alive, resources, labels in answer
+        for node_id, alive, resources, labels, name, death_cause in answer
     ]
 
 

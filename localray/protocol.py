@@ -71,6 +71,7 @@ class Query(IntEnum):
     GROUPS = 10
     WHY_PENDING = 11
     PER_NODE = 12
+    DEMANDS = 13
 
 
 class ReferenceKind(IntEnum):
@@ -544,13 +545,14 @@ class Registered(NamedTuple):
 
 
 class SetUpJob(NamedTuple):
-    """What a worker needs to know before its first task of a job."""
+    """What a worker needs to know before its first task of a job; ``environment`` is what its node's variables are."""
 
     job: int
     namespace: str
     sys_path: tuple[str, ...]
     working_directory: str
     node_id: bytes
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 class RunTask(NamedTuple):
@@ -605,6 +607,18 @@ class HeldObject(NamedTuple):
     attempt: int
     site: str
     is_spilled: int
+
+
+class Demand(NamedTuple):
+    """Tasks, constructors or bundles that ask for the same and wait for a place: a row of the answer to
+    `Query.DEMANDS`. ``what`` is ``task``, ``actor`` or ``placement group``; each of ``bundles`` is for as many of them
+    as there are; ``why`` is in words."""
+
+    what: str
+    name: str
+    waiting: int
+    bundles: tuple[Resources, ...]
+    why: str
 
 
 class StoreTotals(NamedTuple):

@@ -12,6 +12,7 @@ from localray.client.context import TaskContext, current_task
 from localray.client.current import current_client, require_client
 from localray.ids import ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
 from localray.options import from_units
+from localray.protocol import Query
 from localray.sched.bundle_names import plain
 from localray.worker import Worker, global_worker, worker_id_bytes
 
@@ -134,7 +135,9 @@ class RuntimeContext:
 
     def get_node_labels(self) -> dict[str, str]:
         """The node's labels."""
-        return {}
+        answer = require_client().ask(Query.NODES)
+        rows = answer if isinstance(answer, tuple) else ()
+        return next((dict(labels) for node_id, _, _, labels, *_ in rows if node_id == require_client().node_id), {})
 
     @property
     def namespace(self) -> str:

@@ -8,7 +8,7 @@ from localray._private.memory_table import GroupBy, SortBy, choose, format_table
 from localray.exceptions import RaySystemError
 from localray.object_ref import ObjectRef
 from localray.protocol import HeldObject, Query, StoreTotals
-from localray.session import require_session
+from localray.session import connect, require_session
 
 
 def memory_summary(
@@ -23,7 +23,7 @@ def memory_summary(
     """A table of the session's references: for each its object's size, who holds it and why, and where it was made.
 
     Args:
-        address: accepted; it is always this session's table.
+        address: of a session that this process need not be a driver of; by default the own one.
         group_by: NODE_ADDRESS or STACK_TRACE.
         sort_by: OBJECT_SIZE, PID or REFERENCE_TYPE.
         units: B, KB, MB or GB.
@@ -33,26 +33,35 @@ def memory_summary(
 
     Raises:
         RaySystemError: there is no session.
+        ConnectionError: there is none at this address.
         Exception: ``group_by`` or ``sort_by`` is wrong.
         KeyError: ``units`` is wrong.
     """
-    totals = store_stats_summary()
+    if address is None:
+        session = require_session("asking for a memory summary")
+        entries, store = session.ask(Query.OBJECTS), session.ask(Query.STORE)
+    else:
+        with connect(address) as control:
+            entries, store = control.ask(Query.OBJECTS), control.ask(Query.STORE)
+    totals = _totals(store)
     if stats_only:
         return totals
     chosen = choose(GroupBy, group_by, "group-by"), choose(SortBy, sort_by, "sort-by")
-    return format_table(_entries(), *chosen, units, line_wrap=line_wrap, num_entries=num_entries) + totals
+    return format_table(_rows(entries), *chosen, units, line_wrap=line_wrap, num_entries=num_entries) + totals
 
 
 def store_stats_summary() -> str:
     """The totals of the object store, over all nodes, in words."""
-    answer = require_session("asking for the store").ask(Query.STORE)
+    return _totals(require_session("asking for the store").ask(Query.STORE))
+
+
+def _totals(answer: object) -> str:
     if not isinstance(answer, tuple):
         raise RaySystemError("the head described its store wrongly")
     return format_totals(StoreTotals(*answer))
 
 
-def _entries() -> list[HeldObject]:
-    answer = require_session("asking for a memory summary").ask(Query.OBJECTS)
+def _rows(answer: object) -> list[HeldObject]:
     if not isinstance(answer, tuple):
         raise RaySystemError("the head described its objects wrongly")
     return [HeldObject(*row) for row in answer]

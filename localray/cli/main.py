@@ -12,8 +12,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 SUBCOMMANDS = {
+    "memory": "show who holds which objects of a running session",
     "microbenchmark": "measure localray on this machine, alone or beside another system",
     "run": "run a program in which `ray` means localray",
+    "start": "start a session that others join, or add a node to one",
+    "status": "show a running session: nodes, what is in use, what waits and why",
+    "stop": "end running sessions",
 }
 """What ``localray --help`` says of each; one line for each, in alphabetical order. A dash in a name is an underscore in
 its module's."""

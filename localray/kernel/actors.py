@@ -68,6 +68,7 @@ def create(tables: Tables, owner: ClientRecord, message: CreateActor) -> None:
     tables.actors[message.actor_id] = actor
     tables.objects[handle_object_id].actor = actor
     if message.detached:
+        creation.root = message.actor_id
         objects.acquire(tables, (handle_object_id,))
     if message.name:
         tables.names[message.namespace, message.name] = actor

@@ -1,25 +1,22 @@
-"""What follows when a process dies or a driver leaves: which tasks run again, which fail and how, who lets go of what.
+"""What follows when a worker or a node dies: which tasks run again, which fail and how, who lets go of what.
 
-Must not live here: deciding to end a healthy worker (`workers`, `actors`).
+Must not live here: deciding to end a healthy worker (`workers`, `actors`), what follows when a driver leaves (`jobs`).
 """
 
 from __future__ import annotations
 
 from localray.kernel import actors, arenas, groups, memory, objects, queues, restarts, scheduling, tasks, workers
 from localray.kernel.records import (
-    ActorState,
-    ClientKind,
     ClientRecord,
     NodeRecord,
     OutOfMemory,
     TaskRecord,
-    TaskState,
     WorkerRecord,
     WorkerState,
 )
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import Status, TaskKind, text_payload
+from localray.protocol import Status, text_payload
 
 
 def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) -> None:
@@ -140,35 +137,3 @@ def ran_out_of_memory(tables: Tables, task: TaskRecord, why: OutOfMemory) -> Non
     task.worker = None
     status, payload = refusal or (Status.OUT_OF_MEMORY, text_payload(why.text))
     tasks.fail(tables, task, status, payload, "its worker was killed for want of memory")
-
-
-def driver_left(tables: Tables, number: int) -> None:
-    """A driver ended or vanished: its workers, and all it held, go."""
-    client = tables.clients.get(number)
-    if client is None or client.kind is not ClientKind.DRIVER:
-        return
-    del tables.clients[number]
-    # Job 0 is that of workers nobody has used yet, and of a driver that never said who it is.
-    for worker in list(tables.workers.values()):
-        if client.job and worker.job == client.job and worker.state is not WorkerState.DEAD and not worker.stopping:
-            workers.kill(tables, worker, "its driver left")
-    for actor in list(tables.actors.values()):
-        if actor.job == client.job and actor.state is not ActorState.DEAD:
-            actors.end(
-                tables, actor, Status.ACTOR_DIED, b"The driver that created the actor has ended.", "its driver left"
-            )
-    tables.jobs.pop(client.job, None)
-    groups.driver_left(tables, client.job)
-    for task in list(tables.tasks.values()):
-        if task.template.job == client.job and task.template.kind is TaskKind.TASK and task.worker is None:
-            give_up(tables, task)
-    objects.drop_client(tables, client)
-
-
-def give_up(tables: Tables, task: TaskRecord) -> None:
-    """A task that waits or is queued, and whose driver has left, will not run."""
-    refusal = tasks.refusal(tables, task)
-    if refusal is not None:
-        if task.state is TaskState.QUEUED:
-            queues.withdraw(tables, task)
-        tasks.fail(tables, task, *refusal, "its driver left")

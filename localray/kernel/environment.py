@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import deaths, memory, nodes, patience, queues, scheduling, sessions, spilled, store, workers
+from localray.kernel import deaths, jobs, memory, nodes, patience, queues, scheduling, sessions, spilled, store, workers
 from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
@@ -43,7 +43,7 @@ def _driver_connected(tables: Tables, event: DriverConnected) -> None:
 
 
 def _driver_disconnected(tables: Tables, event: DriverDisconnected) -> None:
-    deaths.driver_left(tables, event.client)
+    jobs.driver_left(tables, event.client)
     sessions.client_left(tables, event.client)
 
 

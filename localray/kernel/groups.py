@@ -9,6 +9,8 @@ Must not live here: which nodes the bundles get (`localray.sched`), the names of
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from localray.kernel import actors, bundles, objects, queues, scheduling, tasks, workers
 from localray.kernel.records import BundleRecord, ClientRecord, GroupRecord, GroupState, ObjectState, TaskRecord
 from localray.kernel.tables import Tables
@@ -216,10 +218,11 @@ def keeper_died(tables: Tables, actor_id: bytes) -> None:
             remove(tables, group, "the actor that created it is dead")
 
 
-def driver_left(tables: Tables, job: int) -> None:
-    """A driver has left: the groups of its job go with it, unless they are detached."""
+def driver_left(tables: Tables, job: int, keepers: Set[bytes]) -> None:
+    """A driver has left: the groups of its job go with it, unless they are detached, or one of these detached actors
+    created them."""
     for group in list(tables.groups.values()):
-        if group.job == job and not group.detached:
+        if group.job == job and not group.detached and group.keeper not in keepers:
             remove(tables, group, "its driver left")
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from localray.kernel import actors, groups, memory, placing, queues, scheduling, store, tasks
+from localray.kernel import actors, groups, jobs, memory, placing, queues, scheduling, store, tasks
 from localray.kernel.effects import (
     Effect,
     EnvironmentEvent,
@@ -134,7 +134,7 @@ def _settle(tables: Tables) -> None:
             number, _ = tables.crowded.popitem()
             store.serve(tables, tables.nodes[number].store)
         elif tables.bereaved:
-            groups.keeper_died(tables, tables.bereaved.popleft())
+            jobs.detached_actor_died(tables, tables.bereaved.popleft())
         elif tables.unplaceable:
             _fail_unrun(tables, *tables.unplaceable.popleft())
         elif tables.groups_hungry and not tables.stopped:

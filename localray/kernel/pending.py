@@ -5,9 +5,10 @@ A view: nothing here changes a table. Must not live here: deciding anything.
 
 from __future__ import annotations
 
+from localray.kernel import bundles
 from localray.kernel.records import ActorState, NodeRecord, ObjectState, SchedulingClass, TaskRecord, TaskState
 from localray.kernel.tables import Tables
-from localray.protocol import TaskKind
+from localray.protocol import Demand, ReplyValue, TaskKind
 from localray.sched import placement
 
 SHOWN = 5
@@ -67,6 +68,23 @@ def _why_call(tables: Tables, task: TaskRecord) -> str:
     if actor is not None and actor.state in (ActorState.PENDING, ActorState.STARTING):
         return f"{task.template.name} waits for its actor: {why_task(tables, actor.creation)}"
     return f"{task.template.name} waits for earlier calls of the same caller."
+
+
+def demands(tables: Tables) -> ReplyValue:
+    """A `Demand` for what waits for a place: tasks and constructors that ask for the same, and placement groups."""
+    found: list[ReplyValue] = []
+    for group in tables.classes.values():
+        task = next((task for queue in group.queues.values() for task in queue if not task.cancelled), None)
+        if task is not None:
+            what = "actor" if group.is_actor else "task"
+            _, _, reasons = _why_queued(tables, task, group).partition("\n")
+            found.append(tuple(Demand(what, task.template.name, group.queued, (group.to_place,), reasons)))
+    for waiting in tables.pending_groups:
+        wanted = tuple(bundle.demand for bundle in waiting.bundles if bundle.node is None)
+        name = waiting.name or waiting.group_id.hex()
+        lacks = "others have what it needs" if waiting.feasible else bundles.lacks(tables, waiting)
+        found.append(tuple(Demand("placement group", name, 1, wanted, f"{waiting.strategy.name}: {lacks}")))
+    return tuple(found)
 
 
 def _why_queued(tables: Tables, task: TaskRecord, group: SchedulingClass) -> str:

@@ -107,7 +107,8 @@ class Template:
 class TaskRecord:
     """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver
     submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent;
-    ``parent_id`` is the task that submitted it, which may have ended since, and empty for a driver's."""
+    ``parent_id`` is the task that submitted it, which may have ended since, and empty for a driver's; ``root`` is the
+    detached actor from which it hangs, as its constructor or below it, if one."""
 
     task_id: bytes
     template: Template
@@ -118,6 +119,7 @@ class TaskRecord:
     parent_id: bytes
     depth: int
     retries_left: int
+    root: bytes = b""
     state: TaskState = TaskState.WAITING
     missing: int = 0
     attempt: int = 0
@@ -292,7 +294,8 @@ class ClientRecord:
 
 @dataclass(slots=True, eq=False)
 class JobRecord:
-    """One driver's program: where its workers find its modules, and the namespace its names live in."""
+    """One driver's program: where its workers find its modules, and the namespace its names live in. The driver is 0
+    when it has left, and detached actors live on."""
 
     number: int
     driver: int

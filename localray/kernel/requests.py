@@ -12,9 +12,9 @@ from localray.kernel import (
     actors,
     answers,
     cancellation,
-    deaths,
     groups,
     inventory,
+    jobs,
     leases,
     objects,
     queues,
@@ -234,7 +234,7 @@ def _ask(tables: Tables, client: ClientRecord, message: Ask) -> None:
 
 
 def _shut_down(tables: Tables, client: ClientRecord, message: ShutDown) -> None:
-    deaths.driver_left(tables, client.number)
+    jobs.driver_left(tables, client.number)
     sessions.client_left(tables, client.number)
 
 

@@ -39,7 +39,7 @@ def client_left(tables: Tables, number: int) -> None:
     if tables.standing:
         if number == tables.keeper:
             stop(tables, "its keeper has left")
-    elif not tables.jobs:
+    elif not any(job.driver for job in tables.jobs.values()):
         stop(tables, "the last driver left")
 
 

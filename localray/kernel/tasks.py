@@ -39,7 +39,7 @@ def create(
     borrowed: tuple[bytes, ...],
 ) -> TaskRecord:
     """Take a task in: its returns exist from now on, its arguments are held until it ends."""
-    parent_id, depth = place_in_tree(submitter)
+    parent_id, depth, root = place_in_tree(submitter)
     task = TaskRecord(
         task_id,
         template,
@@ -50,6 +50,7 @@ def create(
         parent_id,
         depth,
         template.max_retries,
+        root,
     )
     tables.tasks[task_id] = task
     if template.num_returns == 1:
@@ -82,6 +83,7 @@ def run_again(tables: Tables, ended: TaskRecord, retries_left: int, reason: str)
         ended.parent_id,
         ended.depth,
         retries_left,
+        ended.root,
         attempt=ended.attempt + 1,
         actor=ended.actor,
     )
@@ -94,20 +96,21 @@ def run_again(tables: Tables, ended: TaskRecord, retries_left: int, reason: str)
     return task
 
 
-def place_in_tree(submitter: ClientRecord) -> tuple[bytes, int]:
-    """Which task submits what this client submits now, empty if none or unknown, and the nesting depth: 0 from a
-    driver.
+def place_in_tree(submitter: ClientRecord) -> tuple[bytes, int, bytes]:
+    """Which task submits what this client submits now, empty if none or unknown; the nesting depth, 0 from a driver;
+    and the detached actor that it hangs from, if one.
 
     A worker runs its tasks in the order of its line and tells of each end before it submits for the next, so the first
     in its line it is; only a threaded or asyncio actor runs several at once.
     """
     worker = submitter.worker
     if worker is None:
-        return b"", 0
+        return b"", 0, b""
     actor = worker.actor
     for task in worker.assigned.values():
-        return task.task_id if actor is None or actor.keeps_order else b"", task.depth + 1
-    return b"", 1 if actor is None else actor.creation.depth + 1
+        parent_id = task.task_id if actor is None or actor.keeps_order else b""
+        return parent_id, task.depth + 1, task.root if actor is None else actor.creation.root
+    return (b"", 1, b"") if actor is None else (b"", actor.creation.depth + 1, actor.creation.root)
 
 
 def failed_dependency(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
@@ -176,7 +179,8 @@ def refusal(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
             )
             return Status.ACTOR_UNSCHEDULABLE, text_payload(text)
         return Status.GROUP_REMOVED, text_payload(f"The placement group {group.hex()} has been removed.")
-    if task.template.job not in tables.jobs:
+    job = tables.jobs.get(task.template.job)
+    if job is None or (job.driver == 0 and not task.root):
         return Status.WORKER_CRASHED, text_payload(f"The driver that submitted task {task.template.name} has ended.")
     return None
 

@@ -35,6 +35,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return pending.why(tables, identity_of(message.argument))
     if query is Query.PER_NODE:
         return per_node(tables)
+    if query is Query.DEMANDS:
+        return pending.demands(tables)
     if query is Query.STORE:
         return inventory.store(tables)
     if query is Query.GROUPS:
@@ -70,7 +72,8 @@ def store_bytes(tables: Tables, *, free: bool) -> tuple[str, int]:
 
 
 def nodes(tables: Tables) -> ReplyValue:
-    """For each node ``(node id, alive, resources, labels)``; what placement groups provide is no node's own."""
+    """For each node ``(node id, alive, resources, labels, name, cause of its death)``; what placement groups provide is
+    no node's own, and a dead node has nothing."""
     groups = {group_id.hex() for group_id in tables.groups}
     return tuple(
         (
@@ -79,8 +82,12 @@ def nodes(tables: Tables) -> ReplyValue:
             (
                 *(pair for pair in node.total.items() if pair[0].rpartition("_")[2] not in groups),
                 (_STORE, node.store_capacity_bytes * RESOURCE_UNIT),
-            ),
+            )
+            if node.alive
+            else (),
             tuple(node.labels.items()),
+            node.name,
+            node.death_cause,
         )
         for node in tables.nodes.values()
     )

@@ -83,8 +83,10 @@ def assign_job(tables: Tables, worker: WorkerRecord, number: int, runtime_env: b
     job = tables.jobs[number]
     worker.job = number
     tables.clients[worker.number].job = number
+    node = worker.node
     tables.send(
-        worker.number, SetUpJob(number, job.namespace, job.sys_path, job.working_directory, worker.node.node_id)
+        worker.number,
+        SetUpJob(number, job.namespace, job.sys_path, job.working_directory, node.node_id, node.environment),
     )
     if runtime_env:
         worker.runtime_env = runtime_env

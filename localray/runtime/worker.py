@@ -93,6 +93,9 @@ class Worker:
     def _set_up_job(self, job: SetUpJob) -> None:
         sys.path[:] = job.sys_path
         importlib.invalidate_caches()
+        of_the_node = dict(job.environment)
+        os.environ.update(of_the_node)
+        self._environment.belongs_to_the_user(of_the_node)
         if not job.working_directory:
             return  # The driver's has been removed; the head's, and so ours, is the same.
         try:

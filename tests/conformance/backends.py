@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType, ModuleType
 
+from .clusters import SimulatedCluster, start_cluster
 from .leaks import check_no_leaks, mark_environment, take_snapshot
 from .registry import Engine, InitOptions, Program
 
@@ -63,7 +64,7 @@ class Backends:
             self.close()
         try:
             with _deadline(PROGRAM_DEADLINE_S):
-                program.function(ray)
+                _call(program, ray, Engine.RAY)
         except BaseException:
             # A failed program may have left tasks running, which would fail the next one.
             self.close()
@@ -100,10 +101,24 @@ def _run_on_localray(program: Program, engine: Engine) -> None:
             choice: dict[str, object] = {"engine": "sim", "seed": 0} if engine is Engine.SIMULATION else {}
             ray.init(**choice, **program.options.as_keywords())
         with _deadline(PROGRAM_DEADLINE_S):
-            program.function(ray)
+            _call(program, ray, engine)
     finally:
         ray.shutdown()
     check_no_leaks(before)
+
+
+def _call(program: Program, ray: ModuleType, engine: Engine) -> None:
+    """Runs the program, with its cluster if it asks for one."""
+    if not program.nodes:
+        program.function(ray)
+        return
+    start = SimulatedCluster if engine is Engine.SIMULATION else start_cluster
+    cluster = start(ray, program.nodes)
+    try:
+        program.function(ray, cluster)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
 
 
 def _import_or_skip(name: str) -> ModuleType:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import enum
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 
-ProgramFunction = Callable[[ModuleType], None]
+from .clusters import NodeArguments
+
+ProgramFunction = Callable[..., None]
+"""Takes the module, and the cluster if it asks for one."""
 
 
 class Engine(enum.Enum):
@@ -57,7 +59,8 @@ class InitOptions:
 @dataclass(frozen=True, slots=True)
 class Program:
     """One registered program. `reason` says why an engine is left out; `starts_session` is False when the program
-    calls `ray.init` itself and must therefore be handed an uninitialised module."""
+    calls `ray.init` itself and must therefore be handed an uninitialised module; ``nodes`` are those of the cluster
+    that the program gets as its second argument, the head first, and of which this process is a driver."""
 
     name: str
     topic: str
@@ -67,6 +70,7 @@ class Program:
     reason: str | None
     starts_session: bool
     tags: frozenset[str]
+    nodes: tuple[NodeArguments, ...] = ()
 
 
 class RegistrationError(Exception):
@@ -86,6 +90,7 @@ def program(
     starts_session: bool = True,
     object_store_bytes: int | None = None,
     spilling: bool = True,
+    nodes: Sequence[Mapping[str, object]] = (),
 ) -> Callable[[ProgramFunction], ProgramFunction]:
     """Registers a conformance program.
 
@@ -97,6 +102,7 @@ def program(
         starts_session: False for programs that call `ray.init` themselves.
         object_store_bytes: size of the object store; the default is the backend's own.
         spilling: False turns automatic spilling off.
+        nodes: start a cluster of these, the head first; the session's own options then mean nothing.
 
     Raises:
         RegistrationError: duplicate name, missing docstring, or engines left out without a reason.
@@ -119,10 +125,27 @@ def program(
         if (allowed != ALL_ENGINES) != (reason is not None):
             raise RegistrationError(f"{name}: give `reason` exactly when an engine is left out")
         topic = function.__module__.rpartition(".")[2]
-        _programs[name] = Program(name, topic, function, options, allowed, reason, starts_session, frozenset(tags))
+        _programs[name] = Program(
+            name,
+            topic,
+            function,
+            options,
+            allowed,
+            reason,
+            starts_session and not nodes,
+            frozenset(tags),
+            tuple(_frozen(node) for node in nodes),
+        )
         return function
 
     return register
+
+
+def _frozen(arguments: Mapping[str, object]) -> NodeArguments:
+    return tuple(
+        (name, tuple(sorted(value.items())) if isinstance(value, Mapping) else value)
+        for name, value in arguments.items()
+    )
 
 
 def load_programs() -> tuple[Program, ...]:

@@ -39,6 +39,7 @@ from localray.protocol import (
     RETRIES_OF_ACTOR,
     AbandonBuffer,
     ActorExiting,
+    AddNode,
     AddReferences,
     Ask,
     CallMode,
@@ -50,10 +51,12 @@ from localray.protocol import (
     DefineTemplate,
     DiskPlace,
     DropReferences,
+    EndSession,
     FindActor,
     FindGroup,
     FreeObjects,
     GetObjects,
+    KeepSession,
     KillActor,
     LabelOperator,
     LeaseBuffer,
@@ -64,6 +67,7 @@ from localray.protocol import (
     Query,
     RegisterDriver,
     RemoveGroup,
+    RemoveNode,
     ReserveBuffer,
     Resources,
     RuntimeEnvFailed,
@@ -238,6 +242,11 @@ class Cluster:
         number = self.number_of(words.plain[1])
         self.step(RegisterDriver(1, words.keys.get("namespace", ""), (), "/"), number)
 
+    def _do_standing(self, words: Words) -> list[str]:
+        """From now on the session outlives its drivers."""
+        self.kernel.tables.standing = True
+        return []
+
     def _do_tick(self, words: Words) -> None:
         if len(words.plain) > 1:
             self.now_s += duration_s(words.plain[1])
@@ -297,6 +306,25 @@ class Cluster:
     def _do_show(self, words: Words) -> list[str]:
         self.renderer.show_teaching = words.plain[1] == "teaching"
         return []
+
+    # ---------------------------------------------------------------- whoever keeps the session
+
+    def _client_keeps(self, client: int, words: Words) -> None:
+        self.step(KeepSession(), client)
+
+    def _client_ends(self, client: int, words: Words) -> None:
+        self.step(EndSession(), client)
+
+    def _client_brings(self, client: int, words: Words) -> None:
+        """Adds a node: ``d brings cpu=2``."""
+        node_id = b"node%d" % len(self.kernel.tables.nodes)
+        labels = tuple(words.labels("label").items())
+        self.step(AddNode(self.next_request(client), node_id, "", words.resources("0"), labels, 1000, ()), client)
+
+    def _client_removes(self, client: int, words: Words) -> None:
+        """Removes a node: ``d removes 1``."""
+        node_id = b"node" + words.plain[0].encode()
+        self.step(RemoveNode(self.next_request(client), node_id, "removed"), client)
 
     # ---------------------------------------------------------------- tasks and actors
 

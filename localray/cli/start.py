@@ -1,0 +1,125 @@
+"""The command `localray start`: a session that outlives its drivers, or one more node of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+
+from localray.exceptions import RaySystemError
+from localray.node_description import NodeDescription, describe_node
+from localray.runtime.launch import NodeOptions
+from localray.runtime.session_home import SessionHome
+from localray.runtime.standing import AddedNode, add_node, end_session, start_detached
+from localray.session import connect
+from localray.store_settings import store_settings
+
+_DESCRIPTION = """\
+With --head: start a session. It goes on until `localray stop`, whoever comes
+and goes; programs join it with ray.init(address="auto"). Without: add a node
+to a running session.
+"""
+_END_TIMEOUT_S = 10.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("--head", action="store_true", help="start a session; else a node is added to one")
+    parser.add_argument("--address", default="auto", help="of the session to add a node to (default: the youngest)")
+    parser.add_argument("--port", type=int, help="the number in the session's address (default: the first free)")
+    parser.add_argument("--num-cpus", type=float, help="default: those of this machine or container")
+    parser.add_argument("--num-gpus", type=float, help="need not exist; default: none")
+    parser.add_argument("--resources", type=_table, default={}, metavar="JSON", help="for example '{\"special\": 2}'")
+    parser.add_argument("--labels", type=_labels, default={}, metavar="K=V,...", help="of the node; JSON will do, too")
+    parser.add_argument("--object-store-memory", type=int, metavar="BYTES", help="default: 30 %% of the memory")
+    parser.add_argument("--memory", type=int, metavar="BYTES", help="that tasks may ask for; default: the rest")
+    parser.add_argument("--object-spilling-directory", metavar="DIR", help="default: the temporary directory")
+    parser.add_argument("--node-name", default="", help="of the node, for its rows in tables")
+    parser.add_argument("--block", action="store_true", help="stay, and end the session when told to stop (Ctrl-C)")
+
+
+def _table(text: str) -> dict[str, float]:
+    table = json.loads(text)
+    if not isinstance(table, dict):
+        raise ValueError(text)
+    return table
+
+
+def _labels(text: str) -> dict[str, str]:
+    if text.lstrip().startswith("{"):
+        return {str(key): str(value) for key, value in _table(text).items()}
+    return dict(_pair(item) for item in text.split(",") if item)
+
+
+def _pair(item: str) -> tuple[str, str]:
+    key, _, value = item.partition("=")
+    return key.strip(), value.strip()
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start what is asked for; 1 when that is not possible."""
+    try:
+        node = describe_node(
+            options.num_cpus,
+            options.num_gpus,
+            options.resources,
+            options.labels,
+            options.object_store_memory,
+            options.memory,
+            is_head=options.head,
+        )
+        return _start_head(options, node) if options.head else _add_node(options, node)
+    except (ConnectionError, RaySystemError, RuntimeError, ValueError, TypeError) as error:
+        print(f"localray start: {error}", file=sys.stderr)
+        return 1
+
+
+def _add_node(options: argparse.Namespace, node: NodeDescription) -> int:
+    with connect(options.address) as session:
+        node_id = os.urandom(28)
+        add_node(session, AddedNode(node_id, options.node_name, *node, {}))
+        print(f"Added node {node_id.hex()} to the session at {session.address}.")
+    return 0
+
+
+def _start_head(options: argparse.Namespace, node: NodeDescription) -> int:
+    node_id = os.urandom(28)
+    store = store_settings(options.object_spilling_directory, {}, f"{os.getpid()}_{node_id.hex()[:12]}")
+    if options.block:
+        # From now on: who starts this may end it at once.
+        signal.signal(signal.SIGTERM, _interrupt)
+    home = start_detached(NodeOptions(*node, node_id, 0, store, options.node_name), options.port)
+    try:
+        _tell(home)
+        if options.block:
+            _stay(home)
+    except KeyboardInterrupt:
+        end_session(home, _END_TIMEOUT_S)
+    return 0
+
+
+def _tell(home: SessionHome) -> None:
+    print(
+        f"Started a session at {home.address}.\n\n"
+        f'  join it from Python     ray.init(address={home.address!r}), or address="auto"\n'
+        f"  join it by environment  export RAY_ADDRESS={home.address}\n"
+        f"  look at it              localray status\n"
+        f"  add a node              localray start --address {home.address} --num-cpus 1\n"
+        f"  end it                  localray stop\n\n"
+        f"What it prints goes to {home.log_path}.",
+        flush=True,
+    )
+
+
+def _stay(home: SessionHome) -> None:
+    """Stay as long as the session."""
+    with connect(home.address) as session:
+        while not session.wait_until_gone(3600.0):
+            continue
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

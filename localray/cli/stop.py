@@ -1,0 +1,52 @@
+"""The command `localray stop`: end running sessions of this user's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+
+from localray.runtime.session_home import SessionHome, find, living
+from localray.runtime.standing import end_session
+
+_DESCRIPTION = "End running sessions, with all that works in them: all of yours, or one."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("--address", help="of the session to end (default: all)")
+    parser.add_argument("-f", "--force", action="store_true", help="kill what does not end by itself at once")
+    parser.add_argument("-g", "--grace-period", type=float, default=10.0, metavar="SECONDS", help="before it is killed")
+
+
+def run(options: argparse.Namespace) -> int:
+    """End what is asked for; 1 when there is no such session."""
+    try:
+        homes = living() if options.address is None else [find(options.address)]
+    except (ConnectionError, ValueError) as error:
+        print(f"localray stop: {error}", file=sys.stderr)
+        return 1
+    if not homes:
+        print("No session is running.")
+    for home in homes:
+        print(f"The session at {home.address} {_end(home, 0.0 if options.force else options.grace_period)}.")
+    return 0
+
+
+def _end(home: SessionHome, patience_s: float) -> str:
+    """End one session; what became of it."""
+    facts = home.facts()
+    try:
+        if end_session(home, patience_s):
+            return "has ended"
+    except (ConnectionError, RuntimeError) as error:
+        # One of another version, say: it can't be told, but it can be killed.
+        if facts is None or not home.is_alive():
+            return "has ended"
+        print(f"localray stop: {error}", file=sys.stderr)
+    if facts is not None and home.is_alive():
+        # Its fork server sees that, and ends the rest.
+        os.kill(facts.head_process, signal.SIGKILL)
+    return "was killed"

@@ -1,0 +1,94 @@
+"""The command line on running sessions: started, joined, looked at, ended; by the commands' own words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 60.0
+
+JOINS = """
+import localray as ray
+ray.init(address="auto", namespace="here")
+@ray.remote(num_cpus=0)
+class Counter:
+    def __init__(self):
+        self.count = 0
+    def add(self):
+        self.count += 1
+        return self.count
+@ray.remote(resources={"missing": 1})
+def never():
+    pass
+counter = Counter.options(name="counter", get_if_exists=True, lifetime="detached").remote()
+print(ray.get(counter.add.remote()))
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A directory of its own for the sessions of a test."""
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    given.pop("RAY_ADDRESS", None)
+    yield given
+    localray(given, "stop", "--force")
+
+
+def localray(environment: dict[str, str], *words: str, code: int = 0) -> str:
+    return python(environment, "-m", "localray.cli.main", *words, code=code)
+
+
+def python(environment: dict[str, str], *words: str, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, env=environment, timeout=DEADLINE_S, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_session_outlives_its_drivers(environment: dict[str, str], tmp_path: Path) -> None:
+    assert "There is no running session" in localray(environment, "status", code=1)
+    started = localray(environment, "start", "--head", "--num-cpus", "2", "--labels", "zone=a", "--port", "7000")
+    assert "127.0.0.1:7000" in started
+    assert "already" in localray(environment, "start", "--head", "--port", "7000", code=1)
+    assert "Added node" in localray(environment, "start", "--num-cpus", "3", "--node-name", "second")
+    assert python(environment, "-c", JOINS).split() == ["1"]
+    assert python(environment, "-c", JOINS + "waits = never.remote()\nray.get(counter.add.remote())").split()[0] == "2"
+    assert python({**environment, "RAY_ADDRESS": "127.0.0.1:7000"}, "-c", JOINS.replace('address="auto", ', "")) == "4\n"
+    status = localray(environment, "status")
+    assert "2 nodes; " in status and "1 actor" in status and "0 of 5" in status and "second" in status
+    assert "zone=a" in status and status.rstrip().endswith("nothing")
+    assert "ACTOR_HANDLE" not in localray(environment, "memory") and "0 objects" in localray(environment, "memory")
+    assert "has ended" in localray(environment, "stop")
+    assert list(tmp_path.glob("localray*/*")) == []
+    assert "No session is running" in localray(environment, "stop")
+
+
+def test_status_says_what_waits_and_why(environment: dict[str, str]) -> None:
+    localray(environment, "start", "--head", "--num-cpus", "1")
+    program = JOINS + (
+        "from localray.util import placement_group\n"
+        "import subprocess, sys\n"
+        "waits = never.remote(); group = placement_group([{'CPU': 1}] * 2, name='pair')\n"
+        "group.wait(0)\n"
+        "print(subprocess.run([sys.executable, '-m', 'localray.cli.main', 'status'], text=True, capture_output=True))\n"
+    )
+    said = python(environment, "-c", program)
+    assert "task never: 1 CPU, 1 missing" in said and "needs 1 missing, has 0" in said
+    assert "placement group pair: 1 CPU + 1 CPU" in said
+
+
+def test_a_blocking_start_ends_with_its_process(environment: dict[str, str], tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "localray.cli.main", "start", "--head", "--num-cpus", "1", "--block"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as blocking:
+        assert blocking.stdout is not None
+        assert "Started a session" in blocking.stdout.readline()
+        blocking.terminate()
+        blocking.wait(DEADLINE_S)
+    assert list(tmp_path.glob("localray*/*")) == []

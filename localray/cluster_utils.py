@@ -49,8 +49,8 @@ class ClusterNode:
 
     @property
     def unique_id(self) -> str:
-        """The hexadecimal id."""
-        return self.node_id
+        """What tells the nodes of a machine apart: in Ray the name of the object store's socket."""
+        return f"{NODE_ADDRESS}:{self.plasma_store_socket_name}"
 
     @property
     def address_info(self) -> dict[str, object]:

@@ -46,10 +46,10 @@ def wait_until_freed(ray: ModuleType, deadline_s: float = DEADLINE_S) -> None:
     wait_until(lambda: stored_bytes(ray) < FREED_BYTES, "the store is empty", deadline_s)
 
 
-def make_gate(ray: ModuleType) -> Any:
+def make_gate(ray: ModuleType, **options: object) -> Any:
     """Returns the handle of an actor that takes no CPU: `is_open()`, `open()`. Pass it to a task from `make_waiter`."""
 
-    @ray.remote(num_cpus=0)
+    @ray.remote(num_cpus=0, **options)
     class Gate:
         def __init__(self) -> None:
             self.opened = False

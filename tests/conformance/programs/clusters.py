@@ -110,9 +110,11 @@ def large_values_cross_nodes(ray: ModuleType, cluster: Any) -> None:
 @program(nodes=[ONE_CPU, {"num_cpus": 1, "resources": {"there": 1}}])
 def what_a_removed_node_ran(ray: ModuleType, cluster: Any) -> None:
     """E7: a task on a node that goes is tried again elsewhere, or fails; an actor is dead."""
-    gate = make_gate(ray)
     (worker,) = cluster.worker_nodes
-    started = make_gate(ray)
+    strategies = import_module(f"{ray.__name__}.util.scheduling_strategies")
+    on_head = strategies.NodeAffinitySchedulingStrategy(cluster.head_node.node_id, soft=False)
+    gate = make_gate(ray, scheduling_strategy=on_head)
+    started = make_gate(ray, scheduling_strategy=on_head)
     no_retry = make_waiter(ray, num_cpus=0, resources={"there": 0.1}, max_retries=0)
 
     @ray.remote(num_cpus=0, max_retries=1)
@@ -130,7 +132,6 @@ def what_a_removed_node_ran(ray: ModuleType, cluster: Any) -> None:
         def ping(self) -> int:
             return 1
 
-    strategies = import_module(f"{ray.__name__}.util.scheduling_strategies")
     affinity = strategies.NodeAffinitySchedulingStrategy(worker.node_id, soft=True)
     lost = no_retry.remote(gate)
     again = tries.options(scheduling_strategy=affinity).remote(started, gate)
@@ -155,13 +156,12 @@ def what_a_removed_node_stored(ray: ModuleType, cluster: Any) -> None:
         return np.ones(LARGE)
 
     @ray.remote(resources={"there": 0.1}, num_cpus=0)
-    def done() -> int:
+    def look(values: np.ndarray) -> int:
         return 1
 
     (worker,) = cluster.worker_nodes
     made = make.remote()
-    small = done.remote()
-    ray.wait([made], fetch_local=False)
+    small = look.remote(made)
     assert ray.get(small) == 1
     cluster.remove_node(worker)
     with pytest.raises(ray.exceptions.ObjectLostError):
@@ -234,7 +234,7 @@ def a_cluster_counts_its_nodes(ray: ModuleType, cluster: Any) -> None:
     (worker,) = cluster.worker_nodes
     assert cluster.list_all_nodes() == [cluster.head_node, worker]
     assert cluster.address == cluster.gcs_address == cluster.head_node.gcs_address
-    assert worker.unique_id == worker.node_id
+    assert worker.unique_id != cluster.head_node.unique_id
     cluster.wait_for_nodes()
     assert cluster.remaining_processes_alive()
     worker.kill_raylet()

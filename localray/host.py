@@ -12,12 +12,22 @@ STORE_MAXIMUM_BYTES = 200 * 10**9
 
 def temporary_directory() -> Path:
     """Where temporary files go. `tempfile` knows better in odd cases, but takes 7 ms to import."""
-    for candidate in (os.environ.get("TMPDIR"), os.path.join(os.sep, "tmp")):  # noqa: PTH118 - no path of its own here
+    for candidate in (os.environ.get("RAY_TMPDIR"), os.environ.get("TMPDIR"), os.path.join(os.sep, "tmp")):  # noqa: PTH118 - no path of its own here
         if candidate and os.path.isdir(candidate) and os.access(candidate, os.W_OK | os.X_OK):  # noqa: PTH112
             return Path(candidate)
     import tempfile
 
     return Path(tempfile.gettempdir())
+
+
+def session_directory(node_id: bytes) -> Path:
+    """The directory of the session whose first node this is; there when something is in it."""
+    return temporary_directory() / f"localray_session_{node_id.hex()[:16]}"
+
+
+def keeps_session_directories() -> bool:
+    """Whether log files are left behind when a session ends: whoever says where they go wants to look at them."""
+    return bool(os.environ.get("RAY_TMPDIR"))
 
 
 def default_cpu_count() -> int:

@@ -202,6 +202,14 @@ class RegisterDriver(NamedTuple):
     working_directory: str
 
 
+class ConfigureJob(NamedTuple):
+    """How this driver's job is to be: whether the driver is shown what its workers print, and how their loggers are
+    configured: a `LoggingConfig` as JSON, or empty."""
+
+    shows_output: bool
+    logging: str
+
+
 class DefineFunction(NamedTuple):
     """A function's or class's serialized body, sent once by the client that first uses it, and once to each worker that
     runs it."""
@@ -553,6 +561,7 @@ class SetUpJob(NamedTuple):
     working_directory: str
     node_id: bytes
     environment: tuple[tuple[str, str], ...] = ()
+    logging: str = ""
 
 
 class RunTask(NamedTuple):
@@ -639,6 +648,15 @@ class Reply(NamedTuple):
     value: ReplyValue
 
 
+class WorkerOutput(NamedTuple):
+    """Lines that a worker of this driver's job has printed; the name of what printed them may be empty."""
+
+    process_id: int
+    name: str
+    is_error: bool
+    lines: tuple[str, ...]
+
+
 class Notice(NamedTuple):
     """A text for the user of a driver: a warning that somebody should see once."""
 
@@ -673,6 +691,7 @@ class Exit(NamedTuple):
 
 ClientMessage: TypeAlias = (
     RegisterDriver
+    | ConfigureJob
     | DefineFunction
     | DefineTemplate
     | DefineRuntimeEnv
@@ -721,6 +740,7 @@ KernelMessage: TypeAlias = (
     | CancelRunning
     | ObjectReady
     | Reply
+    | WorkerOutput
     | Notice
     | DropViews
     | MapArena
@@ -731,6 +751,7 @@ Message: TypeAlias = ClientMessage | KernelMessage
 
 MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     RegisterDriver,
+    ConfigureJob,
     DefineFunction,
     DefineTemplate,
     DefineRuntimeEnv,
@@ -774,6 +795,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     CancelRunning,
     ObjectReady,
     Reply,
+    WorkerOutput,
     Notice,
     DropViews,
     MapArena,

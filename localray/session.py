@@ -9,6 +9,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,8 +22,10 @@ from localray.version import RAY_VERSION
 
 if TYPE_CHECKING:
     from localray.client.client import Client
+    from localray.client.worker_output import OutputPrinter
     from localray.job_config import JobConfig
     from localray.job_environment import JobEnvironment
+    from localray.protocol import WorkerOutput
     from localray.runtime.join import Control
     from localray.runtime.session_home import SessionHome
 
@@ -35,7 +38,6 @@ _IGNORED = frozenset(
         "logging_level",
         "logging_format",
         "logging_config",
-        "log_to_driver",
         "proxy_server_url",
         "_temp_dir",
         "_node_ip_address",
@@ -116,9 +118,19 @@ class _Session:
         self.environment: JobEnvironment | None = None
         # Seeds of the simulations that all sessions are to be.
         self.simulation: Iterator[int] | None = None
+        self.printer: OutputPrinter | None = None
         self.lock = threading.RLock()
         # Addresses of standing sessions that this process has started and keeps.
         self.own_clusters: list[str] = []
+
+    def show(self, message: WorkerOutput) -> None:
+        """A worker has printed something."""
+        if self.printer is None:
+            # Not for programs that print nothing.
+            from localray.client.worker_output import OutputPrinter
+
+            self.printer = OutputPrinter(os.environ, time.monotonic)
+        self.printer.show(message)
 
 
 _session = _Session()
@@ -149,6 +161,7 @@ def init(
     labels: Mapping[str, str] | None = None,
     object_store_memory: int | None = None,
     ignore_reinit_error: bool = False,
+    log_to_driver: bool | None = None,
     namespace: str | None = None,
     runtime_env: Mapping[str, Any] | None = None,
     job_config: JobConfig | None = None,
@@ -174,6 +187,7 @@ def init(
         labels: of the node.
         object_store_memory: bytes of shared memory at most; by default 30 % of the machine's.
         ignore_reinit_error: return the existing session instead of raising.
+        log_to_driver: whether to show here what workers print; by default as the variable RAY_LOG_TO_DRIVER says, 1.
         namespace: where names of actors live; by default a new one.
         runtime_env: what the job's workers are set up with; see `localray.runtime_env`.
         job_config: more of the job; what is given to `init` itself goes before it.
@@ -218,12 +232,14 @@ def init(
             _refuse_description([name for name, value in described.items() if value is not None])
         _session.environment = _job_environment(runtime_env, job_config)
         try:
+            shows_output = _shows_output(log_to_driver)
             if address is not None:
-                return _begin(_join(address, namespace or ""))
+                return _begin(_join(address, namespace or ""), shows_output)
             memory_bytes = _memory or (_SIMULATED_MEMORY_BYTES if engine == "sim" else None)
             node = describe_node(num_cpus, num_gpus, resources, labels, object_store_memory, memory_bytes)
             spilling = (object_spilling_directory, _system_config or {})
-            return _begin(_start(engine, node, namespace or "", seed, spilling, _node_name or "", (nodes, faults)))
+            started = _start(engine, node, namespace or "", seed, spilling, _node_name or "", (nodes, faults))
+            return _begin(started, shows_output)
         except BaseException:
             shutdown()
             raise
@@ -238,10 +254,20 @@ def _check_keywords(others: Mapping[str, object]) -> None:
         raise RuntimeError("local_mode is not supported; use ray.init(engine='sim') to run everything in this process.")
 
 
-def _begin(started: Engine) -> RayContext:
+def _shows_output(log_to_driver: bool | None) -> bool:
+    return os.environ.get("RAY_LOG_TO_DRIVER", "1") != "0" if log_to_driver is None else log_to_driver
+
+
+def _begin(started: Engine, shows_output: bool) -> RayContext:
     """The engine runs: from now on this process has a session."""
     _session.engine = started
-    set_process_client(started.client)
+    client = started.client
+    set_process_client(client)
+    client.on_output = _session.show
+    if not shows_output:
+        from localray.protocol import ConfigureJob
+
+        client.channel.send(ConfigureJob(shows_output, ""))
     if _session.environment is not None:
         _session.environment.adopt(started.client)
     _session.context = RayContext(_address_info(started.client, getattr(started, "home", None)))
@@ -398,11 +424,13 @@ def shutdown(*, wait_for_processes: bool = False) -> None:
         wait_for_processes: accepted; they are always waited for.
     """
     with _session.lock:
-        started, environment = _session.engine, _session.environment
-        _session.engine, _session.environment, _session.context = None, None, None
+        started, environment, printer = _session.engine, _session.environment, _session.printer
+        _session.engine, _session.environment, _session.context, _session.printer = None, None, None, None
         if started is not None:
             set_process_client(None)
             started.shutdown()
+        if printer is not None:
+            printer.flush()
         if environment is not None:
             environment.close()
 

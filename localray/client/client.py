@@ -50,6 +50,7 @@ from localray.protocol import (
     SubmitTask,
     Value,
     WithdrawGet,
+    WorkerOutput,
     text_payload,
 )
 from localray.shm.spill_layout import DamagedEntryError
@@ -101,6 +102,7 @@ class Client:
         self.runtime_envs = RuntimeEnvs()
         self.references = ReferenceTable(channel, self.completions, self.reservations.abandon)
         self.on_worker_message: MessageHandler | None = None
+        self.on_output: Callable[[WorkerOutput], None] | None = None
         self.cancelled_tasks: set[bytes] = set()
         self.stalls = False
         """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
@@ -485,6 +487,9 @@ class Client:
             self.store.forget_arena(message.node)  # type: ignore[union-attr]
         elif kind is Notice:
             self._notify(message.text)  # type: ignore[union-attr]
+        elif kind is WorkerOutput:
+            if self.on_output is not None:
+                self.on_output(message)  # type: ignore[arg-type]
         elif self.on_worker_message is not None:
             self.on_worker_message(message)
         else:

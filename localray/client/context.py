@@ -12,16 +12,27 @@ from localray.protocol import DefineTemplate, Resources, RunTask
 
 @dataclass(slots=True)
 class Actor:
-    """The actor that lives in this worker; ``instance`` is None while its constructor runs."""
+    """The actor that lives in this worker; ``instance`` is None while its constructor runs; ``label`` names it where it
+    prints."""
 
     actor_id: bytes
     instance: object
     actor_class: type
-    class_name: str
+    label: str
     resources: Resources
     group: bytes
     captures: bool
     restarts: int = 0
+
+
+def label_of(instance: object, class_name: str) -> str:
+    """What is put before lines that an actor prints: what its class's own ``__repr__`` says, if it has one."""
+    if type(instance).__repr__ is object.__repr__:
+        return class_name
+    try:
+        return repr(instance)
+    except Exception:  # noqa: BLE001 - the user's code may raise anything; it costs the actor nothing but a nicer name
+        return class_name
 
 
 class Host(Protocol):
@@ -69,6 +80,12 @@ class TaskContext:
     def actor_name(self) -> str:
         """The name that is registered for the actor, if any."""
         return self._message.actor_name
+
+    @property
+    def actor_label(self) -> str:
+        """What is put before lines that the actor prints: its class's name, or what its own ``__repr__`` says."""
+        actor = self._host.actor
+        return "" if actor is None else actor.label
 
     @property
     def actor_class(self) -> type | None:

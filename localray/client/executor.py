@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from localray.client.arguments import unpack_arguments
 from localray.client.client import Client
-from localray.client.context import Actor, TaskContext, current_task
+from localray.client.context import Actor, TaskContext, current_task, label_of
 from localray.client.failures import is_cancellation, pack_error, wants_retry
 from localray.client.leaving import Leaving
 from localray.client.serialization import deserialize, serialize
@@ -272,13 +272,14 @@ class Executor:
             message.actor_id,
             None,
             target,  # type: ignore[arg-type]
-            template.name,
+            template.name.removesuffix(".__init__"),
             template.to_hold,
             template.group,
             template.captures,
             message.attempt,
         )
-        self.actor.instance = target(*args, **kwargs)
+        self.actor.instance = instance = target(*args, **kwargs)
+        self.actor.label = label_of(instance, self.actor.label)
         if mode is not CallMode.SERIAL:
             self.leaving.running = set()
         if mode is CallMode.THREADED:

@@ -212,6 +212,16 @@ class MemoryUsed(NamedTuple):
     top_users: tuple[tuple[int, int, str], ...]
 
 
+class WorkerPrinted(NamedTuple):
+    """A worker has printed lines on its standard output or error; the task or actor that did is named if known. All
+    that a worker printed before it said something is told before that is stepped."""
+
+    worker: int
+    is_error: bool
+    name: str
+    lines: tuple[str, ...]
+
+
 class Tick(NamedTuple):
     """The time that the kernel asked for (`Kernel.deadline_s`) has come, or any other moment: never harmful."""
 
@@ -226,5 +236,6 @@ EnvironmentEvent: TypeAlias = (
     | ObjectsSpilled
     | SpillFileCreated
     | MemoryUsed
+    | WorkerPrinted
     | Tick
 )

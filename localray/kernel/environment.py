@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from localray.kernel import deaths, jobs, memory, nodes, patience, queues, scheduling, sessions, spilled, store, workers
+from localray.kernel import (
+    deaths,
+    jobs,
+    memory,
+    nodes,
+    output,
+    patience,
+    queues,
+    scheduling,
+    sessions,
+    spilled,
+    store,
+    workers,
+)
 from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
@@ -17,6 +30,7 @@ from localray.kernel.effects import (
     SpillFileCreated,
     Tick,
     WorkerDied,
+    WorkerPrinted,
     WorkerStarted,
 )
 from localray.kernel.records import ClientKind, ClientRecord
@@ -87,6 +101,7 @@ ENVIRONMENT_HANDLERS: Final = cast(
         WorkerStarted: _worker_started,
         WorkerDied: _worker_died,
         MemoryUsed: memory.memory_used,
+        WorkerPrinted: output.printed,
         ObjectsSpilled: _objects_spilled,
         SpillFileCreated: _spill_file_created,
         Tick: _tick,

@@ -203,9 +203,8 @@ class WorkerRecord:
     ``assigned`` is in the order sent: the worker runs its tasks in that order, so the first is the one running.
     ``units`` are the indices of whole or shared devices (GPUs) that come with the resources, and ``devices`` is what
     they were taken from: its node's or a bundle's; ``placement_group`` is the one whose resources it has. ``stalled``
-    counts its
-    blocking requests that are not yet satisfied; while it is positive (since ``stalled_at_s``) the resources in
-    ``lent`` are back with the node.
+    counts its blocking requests that are not yet satisfied; while it is positive (since ``stalled_at_s``) the resources
+    in ``lent`` are back with the node.
     """
 
     number: int
@@ -235,6 +234,7 @@ class WorkerRecord:
     idle_since_s: float = 0.0
     known: set[bytes | int] = field(default_factory=set)
     out_of_memory: OutOfMemory | None = None
+    last_errors: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -302,6 +302,8 @@ class JobRecord:
     namespace: str
     sys_path: tuple[str, ...]
     working_directory: str
+    shows_output: bool = True
+    logging: str = ""
 
 
 @dataclass(slots=True, eq=False)

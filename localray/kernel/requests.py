@@ -39,6 +39,7 @@ from localray.protocol import (
     CallMode,
     CancelTask,
     ClientMessage,
+    ConfigureJob,
     CreateActor,
     CreateGroup,
     DefineFunction,
@@ -90,6 +91,11 @@ def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriv
     client.process_id = message.process_id
     node_id = next((node.node_id for node in tables.nodes.values()), b"")
     tables.send(client.number, Registered(client.number, number, node_id, namespace))
+
+
+def _configure_job(tables: Tables, client: ClientRecord, message: ConfigureJob) -> None:
+    job = tables.jobs[client.job]
+    job.shows_output, job.logging = message.shows_output, message.logging
 
 
 def _define_function(tables: Tables, client: ClientRecord, message: DefineFunction) -> None:
@@ -242,6 +248,7 @@ CLIENT_HANDLERS: Final = cast(
     "dict[type[ClientMessage], ClientHandler]",
     {
         RegisterDriver: _register_driver,
+        ConfigureJob: _configure_job,
         DefineFunction: _define_function,
         DefineTemplate: _define_template,
         DefineRuntimeEnv: _define_runtime_env,

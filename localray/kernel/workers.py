@@ -86,7 +86,15 @@ def assign_job(tables: Tables, worker: WorkerRecord, number: int, runtime_env: b
     node = worker.node
     tables.send(
         worker.number,
-        SetUpJob(number, job.namespace, job.sys_path, job.working_directory, node.node_id, node.environment),
+        SetUpJob(
+            number,
+            job.namespace,
+            job.sys_path,
+            job.working_directory,
+            node.node_id,
+            node.environment,
+            job.logging,
+        ),
     )
     if runtime_env:
         worker.runtime_env = runtime_env

@@ -39,6 +39,10 @@ GATHER_S = 0.003
 _TICK_MS = 3
 _IDLE_TICKS = 10
 """The steward looks after gathered messages this often, until there were none for so many."""
+FIRST_LOOK_MS = 50
+LAST_LOOK_MS = 1000
+"""A driver that computes reads nothing. What its workers print meanwhile is looked for so often, seldomer and seldomer
+while nothing comes."""
 TICKS_KEPT_BACK = 16
 """So many ticks, about 50 ms, objects that nobody was told of are kept back for: dropped by then they need not be told
 at all, and the next object is written where they were."""
@@ -84,6 +88,7 @@ class SocketChannel:
         self._armed = False
         self._ticked_at_s = 0.0
         self._idle_ticks = 0
+        self._look_ms = FIRST_LOOK_MS
         self._kept_back = 0
         self._interested = 0
         self._interested_lock = threading.Lock()
@@ -335,7 +340,7 @@ class SocketChannel:
             self._leads += leads
             if leads and self._arrived:
                 self._handle_arrived()
-            ready = dict((reading if leads else quiet).poll(_TICK_MS if self._armed else None))
+            ready = dict((reading if leads else quiet).poll(_TICK_MS if self._armed else self._pause_ms()))
             if stream in ready and not self._closed:
                 self._receive_if_any()
         finally:
@@ -347,8 +352,16 @@ class SocketChannel:
             self._take_nudge()
         if self._wake_read in ready:
             os.read(self._wake_read, 4096)
+            self._look_ms = FIRST_LOOK_MS
+        elif not ready and not self._armed and not self._closed:
+            self._look_ms = min(2 * self._look_ms, LAST_LOOK_MS)
+            self.receive_available()
         if self._armed and not self._closed and time.monotonic() - self._ticked_at_s >= GATHER_S:
             self._tick()
+
+    def _pause_ms(self) -> int | None:
+        """How long the steward sleeps when it has nothing to do. A worker's head nudges it."""
+        return self._look_ms if self._nudge is None and not self.lost else None
 
     def _tick(self) -> None:
         """Flush what has gathered; stop ticking when nothing has for a while.

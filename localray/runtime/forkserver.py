@@ -21,12 +21,13 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
+from typing import TypeAlias
 
 RECORD = struct.Struct("<IIi")
 
 
 class Command(IntEnum):
-    """What the head asks; FORK carries two descriptors, the worker's stream and nudge."""
+    """What the head asks; FORK carries four descriptors: the worker's stream, its nudge, and where it prints."""
 
     FORK = 1
     KILL = 2
@@ -39,15 +40,19 @@ class Report(IntEnum):
     EXITED = 4
 
 
+RunWorker: TypeAlias = "Callable[[int, socket.socket, int, tuple[int, int]], None]"
+
+
 class ForkServer:
     """The fork server's loop.
 
     Args:
         control: stream to the head.
-        run_worker: becomes the worker in the child, given its number, stream and nudge; must not return.
+        run_worker: becomes the worker in the child, given its number, stream, nudge and pipes to print to; must not
+            return.
     """
 
-    def __init__(self, control: socket.socket, run_worker: Callable[[int, socket.socket, int], None]) -> None:
+    def __init__(self, control: socket.socket, run_worker: RunWorker) -> None:
         self._control = control
         self._run_worker = run_worker
         self._children: dict[int, int] = {}
@@ -77,31 +82,31 @@ class ForkServer:
     def _command(self) -> bool:
         """Take one command; False when the head is gone."""
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._control, RECORD.size, 2)
+            data, descriptors, _, _ = socket.recv_fds(self._control, RECORD.size, 4)
         except OSError:
             return False
         if len(data) < RECORD.size:
             return False
         command, number, _ = RECORD.unpack(data)
         if command == Command.FORK:
-            self._fork(number, descriptors[0], descriptors[1])
+            self._fork(number, *descriptors)
         elif number in self._children:
             kill_group(self._children[number])
         return True
 
-    def _fork(self, number: int, stream: int, nudge: int) -> None:
+    def _fork(self, number: int, stream: int, nudge: int, *output: int) -> None:
         process = os.fork()
         if process == 0:
-            self._become_worker(number, stream, nudge)
+            self._become_worker(number, stream, nudge, (output[0], output[1]))
         # Here and in the child, whoever comes first: neither may go on before the group exists.
         os.setpgid(process, process)
-        os.close(stream)
-        os.close(nudge)
+        for descriptor in (stream, nudge, *output):
+            os.close(descriptor)
         self._children[number] = process
         self._processes[process] = number
         self._report(Report.BORN, number, process)
 
-    def _become_worker(self, number: int, stream: int, nudge: int) -> None:
+    def _become_worker(self, number: int, stream: int, nudge: int, output: tuple[int, int]) -> None:
         """In the child: shed what is the fork server's, then work."""
         status = 1
         try:
@@ -113,7 +118,7 @@ class ForkServer:
                 os.close(descriptor)
             self._control.close()
             gc.enable()
-            self._run_worker(number, socket.socket(fileno=stream), nudge)
+            self._run_worker(number, socket.socket(fileno=stream), nudge, output)
         except BaseException:  # noqa: BLE001 - the child of a fork must never run on into its parent's code
             sys.excepthook(*sys.exc_info())
         finally:

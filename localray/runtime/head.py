@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localray.kernel import ENVIRONMENT, Event, Kernel
@@ -47,6 +48,7 @@ from localray.runtime.frames import BrokenFrame
 from localray.runtime.host_memory import HostMemory
 from localray.runtime.spilling import Spiller
 from localray.runtime.spin import Spinner, look_again
+from localray.runtime.worker_output import WorkerOutputs
 from localray.runtime.worker_progress import read_progress
 
 if TYPE_CHECKING:
@@ -62,10 +64,17 @@ class Head:
         arenas: the nodes' shared memory.
         spiller: writes to disk.
         progress: the page where workers count the tasks they start.
+        logs: the directory of log files, made when it is first needed.
     """
 
     def __init__(
-        self, kernel: Kernel, control: socket.socket, arenas: HeadArenas, spiller: Spiller, progress: mmap.mmap
+        self,
+        kernel: Kernel,
+        control: socket.socket,
+        arenas: HeadArenas,
+        spiller: Spiller,
+        progress: mmap.mmap,
+        logs: Callable[[], Path],
     ) -> None:
         self._kernel = kernel
         self._control = control
@@ -83,6 +92,9 @@ class Head:
         self._processes: dict[int, int] = {}
         self._broken_streams: dict[int, str] = {}
         self._memory = HostMemory()
+        self._outputs = WorkerOutputs(
+            self._epoll, progress, logs, self.step, lambda number: self._processes.get(number, 0)
+        )
         control.setblocking(False)
         self._epoll.register(control, select.EPOLLIN)
         self._epoll.register(spiller, select.EPOLLIN)
@@ -179,7 +191,9 @@ class Head:
                 self._carry_out[type(effect)](effect)
 
     def _other_readable(self, descriptor: int) -> None:
-        if descriptor == self._control.fileno():
+        if self._outputs.reads(descriptor):
+            self._outputs.read(descriptor)
+        elif descriptor == self._control.fileno():
             self._read_reports()
         elif descriptor == self._spiller.fileno():
             for answer in self._spiller.answers():
@@ -225,6 +239,8 @@ class Head:
                 # A worker without its stream can't be talked to, whatever it still does.
                 self._command(Command.KILL, number, ())
             return False
+        if connection.nudge >= 0:
+            self._outputs.catch_up(number)
         for message in messages:
             self.step(message, number)  # type: ignore[arg-type]
         return True
@@ -291,6 +307,7 @@ class Head:
         if connection is not None:
             self._drain(connection)
             self._disconnect(connection)
+        self._outputs.finish(number)
         cause = self._broken_streams.pop(number, None) or describe_exit(status)
         self.step(WorkerDied(number, cause, read_progress(number, self._progress)))
 
@@ -301,9 +318,11 @@ class Head:
         nudge_read, nudge_write = os.pipe()
         os.set_blocking(nudge_write, False)
         self._connect(effect.worker, ours, nudge_write)
-        self._command(Command.FORK, effect.worker, (theirs.fileno(), nudge_read))
+        output = self._outputs.open(effect.worker)
+        self._command(Command.FORK, effect.worker, (theirs.fileno(), nudge_read, *output))
         theirs.close()
-        os.close(nudge_read)
+        for descriptor in (nudge_read, *output):
+            os.close(descriptor)
 
     def _kill_worker(self, effect: KillWorker) -> None:
         self._command(Command.KILL, effect.worker, ())

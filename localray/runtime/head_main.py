@@ -9,9 +9,11 @@ import gc
 import mmap
 import os
 import socket
+from functools import partial
 from pathlib import Path
 from random import Random
 
+from localray.host import keeps_session_directories, session_directory
 from localray.kernel import Kernel
 from localray.kernel.effects import NodeAdded
 from localray.runtime.arenas import HeadArenas
@@ -19,7 +21,7 @@ from localray.runtime.head import Head
 from localray.runtime.options import HeadOptions
 from localray.runtime.spilling import Spiller
 from localray.sched.memory import settings_from
-from localray.shm.session_directories import remove
+from localray.shm.session_directories import SessionDirectory, remove
 from localray.shm.settings import StoreSettings
 
 
@@ -38,7 +40,8 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
     arenas = HeadArenas()
     spiller = Spiller(arenas, list(store.directories))
-    head = Head(kernel, control, arenas, spiller, progress)
+    session = SessionDirectory(str(session_directory(bytes.fromhex(options["node_id"]))))
+    head = Head(kernel, control, arenas, spiller, progress, partial(_logs, session))
     head.step(
         NodeAdded(
             bytes.fromhex(options["node_id"]),
@@ -60,6 +63,8 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         head.run()
     finally:
         spiller.close()
+        if not keeps_session_directories():
+            session.remove()
         if home:
             remove(Path(home))
     # The fork server sees the control socket close, kills what is left and ends; then so do we.
@@ -70,6 +75,14 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
             continue
     except OSError:
         return  # It is dead already, and its workers with it.
+
+
+def _logs(session: SessionDirectory) -> Path:
+    """The directory of a session's log files, made if need be."""
+    session.make()
+    logs = session.path / "logs"
+    logs.mkdir(mode=0o700, exist_ok=True)
+    return logs
 
 
 def _open_door(head: Head, home: Path, listener: int) -> None:

@@ -1,8 +1,8 @@
-"""What workers print: each line with the task's or actor's name and the process id in front, as Ray shows it on the
-driver.
+"""What a worker prints: its standard streams are pipes that the head reads. Lines of ours in them say whose the next
+lines are, as in Ray's log files.
 
-Workers share the driver's own standard output and error; a line is written with one call, so lines of different workers
-do not tear.
+Must not live here: reading the pipes (`localray.runtime.worker_output`), prefixes and colours
+(`localray.client.worker_output`).
 """
 
 from __future__ import annotations
@@ -10,71 +10,79 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import BinaryIO, TextIO
+from collections.abc import Callable
 
 from localray.client.context import current_task
 
-_COLOUR_START = "\x1b[36m"
-_COLOUR_END = "\x1b[0m"
+JOB_MARK = ":job_id:"
+ACTOR_MARK = ":actor_name:"
+TASK_MARK = ":task_name:"
 
 
-class PrefixedOutput(io.TextIOBase):
-    """A text stream that puts a prefix in front of each line."""
+class MarkedOutput(io.TextIOWrapper):
+    """A worker's standard output or error. Before the first line of a task, and of another, comes one that names it.
 
-    def __init__(self, target: TextIO) -> None:
-        self._target = target
-        self._line = ""
-        self._coloured = target.isatty()
+    Args:
+        descriptor: 1 or 2.
+        printed: called for each complete line, before it is on its way.
+
+    Attributes:
+        job: of the worker, in hexadecimal digits, when it is known.
+    """
+
+    def __init__(self, descriptor: int, printed: Callable[[], None]) -> None:
+        # Kept open: the user's code may close or replace the stream, and what C code prints must go somewhere.
+        raw = io.FileIO(descriptor, "wb", closefd=False)
+        super().__init__(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        self._printed = printed
+        self._mark = ""
+        self._mid_line = False
+        self.job = ""
 
     def write(self, text: str) -> int:
-        """Write whole lines now, keep the rest for later."""
-        *lines, self._line = (self._line + text).split("\n")
-        if lines:
-            prefix = self._prefix()
-            self._target.write("".join(f"{prefix}{line}\n" for line in lines))
-            self._target.flush()
-        return len(text)
+        """As of any text stream: a line is on its way when it is complete."""
+        if not text:
+            return 0
+        mark = _mark_of_running()
+        if mark and mark != self._mark and not self._mid_line:
+            self._announce(mark)
+        self._mid_line = text[-1] != "\n"
+        if "\n" in text:
+            self._printed()
+        return super().write(text)
 
-    def flush(self) -> None:
-        """Write an unfinished line too, ended: another worker may write next."""
-        if self._line:
-            self.write("\n")
+    def _announce(self, mark: str) -> None:
+        first = f"{JOB_MARK}{self.job}\n" if not self._mark else ""
+        self._mark = mark
+        super().write(f"{first}{mark}\n")
 
-    def _prefix(self) -> str:
-        context = current_task.get()
-        name = context.name.split(".")[0] if context is not None else "worker"
-        text = f"({name} pid={os.getpid()})"
-        return f"{_COLOUR_START}{text}{_COLOUR_END} " if self._coloured else f"{text} "
-
-    def writable(self) -> bool:
-        """Always."""
-        return True
-
-    def isatty(self) -> bool:
-        """What is behind it."""
-        return self._target.isatty()
-
-    def fileno(self) -> int:
-        """The descriptor behind it, for programs that want to be told."""
-        return self._target.fileno()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """Of what is behind it."""
-        return self._target.encoding
-
-    @property
-    def buffer(self) -> BinaryIO:
-        """The bytes behind it, unprefixed."""
-        return self._target.buffer
+    def task_starts(self, name: str) -> None:
+        """Another task starts: what code below Python prints from now on is its. Where nothing was printed yet
+        that need not be said: the head knows what is running."""
+        if self._mark and self._mark != f"{TASK_MARK}{name}":
+            self._announce(f"{TASK_MARK}{name}")
 
 
-def prefix_output() -> None:
-    """Give this process's standard output and error their prefixes, unless switched off as in Ray."""
-    if os.environ.get("RAY_DISABLE_WORKER_LOG_PREFIX", "0") == "1":
-        return
-    # A driver may have been started with its output closed; then there is nothing to write to, here as there.
-    if sys.stdout is not None:
-        sys.stdout = PrefixedOutput(sys.stdout)
-    if sys.stderr is not None:
-        sys.stderr = PrefixedOutput(sys.stderr)
+def _mark_of_running() -> str:
+    """The line that names the running task or actor; empty where none is known, in a thread of the user's."""
+    context = current_task.get()
+    if context is None:
+        return ""
+    return f"{ACTOR_MARK}{context.actor_label}" if context.actor_id else f"{TASK_MARK}{context.name}"
+
+
+def redirect_output(output: int, error: int, printed: Callable[[], None]) -> tuple[MarkedOutput, MarkedOutput]:
+    """Make these pipes the process's standard output and error; returns the streams that write to them.
+
+    Args:
+        output: of the one.
+        error: of the other.
+        printed: called when lines are printed, before they are on their way.
+    """
+    for descriptor, place in ((output, 1), (error, 2)):
+        os.dup2(descriptor, place)
+        os.close(descriptor)
+    streams = MarkedOutput(1, printed), MarkedOutput(2, printed)
+    sys.stdout, sys.stderr = streams
+    sys.__stdout__, sys.__stderr__ = streams  # type: ignore[misc]
+    return streams

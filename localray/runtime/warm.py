@@ -11,6 +11,7 @@ import socket
 import sys
 from pathlib import Path
 
+from localray.host import keeps_session_directories, session_directory
 from localray.runtime.environment import THREADS_ARE_OURS
 from localray.runtime.forkserver import ForkServer
 from localray.runtime.options import HeadOptions
@@ -42,11 +43,13 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
     # What is here stays: shared pages of the workers are not to be touched by their collectors.
     gc.freeze()
 
-    def run_worker(number: int, stream: socket.socket, nudge: int) -> None:
-        worker.main(number, stream, nudge, progress)
+    def run_worker(number: int, stream: socket.socket, nudge: int, output: tuple[int, int]) -> None:
+        worker.main(number, stream, nudge, progress, output)
 
     ForkServer(control, run_worker).serve()
     # The head has removed them, unless it was killed.
+    if not keeps_session_directories():
+        remove(session_directory(bytes.fromhex(options["node_id"])))
     for directory in (*options["store"]["directories"], options["home"]):  # type: ignore[misc]
         if directory:
             remove(Path(directory))

@@ -20,12 +20,13 @@ from localray.client.channel import Waiter
 from localray.client.client import Client
 from localray.client.current import set_process_client
 from localray.client.executor import Executor
+from localray.ids import JobID
 from localray.protocol import DefineRuntimeEnv, DefineTemplate, RunTask, SetUpJob, TaskKind, WorkerReady
 from localray.runtime.channel import SocketChannel
 from localray.runtime.environment import TaskEnvironment
 from localray.runtime.interrupts import guard
-from localray.runtime.output import prefix_output
-from localray.runtime.worker_progress import slot_of, write_progress
+from localray.runtime.output import redirect_output
+from localray.runtime.worker_progress import slot_of, write_printed, write_progress
 from localray.shm.arenas import Arenas
 
 FLUSH_AFTER_S = 0.0005
@@ -40,15 +41,21 @@ class Worker:
         stream: its end of the socket to the head.
         nudge: readable when the head wants the stream read, closed when the head is gone.
         progress: the page where it counts the tasks it starts.
+        output: pipes for what is printed on its standard output and error.
     """
 
-    def __init__(self, number: int, stream: socket.socket, nudge: int, progress: mmap.mmap) -> None:
+    def __init__(
+        self, number: int, stream: socket.socket, nudge: int, progress: mmap.mmap, output: tuple[int, int]
+    ) -> None:
         self._started = 0
+        self._printed = 0
         self._environment = TaskEnvironment(os.environ)
         self._slot = slot_of(number)
         self._progress = progress
         self._channel = SocketChannel(stream, nudge, on_lost=_exit_now)
         write_progress(progress, self._slot, 0)
+        write_printed(progress, self._slot, 0)
+        self._streams = redirect_output(*output, self._prints)
         self.client = Client(self._channel, Arenas(), number, 0, b"", "", notify=_print_notice)
         self.client.stalls = True
         self._executor = Executor(
@@ -89,8 +96,17 @@ class Worker:
         write_progress(self._progress, self._slot, self._started)
         if template.kind != TaskKind.ACTOR_CALL:
             self._environment.prepare(template.to_hold, message.units)
+        if self._printed and template.kind == TaskKind.TASK:
+            for stream in self._streams:
+                stream.task_starts(template.name)
+
+    def _prints(self) -> None:
+        self._printed += 1
+        write_printed(self._progress, self._slot, self._printed)
 
     def _set_up_job(self, job: SetUpJob) -> None:
+        for stream in self._streams:
+            stream.job = JobID.from_int(job.job).hex()
         sys.path[:] = job.sys_path
         importlib.invalidate_caches()
         of_the_node = dict(job.environment)
@@ -151,7 +167,6 @@ def _print_notice(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def main(number: int, stream: socket.socket, nudge: int, progress: mmap.mmap) -> None:
+def main(number: int, stream: socket.socket, nudge: int, progress: mmap.mmap, output: tuple[int, int]) -> None:
     """Be a worker; never returns."""
-    prefix_output()
-    Worker(number, stream, nudge, progress).serve()
+    Worker(number, stream, nudge, progress, output).serve()

@@ -15,6 +15,8 @@ from pathlib import Path
 PREFIX = "localray_spilled_objects_"
 PACKAGES_PREFIX = "localray_packages_"
 """Of directories of what drivers have brought along for their workers."""
+SESSION_PREFIX = "localray_session_"
+"""Of directories with log files."""
 _LOCK = ".lock"
 
 
@@ -76,7 +78,7 @@ def remove(path: Path) -> None:
     """Remove a session's directory, whoever made it, and its lock file. What cannot be removed stays: it may be
     somebody else's."""
     try:
-        if path.name.startswith(PACKAGES_PREFIX):
+        if path.name.startswith((PACKAGES_PREFIX, SESSION_PREFIX)):
             # Tasks run there, and may write whatever they like. Not needed by most sessions.
             import shutil
 
@@ -97,7 +99,7 @@ def _unlink_lock(path: Path) -> None:
     lock_of(path).unlink(missing_ok=True)
 
 
-def sweep(root: Path, prefixes: tuple[str, ...] = (PREFIX, PACKAGES_PREFIX)) -> None:
+def sweep(root: Path, prefixes: tuple[str, ...] = (PREFIX, PACKAGES_PREFIX, SESSION_PREFIX)) -> None:
     """Remove what sessions left here whose processes were all killed at once."""
     try:
         names = [entry.name for entry in root.iterdir()]

@@ -47,6 +47,7 @@ from localray.protocol import (
     Ask,
     CancelRunning,
     CancelTask,
+    ConfigureJob,
     CreateActor,
     CreateGroup,
     DefineFunction,
@@ -118,6 +119,7 @@ def _run_task(message: tuple[object, ...]) -> object:
 FACTS: Final[dict[type, Facts]] = {
     # From clients.
     RegisterDriver: _nothing,
+    ConfigureJob: _nothing,
     DefineFunction: itemgetter(0, 1, 3),
     DefineTemplate: _all,
     # A hook's id, but not where packages are.

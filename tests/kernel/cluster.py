@@ -29,6 +29,7 @@ from localray.kernel.effects import (
     StartWorker,
     Tick,
     WorkerDied,
+    WorkerPrinted,
     WorkerStarted,
 )
 from localray.kernel.pending import why
@@ -44,6 +45,7 @@ from localray.protocol import (
     Ask,
     CallMode,
     CancelTask,
+    ConfigureJob,
     CreateActor,
     CreateGroup,
     DefineFunction,
@@ -96,7 +98,7 @@ _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
     "error", "at", "task_retries", "size", "took", "cause", "started", "store", "prestart",
-    "group", "bundle", "target", "on", "env",
+    "group", "bundle", "target", "on", "env", "by",
     "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
 
@@ -451,6 +453,15 @@ class Cluster:
         if "file" in words.keys:
             return ON_DISK, DiskPlace(words.keys["file"], 0, b"").encode()
         return words.number("at", INLINE), b""
+
+    def _client_prints(self, client: int, words: Words) -> None:
+        """``w1 prints = text``, ``w1 prints error by=f = text``: lines are separated by `` / ``."""
+        is_error = "error" in words.plain
+        self.step(WorkerPrinted(client, is_error, words.keys.get("by", ""), tuple(words.text.split(" / "))))
+
+    def _client_quiet(self, client: int, words: Words) -> None:
+        """The driver does not want to see what workers print."""
+        self.step(ConfigureJob(False, ""), client)
 
     def _client_fails(self, client: int, words: Words) -> None:
         """A worker cannot be set up."""

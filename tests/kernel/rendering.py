@@ -40,6 +40,7 @@ from localray.protocol import (
     RunTask,
     SetUpJob,
     Status,
+    WorkerOutput,
 )
 
 from .names import Names
@@ -112,6 +113,8 @@ class Renderer:
             return f"forget arena {message.node}"
         if isinstance(message, Exit):
             return f"exit: {message.reason}"
+        if isinstance(message, WorkerOutput):
+            return f"output of {message.name}: {' / '.join(message.lines)}"
         if isinstance(message, Notice):
             return f"notice: {names.in_text(message.text)}"
         if isinstance(message, Registered):

@@ -1,0 +1,158 @@
+"""What workers print, as a driver shows it: a prefix that says whose a line is, and lines that several workers print
+folded into one, as in Ray.
+
+Only lines of *different* workers are folded, equal but for words with numbers in them: the first is shown at once, and
+five seconds later how many there were. Must not live here: who is shown what (`localray.kernel.output`).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from localray.protocol import WorkerOutput
+
+_NUMBER = re.compile(r"(\d+|0x[0-9a-fA-F]+)")
+_RESET = "\x1b[0m"
+_GREEN = "\x1b[32m"
+_CYAN = "\x1b[36m"
+_COLOURS = ("\x1b[35m", _CYAN, _GREEN, "\x1b[90m", "\x1b[94m", "\x1b[95m")
+_HINT = " (equal lines of several workers are folded; with RAY_DEDUP_LOGS=0 they are not)"
+
+
+@dataclass(slots=True)
+class Pattern:
+    """Lines that are equal but for numbers: since when, how many are not shown, the last of them and who printed it,
+    and who did so at all."""
+
+    since_s: float
+    line: str
+    last: WorkerOutput
+    sources: set[int]
+    unshown: int = 0
+
+
+@dataclass(slots=True)
+class Folding:
+    """The patterns of one stream, oldest first."""
+
+    patterns: dict[str, Pattern] = field(default_factory=dict)
+
+
+class OutputPrinter:
+    """Shows what workers print on this process's standard output and error, whatever these are at that moment.
+
+    Args:
+        variables: of the process; Ray's say whether and how long lines are folded, and how prefixes look.
+        now_s: a clock.
+    """
+
+    def __init__(self, variables: Mapping[str, str], now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self._folds = variables.get("RAY_DEDUP_LOGS", "1") not in ("0", "")
+        self._window_s = float(variables.get("RAY_DEDUP_LOGS_AGG_WINDOW_S", 5))
+        self._never = _pattern(variables.get("RAY_DEDUP_LOGS_ALLOW_REGEX", ""))
+        self._hidden = _pattern(variables.get("RAY_DEDUP_LOGS_SKIP_REGEX", ""))
+        self._prefixes = variables.get("RAY_DISABLE_WORKER_LOG_PREFIX", "0") not in ("1", "true", "True")
+        self._colours = variables.get("RAY_COLOR_PREFIX", "")
+        self._foldings = (Folding(), Folding())
+        self._has_hinted = False
+
+    def show(self, message: WorkerOutput) -> None:
+        """Show what is to be shown of these lines now, and what has been held back for long enough."""
+        stream = sys.stderr if message.is_error else sys.stdout
+        if stream is None:
+            return
+        if not self._folds:
+            self._write(stream, self._prefixed(stream, message, message.lines))
+            return
+        folding = self._foldings[message.is_error]
+        now_s = self._now_s()
+        new = [line for line in message.lines if self._is_new(folding, message, line)]
+        self._write(stream, [*self._prefixed(stream, message, new), *self._aged(stream, folding, now_s)])
+
+    def flush(self) -> None:
+        """Show all that is held back."""
+        for stream, folding in zip((sys.stdout, sys.stderr), self._foldings, strict=True):
+            held = [pattern for pattern in folding.patterns.values() if pattern.unshown]
+            folding.patterns.clear()
+            if stream is not None and held:
+                self._write(stream, [text for pattern in held for text in self._folded(stream, pattern)])
+
+    def _is_new(self, folding: Folding, message: WorkerOutput, line: str) -> bool:
+        """Whether a line is to be shown now."""
+        if self._never is not None and self._never.search(line):
+            return True
+        if self._hidden is not None and self._hidden.search(line):
+            return False
+        key = " ".join(word for word in line.split() if not _NUMBER.search(word))
+        if not key:
+            return True
+        pattern = folding.patterns.get(key)
+        if pattern is None:
+            folding.patterns[key] = Pattern(self._now_s(), line, message, {message.process_id})
+            return True
+        pattern.sources.add(message.process_id)
+        if len(pattern.sources) == 1:
+            return True
+        pattern.unshown += 1
+        pattern.line, pattern.last = line, message
+        return False
+
+    def _aged(self, stream: TextIO, folding: Folding, now_s: float) -> list[str]:
+        """What is held back since a window's time; patterns that go on are counted anew."""
+        texts: list[str] = []
+        while folding.patterns:
+            key, pattern = next(iter(folding.patterns.items()))
+            if now_s - pattern.since_s < self._window_s:
+                break
+            del folding.patterns[key]
+            texts += self._folded(stream, pattern)
+            if pattern.unshown > 1:
+                pattern.since_s, pattern.unshown = now_s, 0
+                folding.patterns[key] = pattern
+        return texts
+
+    def _folded(self, stream: TextIO, pattern: Pattern) -> list[str]:
+        if pattern.unshown == 0:
+            return []
+        line = pattern.line
+        if pattern.unshown > 1:
+            count = f" [repeated {pattern.unshown}x across cluster]" + ("" if self._has_hinted else _HINT)
+            self._has_hinted = True
+            line += f"{_GREEN}{count}{_RESET}" if self._is_coloured(stream) else count
+        return self._prefixed(stream, pattern.last, (line,))
+
+    def _prefixed(self, stream: TextIO, message: WorkerOutput, lines: Iterable[str]) -> list[str]:
+        if not self._prefixes:
+            return list(lines)
+        prefix = f"({message.name} pid={message.process_id})" if message.name else f"(pid={message.process_id})"
+        if self._is_coloured(stream):
+            colour = _COLOURS[message.process_id % len(_COLOURS)] if self._colours == "1" else _CYAN
+            prefix = f"{colour}{prefix}{_RESET}"
+        return [f"{prefix} {line}" for line in lines]
+
+    def _is_coloured(self, stream: TextIO) -> bool:
+        if self._colours:
+            return self._colours != "0"
+        is_terminal = None if getattr(stream, "closed", False) else getattr(stream, "isatty", None)
+        return bool(is_terminal and is_terminal())
+
+    @staticmethod
+    def _write(stream: TextIO, lines: Iterable[str]) -> None:
+        text = "".join(f"{line}\n" for line in lines)
+        if not text:
+            return
+        try:
+            stream.write(text)
+            stream.flush()
+        except Exception:  # noqa: BLE001 - the stream may be anything of the user's; whoever waits for a value must not pay
+            # It is closed or broken: nobody is there to see it, and the log file has it.
+            return
+
+
+def _pattern(text: str) -> re.Pattern[str] | None:
+    return re.compile(text) if text else None

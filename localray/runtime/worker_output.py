@@ -1,0 +1,166 @@
+"""The head's end of what workers print: pipes are read, lines written to a log file for each worker and stream, and
+told to the kernel, which knows who wants to see them.
+
+Must not live here: who that is (`localray.kernel.output`), the marks' meaning for a reader
+(`localray.client.worker_output`).
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localray.ids import WorkerID
+from localray.kernel.effects import WorkerPrinted
+from localray.runtime.output import ACTOR_MARK, JOB_MARK, TASK_MARK
+from localray.runtime.worker_progress import read_printed
+
+READ_BYTES = 1 << 16
+_MARKS = tuple(mark.encode() for mark in (JOB_MARK, ACTOR_MARK, TASK_MARK))
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """One pipe: ``rest`` is a line that is not complete yet, ``name`` that of the task or actor that printed last."""
+
+    worker: int
+    is_error: bool
+    descriptor: int
+    name: str = ""
+    job: str = "00000000"
+    rest: bytearray = field(default_factory=bytearray)
+    log: int = -1
+
+
+class WorkerOutputs:
+    """All workers' pipes.
+
+    Args:
+        epoll: of the head's loop; tells when there is something to read.
+        progress: the page where workers count what they print.
+        logs: the directory of the log files, made when it is first needed.
+        tell: takes the events.
+        process_of: the process id of a worker.
+    """
+
+    def __init__(
+        self,
+        epoll: select.epoll,
+        progress: mmap.mmap,
+        logs: Callable[[], Path],
+        tell: Callable[[WorkerPrinted], None],
+        process_of: Callable[[int], int],
+    ) -> None:
+        self._epoll = epoll
+        self._progress = progress
+        self._logs = logs
+        self._tell = tell
+        self._process_of = process_of
+        self._streams: dict[int, Stream] = {}
+        self._of_worker: dict[int, tuple[Stream, Stream]] = {}
+        self._seen: dict[int, int] = {}
+
+    def open(self, worker: int) -> tuple[int, int]:
+        """Make the pipes of a new worker; returns the ends that are its standard output and error."""
+        ends: list[int] = []
+        streams: list[Stream] = []
+        for is_error in (False, True):
+            reading, writing = os.pipe()
+            os.set_blocking(reading, False)
+            stream = Stream(worker, is_error, reading)
+            self._streams[reading] = stream
+            self._epoll.register(reading, select.EPOLLIN)
+            streams.append(stream)
+            ends.append(writing)
+        self._of_worker[worker] = (streams[0], streams[1])
+        self._seen[worker] = 0
+        return ends[0], ends[1]
+
+    def reads(self, descriptor: int) -> bool:
+        """Whether this is one of the pipes."""
+        return descriptor in self._streams
+
+    def read(self, descriptor: int) -> bool:
+        """Read once; False when there is nothing more now, or ever."""
+        stream = self._streams[descriptor]
+        try:
+            data = os.read(descriptor, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if data:
+            self._take_in(stream, data)
+        else:
+            self._close(stream)
+        return len(data) == READ_BYTES
+
+    def catch_up(self, worker: int) -> None:
+        """Before a worker's messages are stepped: read what it had printed when it sent them, if anything."""
+        count = read_printed(worker, self._progress)
+        if count == self._seen.get(worker, count):
+            return
+        self._seen[worker] = count
+        for stream in self._of_worker[worker]:
+            while stream.descriptor in self._streams and self.read(stream.descriptor):
+                continue
+
+    def finish(self, worker: int) -> None:
+        """A worker's process is gone: what it left behind is read, and its pipes are closed."""
+        self._seen.pop(worker, None)
+        for stream in self._of_worker.pop(worker, ()):
+            while stream.descriptor in self._streams and self.read(stream.descriptor):
+                continue
+            if stream.descriptor in self._streams:
+                self._close(stream)
+
+    def _close(self, stream: Stream) -> None:
+        """Nothing more will come."""
+        if stream.rest:
+            self._take_in(stream, b"\n")
+        self._epoll.unregister(stream.descriptor)
+        del self._streams[stream.descriptor]
+        os.close(stream.descriptor)
+        if stream.log >= 0:
+            os.close(stream.log)
+
+    def _take_in(self, stream: Stream, data: bytes) -> None:
+        *lines, rest = (bytes(stream.rest) + data).split(b"\n") if stream.rest else data.split(b"\n")
+        stream.rest[:] = rest
+        if not lines:
+            return
+        shown: list[str] = []
+        for line in lines:
+            if line.startswith(_MARKS):
+                if shown:
+                    self._tell(WorkerPrinted(stream.worker, stream.is_error, stream.name, tuple(shown)))
+                    shown = []
+                _read_mark(stream, line.decode(errors="replace"))
+            else:
+                shown.append(line.decode(errors="replace"))
+        self._keep(stream, b"\n".join(lines) + b"\n")
+        if shown:
+            self._tell(WorkerPrinted(stream.worker, stream.is_error, stream.name, tuple(shown)))
+
+    def _keep(self, stream: Stream, data: bytes) -> None:
+        """Append to the log file. Where there is no room or no right for one, the driver still sees what is printed."""
+        try:
+            if stream.log < 0:
+                worker_id = WorkerID(stream.worker.to_bytes(4, "little") + b"\0" * 24).hex()
+                suffix = "err" if stream.is_error else "out"
+                name = f"worker-{worker_id}-{stream.job}-{self._process_of(stream.worker)}.{suffix}"
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+                stream.log = os.open(self._logs() / name, flags, 0o600)
+            os.write(stream.log, data)
+        except OSError:
+            return
+
+
+def _read_mark(stream: Stream, line: str) -> None:
+    for mark in (ACTOR_MARK, TASK_MARK):
+        if line.startswith(mark):
+            stream.name = line.removeprefix(mark)
+    if line.startswith(JOB_MARK):
+        stream.job = line.removeprefix(JOB_MARK) or stream.job

@@ -6,6 +6,8 @@ package takes a few milliseconds.
 
 from __future__ import annotations
 
+import os as _os
+import sys as _sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -139,6 +141,9 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:
+    engine = _sys.modules.get("localray.real_ray")
+    if engine is not None and engine.handed_over_to() is not None:
+        return engine.name_of_ray(engine.handed_over_to(), name)
     if name in _MODULES:
         return import_module(f"localray.{name}")
     module = _HOME.get(name)
@@ -157,3 +162,8 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME, *_MODULES})
+
+
+if _os.environ.get("LOCALRAY_ENGINE") == "ray":
+    # From the start, so that what is imported from here by name is real Ray's too.
+    import_module("localray.real_ray").hand_over()

@@ -23,7 +23,7 @@ from localray.actor_description import (
 from localray.client.arguments import pack_arguments
 from localray.client.client import Client
 from localray.client.context import TaskContext
-from localray.client.current import connected_client, require_client
+from localray.client.current import HandedOver, connected_client, handed_over_to, require_client
 from localray.client.definitions import serialize_definition
 from localray.client.leaving import exit_actor as exit_actor
 from localray.exceptions import ActorAlreadyExistsError, PendingCallsLimitExceeded, RaySystemError
@@ -139,7 +139,10 @@ class ActorClass(Generic[T]):
         self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object]
     ) -> ActorHandle[T]:
         self._signature.check(args, kwargs)
-        client = connected_client()
+        try:
+            client = connected_client()
+        except HandedOver:
+            return cast("ActorHandle[T]", self._of_real_ray(options).remote(*args, **kwargs))
         option_table.check_actor_submission(options, self._is_asyncio)
         template = self._define(client, options)
         arguments = pack_arguments(client, self._description.class_name, args, kwargs)
@@ -227,7 +230,16 @@ class ActorClass(Generic[T]):
             return CallMode.THREADED, concurrency
         return CallMode.SERIAL, 1
 
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, object]]:
+    def _of_real_ray(self, options: Mapping[str, object]) -> Any:
+        from localray import real_ray
+
+        return real_ray.remote(self.__ray_actor_class__, options)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if handed_over_to() is not None:
+            from localray import real_ray
+
+            return real_ray.as_it_is(self._of_real_ray(self._default_options))
         return ActorClass._empty, (), {"cls": self.__ray_actor_class__, "options": self._default_options}
 
     @staticmethod
@@ -251,6 +263,8 @@ class ActorCreation(Generic[T]):
 
     def bind(self, *args: Any, **kwargs: Any) -> ClassNode:
         """A node of a graph, to be executed later; see `localray.dag`."""
+        if handed_over_to() is not None:
+            return cast("ClassNode", self._actor_class._of_real_ray(self._options).bind(*args, **kwargs))
         from localray.dag.nodes import ClassNode
 
         return ClassNode(self._actor_class.__ray_actor_class__, self, args, kwargs, self._options)

@@ -11,11 +11,11 @@ from typing import TypeVar, overload
 
 from localray import options as option_table
 from localray.client.client import Client
+from localray.options import METHOD_OPTIONS_ATTRIBUTE
 from localray.protocol import DefineTemplate
 from localray.signatures import CallSignature
 from localray.submission import integer, serialize_retry_exceptions
 
-METHOD_OPTIONS_ATTRIBUTE = "__ray_method_options__"
 _RETRIED_ERRORS = "retried_errors"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])

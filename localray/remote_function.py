@@ -15,7 +15,7 @@ from localray import options as option_table
 from localray.client.arguments import pack_arguments
 from localray.client.client import Client
 from localray.client.context import current_task
-from localray.client.current import connected_client
+from localray.client.current import HandedOver, connected_client, handed_over_to
 from localray.client.definitions import serialize_definition
 from localray.object_ref import ObjectRef
 from localray.placement_groups import context_key, place
@@ -155,7 +155,9 @@ class RemoteFunction(Generic[P, Returned_co]):
             self._definition = (client, function_id)
         return self._definition[1]
 
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, object]]:
+    def __reduce__(self) -> tuple[object, ...]:
+        if handed_over_to() is not None:
+            return self._submission.__reduce__()
         # Built empty and filled afterwards: a recursive function refers to itself through its globals.
         state: dict[str, object] = {"function": self._function, "options": self._default_options}
         return RemoteFunction._empty, (), state
@@ -175,6 +177,7 @@ class Submission(Generic[P, Returned_co]):
         self._function = function
         self._options = options
         self._templates: dict[bytes, tuple[Client, DefineTemplate]] = {}
+        self._converted: tuple[object, object] | None = None
 
     @overload
     def remote(self, *args: P.args, **kwargs: P.kwargs) -> Returned_co: ...
@@ -188,18 +191,36 @@ class Submission(Generic[P, Returned_co]):
 
     def bind(self, *args: Any, **kwargs: Any) -> FunctionNode:
         """A node of a graph, to be executed later; see `localray.dag`."""
+        if handed_over_to() is not None:
+            return cast("FunctionNode", self._of_real_ray().bind(*args, **kwargs))
         from localray.dag.nodes import FunctionNode
 
         return FunctionNode(self._function._function, self, args, kwargs, self._options)
 
+    def _of_real_ray(self) -> Any:
+        """Ray's own of the same function and options, made when it is first used there."""
+        if self._converted is None or self._converted[0] is not handed_over_to():
+            from localray import real_ray
+
+            function = self._function._function
+            self._converted = (handed_over_to(), real_ray.remote(function, self._options))
+        return self._converted[1]
+
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        if handed_over_to() is not None:
+            from localray import real_ray
+
+            return real_ray.as_it_is(self._of_real_ray())
         return Submission, (self._function, self._options)
 
     def submit(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Returned_co:
         """As `remote`, with the arguments as a tuple and a mapping."""
         function = self._function
         function._signature.check(args, kwargs)
-        client = connected_client()
+        try:
+            client = connected_client()
+        except HandedOver:
+            return cast("Returned_co", self._of_real_ray().remote(*args, **kwargs))
         context = current_task.get()
         key = b"" if context is None else context_key(context)
         known = self._templates.get(key)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
@@ -191,7 +191,8 @@ def init(
         namespace: where names of actors live; by default a new one.
         runtime_env: what the job's workers are set up with; see `localray.runtime_env`.
         job_config: more of the job; what is given to `init` itself goes before it.
-        engine: "processes", or "sim" for the deterministic simulation in this process.
+        engine: "processes", "sim" for the deterministic simulation in this process, or "ray" to hand the program to
+            real Ray (as does the address of one of its clusters; see `localray.real_ray`).
         seed: of every random decision of the session.
         nodes: of a simulated cluster, the driver's own first, which then says all that the keywords above would: how
             many, or "4x8cpu,2x1gpu", or descriptions (`localray.sim.nodes`).
@@ -211,6 +212,8 @@ def init(
         ValueError: a value is wrong, or describes a node although a session is joined.
         ConnectionError: the address names no session.
     """
+    if engine == "ray":
+        return _hand_over(address, locals())
     with _session.lock:
         _check_keywords(ignored)
         existing = _existing(ignore_reinit_error, address)
@@ -219,6 +222,8 @@ def init(
         if _session.simulation is not None:
             engine, seed, address = "sim", next(_session.simulation), None
         address = _address_to_join(address, engine)
+        if address is not None and _is_of_real_ray(address):
+            return _hand_over(address, locals())
         if address is not None:
             described = {
                 "num_cpus": num_cpus,
@@ -283,6 +288,31 @@ def _job_environment(runtime_env: Mapping[str, Any] | None, job_config: JobConfi
     from localray.job_environment import JobEnvironment
 
     return JobEnvironment(given)
+
+
+def _is_of_real_ray(address: str) -> bool:
+    """Whether a cluster of real Ray is meant: on another machine, or on this one where somebody listens who is none of
+    us."""
+    if address.startswith("ray://"):
+        return True
+    from localray.runtime.session_home import find, is_of_this_machine
+
+    try:
+        find(address)
+    except ConnectionError:
+        from localray.real_ray import somebody_listens
+
+        return not is_of_this_machine(address) or somebody_listens(address)
+    return False
+
+
+def _hand_over(address: str | None, arguments: Mapping[str, object]) -> RayContext:
+    """Let real Ray start or join a session, with the arguments of `init` that were given."""
+    from localray import real_ray
+
+    defaults = init.__kwdefaults__ or {}
+    given = {name: arguments[name] for name in defaults if arguments[name] != defaults[name]}
+    return cast("RayContext", real_ray.start(address, {**given, **cast("dict[str, object]", arguments["ignored"])}))
 
 
 def _existing(ignore_reinit_error: bool, address: str | None) -> RayContext | None:

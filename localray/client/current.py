@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from localray.exceptions import RaySystemError
@@ -27,6 +28,33 @@ class _ThreadState(threading.local):
 _thread = _ThreadState()
 _process_client: Client | None = None
 _start_session: Callable[[], None] | None = None
+_handed_over_to: ModuleType | None = None
+
+
+class HandedOver(RaySystemError):
+    """Real Ray has the program: whoever wants a client is to ask that instead.
+
+    Args:
+        ray: its package.
+    """
+
+    def __init__(self, ray: ModuleType) -> None:
+        super().__init__(
+            "Real Ray has this program. A name that was imported from localray before (`from localray import get`) "
+            "knows nothing of it: use `import localray as ray` and `ray.get`, or set LOCALRAY_ENGINE=ray at the start."
+        )
+        self.ray = ray
+
+
+def handed_over_to() -> ModuleType | None:
+    """Real Ray's package while it has the program, else None."""
+    return _handed_over_to
+
+
+def set_handed_over(ray: ModuleType | None) -> None:
+    """Say that real Ray has the program, or has no more."""
+    global _handed_over_to
+    _handed_over_to = ray
 
 
 def current_client() -> Client | None:
@@ -55,8 +83,13 @@ def connected_client() -> Client:
     client = _thread.client or _process_client
     if client is not None:
         return client
+    if _handed_over_to is not None:
+        raise HandedOver(_handed_over_to)
     if _start_session is not None and os.environ.get("RAY_ENABLE_AUTO_CONNECT", "") != "0":
         _start_session()
+        if _handed_over_to is not None:
+            # By an address in the environment.
+            raise HandedOver(_handed_over_to)
     return require_client()
 
 

@@ -89,6 +89,20 @@ class RaySystemError(RayError):
         return f"System error: {self.client_exc}{traceback}"
 
 
+class LocalEngineNeeded(RaySystemError, AttributeError):
+    """Something that only localray's own engines have was used while real Ray has the program.
+
+    Args:
+        name: of what was used.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} needs one of localray's own engines, and real Ray has this program. Unset LOCALRAY_ENGINE and "
+            "RAY_ADDRESS, and call ray.init() without an address, to run it on this machine."
+        )
+
+
 class InternalError(RaySystemError):
     """An invariant of localray does not hold: a bug in localray, never in the program that runs on it.
 

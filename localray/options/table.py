@@ -15,6 +15,8 @@ from typing import NamedTuple
 from localray.options import rules
 
 DEFAULT_TASK_MAX_RETRIES = 3
+METHOD_OPTIONS_ATTRIBUTE = "__ray_method_options__"
+"""Where `ray.method` leaves a method's options for whoever looks at its class."""
 
 
 class SchedulingStrategyOption:

@@ -195,6 +195,12 @@ def living() -> list[SessionHome]:
     return [home for _, home in sorted(found, reverse=True)]
 
 
+def is_of_this_machine(address: str) -> bool:
+    """Whether an address names a session of this machine, or would if there were one."""
+    host, separator, _ = address.rpartition(":")
+    return not separator or host in _OF_THIS_MACHINE
+
+
 def find(address: str) -> SessionHome:
     """The session that an address names; "auto" is the youngest.
 
@@ -214,7 +220,7 @@ def find(address: str) -> SessionHome:
     if not separator or not number.isdigit():
         raise ValueError(f"Malformed address {address!r}. Expected '<host>:<port>', for example '{HOST}:6379'.")
     home = SessionHome(users_directory() / f"{_PREFIX}{int(number)}", int(number))
-    if host not in _OF_THIS_MACHINE or home.facts() is None or not home.is_alive():
+    if not is_of_this_machine(address) or home.facts() is None or not home.is_alive():
         raise ConnectionError(f"There is no session at {address}. Sessions are on this machine, and of this user.")
     return home
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -45,7 +46,9 @@ class Backends:
             AssertionError: an expectation of the program failed, or it left something behind.
         """
         if engine is Engine.RAY:
-            self._run_on_ray(program)
+            self._run_on_ray(program, _import_or_skip("ray"))
+        elif engine is Engine.HANDED_OVER:
+            self._run_on_ray(program, _hand_over())
         else:
             self.close()
             _run_on_localray(program, engine)
@@ -56,8 +59,8 @@ class Backends:
             self._ray.shutdown()
         self._ray_options = None
 
-    def _run_on_ray(self, program: Program) -> None:
-        self._ray = ray = _import_or_skip("ray")
+    def _run_on_ray(self, program: Program, ray: ModuleType) -> None:
+        self._ray = ray
         if program.starts_session:
             self._share_session(ray, program.options)
         else:
@@ -119,6 +122,14 @@ def _call(program: Program, ray: ModuleType, engine: Engine) -> None:
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+def _hand_over() -> ModuleType:
+    """localray, whose programs real Ray has for the rest of this process."""
+    _import_or_skip("ray")
+    os.environ["LOCALRAY_ENGINE"] = "ray"
+    importlib.import_module("localray.real_ray").hand_over()
+    return importlib.import_module("localray")
 
 
 def _import_or_skip(name: str) -> ModuleType:

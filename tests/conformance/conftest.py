@@ -2,6 +2,7 @@
 
     pytest tests/conformance                       # localray: processes and simulator
     pytest tests/conformance --backend ray         # the judge
+    pytest tests/conformance --backend engine-ray  # the same through LOCALRAY_ENGINE=ray
 
 Give the path: pytest reads options only from the conftest files of the paths it is called with.
 """
@@ -58,7 +59,7 @@ def _session_order(program: Program) -> tuple[bool, str]:
 
 
 def _marks(program: Program, backend: str) -> list[pytest.MarkDecorator]:
-    marks = [pytest.mark.ray] if backend == Engine.RAY.value else []
+    marks = [pytest.mark.ray] if backend in (Engine.RAY.value, Engine.HANDED_OVER.value) else []
     if Engine(backend) not in program.engines:
         marks.append(pytest.mark.skip(reason=f"not for {backend}: {program.reason}"))
     return marks

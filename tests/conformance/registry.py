@@ -24,10 +24,12 @@ class Engine(enum.Enum):
     PROCESSES = "processes"
     SIMULATION = "sim"
     RAY = "ray"
+    HANDED_OVER = "engine-ray"
+    """localray with ``LOCALRAY_ENGINE=ray``: whatever runs on real Ray runs there too."""
 
 
 ALL_ENGINES = frozenset(Engine)
-NOT_SIMULATED = frozenset({Engine.PROCESSES, Engine.RAY})
+NOT_SIMULATED = frozenset({Engine.PROCESSES, Engine.RAY, Engine.HANDED_OVER})
 # Only for what real Ray promises and then crashes on: without the judge an expectation is an opinion.
 NOT_JUDGED = frozenset({Engine.PROCESSES, Engine.SIMULATION})
 

@@ -28,7 +28,7 @@ LAYERS = (
     "api pending runtime_context timeline",
     "worker types _raylet",
     "session remote_function actor",
-    "actor_description placement_groups job_environment",
+    "actor_description placement_groups job_environment real_ray",
     "dag",
     "submission store_settings node_description",
     "strategies job_config",

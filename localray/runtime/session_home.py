@@ -216,7 +216,7 @@ def find(address: str) -> SessionHome:
                 "address or by the environment variable RAY_ADDRESS."
             )
         return homes[0]
-    host, separator, number = address.rpartition(":")
+    _, separator, number = address.rpartition(":")
     if not separator or not number.isdigit():
         raise ValueError(f"Malformed address {address!r}. Expected '<host>:<port>', for example '{HOST}:6379'.")
     home = SessionHome(users_directory() / f"{_PREFIX}{int(number)}", int(number))

@@ -47,6 +47,10 @@ def test_a_program_checks_without_the_plugin(tmp_path: Path) -> None:
 def test_every_name_of_the_package_has_a_type() -> None:
     """Names are found by a table at run time, and by imports that only type checkers read: one must not lag behind."""
     tree = ast.parse(Path(localray.__file__).read_text())
-    [for_checkers] = [node for node in tree.body if isinstance(node, ast.If)]
+    [for_checkers] = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    ]
     typed = {alias.asname for node in for_checkers.body for alias in getattr(node, "names", ())}
     assert typed == {*localray._HOME, *localray._MODULES}

@@ -38,15 +38,19 @@ class Soaker:
         """Make so many objects, each in the place of one that is dropped; returns one for somebody else."""
         for reference in offered:
             self._check(ray.get(reference))
-            self._kept.append(reference)
+            self._keep(reference)
         for _ in range(objects):
-            if len(self._kept) >= KEPT:
-                victim = self._random.randrange(len(self._kept))
-                self._check(ray.get(self._kept[victim]))
-                self._kept[victim] = self._kept[-1]
-                self._kept.pop()
-            self._kept.append(ray.put(self._make()))
+            self._keep(ray.put(self._make()))
         return [self._kept[self._random.randrange(len(self._kept))]]
+
+    def _keep(self, reference: Any) -> None:
+        """Keep one more, in the place of another that is read once more first."""
+        if len(self._kept) >= KEPT:
+            victim = self._random.randrange(len(self._kept))
+            self._check(ray.get(self._kept[victim]))
+            self._kept[victim] = self._kept[-1]
+            self._kept.pop()
+        self._kept.append(reference)
 
     def _make(self) -> Any:
         if self._random.random() < SMALL_SHARE:

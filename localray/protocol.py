@@ -25,7 +25,8 @@ class Status(IntEnum):
     """How an object ended: what its payload means to whoever reads it.
 
     ``VALUE`` is a serialized value; ``TASK_ERROR`` and ``ACTOR_CREATION_FAILED`` are serialized ``RayTaskError``
-    instances; the others carry a UTF-8 text for the user, because the kernel that writes them does not pickle.
+    instances; the others carry a UTF-8 text for the user, because the kernel that writes them does not pickle. That of
+    ``UNRECONSTRUCTABLE`` begins with a line that names the `UnreconstructableReason`.
     """
 
     VALUE = 0
@@ -45,6 +46,8 @@ class Status(IntEnum):
     GROUP_REMOVED = 14
     NODE_DIED = 15
     RUNTIME_ENV_FAILED = 16
+    UNRECONSTRUCTABLE = 17
+    OWNER_DIED = 18
 
 
 class TaskKind(IntEnum):
@@ -346,9 +349,11 @@ class AbandonBuffer(NamedTuple):
 
 class ObjectDamaged(NamedTuple):
     """What this client was told is the place of an object does not hold it (any more): its file is missing, cut off or
-    altered."""
+    altered. Meanwhile the object may have another; whoever needs it asks again."""
 
     object_id: bytes
+    location: int
+    payload: bytes
     reason: str
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from localray import ids
@@ -23,7 +24,7 @@ from localray.client.room import Reservations
 from localray.client.runtime_envs import RuntimeEnvs
 from localray.client.serialization import Serialized, serialize
 from localray.client.values import checksum_of, checksums_wanted, error_of, load
-from localray.exceptions import GetTimeoutError, ObjectLostError, RaySystemError
+from localray.exceptions import GetTimeoutError, RaySystemError
 from localray.object_ref import ObjectRef
 from localray.protocol import (
     INLINE,
@@ -51,7 +52,6 @@ from localray.protocol import (
     Value,
     WithdrawGet,
     WorkerOutput,
-    text_payload,
 )
 from localray.shm.spill_layout import DamagedEntryError
 
@@ -368,9 +368,10 @@ class Client:
         try:
             self.channel.wait(waiter, timeout_s)
         finally:
-            if asked and waiter.missing > 0:
+            if (asked or waiter.asked_again) and waiter.missing > 0:
                 # Queued, not sent: nothing may be raised here in place of what ended the wait.
-                self.channel.queue(WithdrawGet(number))
+                for each in (number, *waiter.asked_again):
+                    self.channel.queue(WithdrawGet(each))
                 self.channel.soon()
             # A `wait` that has enough may still hang on the entries of the others.
             if waiter.missing > 0 or not waiter.fail_fast:
@@ -404,29 +405,41 @@ class Client:
         self.references.viewed(object_id)
         return load(view, object_id)
 
-    def view(self, object_id: bytes, value: Value) -> memoryview:
-        """A view of a delivered place. In the arena the delivery's pin goes when the view, and what was made from it,
-        does; on disk nothing is pinned, because what is mapped stays.
-
-        Raises:
-            ObjectLostError: the place does not hold the object; the kernel is told.
-        """
+    def view(self, object_id: bytes, value: Value) -> memoryview | None:
+        """A view of a delivered place, or None where that does not hold the object: then the kernel is told, and may
+        know of another. In the arena the delivery's pin goes when the view, and what was made from it, does; on disk
+        nothing is pinned, because what is mapped stays."""
         _, payload, location, size_bytes = value
         references = self.references
         try:
             if location == ON_DISK:
-                path, offset, payload = DiskPlace.decode(payload)
+                path, offset, checksum = DiskPlace.decode(payload)
                 view = self.store.readable_on_disk(path, offset, object_id, size_bytes)
             else:
+                checksum = payload
                 view = self.store.readable(location, size_bytes, lambda: references.unpin(object_id))
-            if payload and checksum_of(view) != payload:
+            if checksum and checksum_of(view) != checksum:
                 raise DamagedEntryError("its bytes are not those that were written")
         except DamagedEntryError as error:
-            text = f"The object is lost: {error}."
-            self.channel.queue(ObjectDamaged(object_id, text))
+            self.channel.queue(ObjectDamaged(object_id, location, payload, str(error)))
             self.channel.soon()
-            raise ObjectLostError(object_id.hex(), b"", "", text) from error
+            return None
         return view
+
+    def argument(self, object_id: bytes, value: Value) -> Callable[[], object]:
+        """What gives the value of an argument that came with a task; its place in the store is looked at right away.
+
+        Raises:
+            RayError: it is lost, and could not be made again.
+        """
+        if value[2] == INLINE:
+            return partial(load, value[1], object_id)
+        view = self.view(object_id, value)
+        if view is not None:
+            return partial(load, view, object_id)
+        # As if the task had been sent without it: it waits for the object, and its CPU is lent out meanwhile.
+        found = self.get_one(self.references.adopt(object_id), None)
+        return lambda: found
 
     def free(self, references: Sequence[ObjectRef[object]]) -> None:
         """Drop the values of objects, whoever refers to them."""
@@ -501,11 +514,10 @@ class Client:
         value = (status, payload, location, size_bytes)
         view = None
         if location != INLINE:
-            try:
-                view = self.view(object_id, value)
-            except ObjectLostError as error:
-                status = Status.LOST.value
-                value = (status, text_payload(error.cause), INLINE, 0)
+            view = self.view(object_id, value)
+            if view is None:
+                self._ask_again(object_id)
+                return
         with self.references.lock:
             entry = self.references.entries.get(object_id)
             if entry is None:
@@ -524,6 +536,20 @@ class Client:
                     waiter.count_down()
         if callbacks is not None:
             self.completions.run(callbacks)
+
+    def _ask_again(self, object_id: bytes) -> None:
+        """An object was not where it was said to be: whoever waits for it here waits on, for what the kernel says
+        next."""
+        number = self.new_request_number()
+        with self.references.lock:
+            entry = self.references.entries.get(object_id)
+            if entry is None:
+                return
+            for waiter in entry.waiters or ():
+                waiter.asked_again = (*waiter.asked_again, number)
+            blocks = self.stalls and bool(entry.waiters)
+        self.channel.queue(GetObjects(number, (object_id,), 1, blocks))
+        self.channel.soon()
 
     def before_flush(self, at_least: int = 1) -> None:
         """Called by the channel before it sends: conclude what the garbage collector noted, if that is so much."""

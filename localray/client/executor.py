@@ -21,7 +21,6 @@ from localray.client.failures import is_cancellation, pack_error, wants_retry
 from localray.client.leaving import Leaving
 from localray.client.serialization import deserialize, serialize
 from localray.client.threaded_actor import ThreadedActor
-from localray.client.values import load
 from localray.exceptions import RaySystemError, RuntimeEnvSetupError
 from localray.protocol import (
     INLINE,
@@ -257,11 +256,8 @@ class Executor:
         if not message.dependencies:
             return unpack_arguments(message.payload, ())
         # All views before the first value is made of one: if that fails, the others' places are let go of too.
-        found = [
-            (value[1] if value[2] == INLINE else self.client.view(object_id, value), object_id)
-            for object_id, value in zip(message.dependencies, message.values, strict=True)
-        ]
-        return unpack_arguments(message.payload, [load(data, object_id) for data, object_id in found])
+        found = [self.client.argument(*pair) for pair in zip(message.dependencies, message.values, strict=True)]
+        return unpack_arguments(message.payload, [value_of() for value_of in found])
 
     def construct(self, message: RunTask, template: DefineTemplate) -> None:
         """Become the actor that the message creates."""

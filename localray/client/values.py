@@ -13,9 +13,11 @@ from localray.exceptions import (
     NodeDiedError,
     ObjectFreedError,
     ObjectLostError,
+    ObjectReconstructionFailedError,
     ObjectStoreFullError,
     OutOfDiskError,
     OutOfMemoryError,
+    OwnerDiedError,
     RayError,
     RaySystemError,
     RayTaskError,
@@ -23,6 +25,7 @@ from localray.exceptions import (
     TaskCancelledError,
     TaskPlacementGroupRemoved,
     TaskUnschedulableError,
+    UnreconstructableReason,
     UnserializableException,
     WorkerCrashedError,
 )
@@ -74,6 +77,12 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return TaskCancelledError(error_message=text)
     if status == Status.FREED:
         return ObjectFreedError(object_id.hex(), b"", "")
+    if status == Status.UNRECONSTRUCTABLE:
+        name, _, cause = text.partition("\n")
+        reason = UnreconstructableReason[name]
+        return ObjectReconstructionFailedError(object_id.hex(), reason, f"{reason.value}\n\n{cause}", b"", "")
+    if status == Status.OWNER_DIED:
+        return OwnerDiedError(object_id.hex(), b"", "", text)
     if status == Status.LOST:
         return ObjectLostError(object_id.hex(), b"", "", text)
     if status == Status.STORE_FULL:

@@ -3,6 +3,8 @@ refilled."""
 
 from __future__ import annotations
 
+from collections import deque
+
 from localray.kernel import actors, objects, queues, scheduling, tasks, workers
 from localray.kernel.records import ClientRecord, TaskRecord, TaskState
 from localray.kernel.tables import Tables
@@ -44,8 +46,14 @@ def _retry(tables: Tables, task: TaskRecord) -> None:
     """Run a task again whose error its options want retried: a call on its own actor, anything else wherever there is
     room."""
     tasks.use_retry(task)
-    if task.actor is not None and task.actor.creation is not task and task.worker is not None:
-        move(tables.log, task.task_id, task, TaskState.QUEUED, "its error is to be retried")
-        scheduling.send_task(tables, task.worker, task)
+    actor = task.actor
+    reason = "its error is to be retried"
+    if actor is None or actor.creation is task or task.worker is None:
+        queues.requeue(tables, task, reason)
+    elif queues.awaits_lost(tables, task, reason):
+        task.worker = None
+        actor.sent.pop(task.task_id, None)
+        actor.queues.setdefault(task.submitter, deque()).appendleft(task)
     else:
-        queues.requeue(tables, task, "its error is to be retried")
+        move(tables.log, task.task_id, task, TaskState.QUEUED, reason)
+        scheduling.send_task(tables, task.worker, task)

@@ -5,11 +5,22 @@ Must not live here: deciding to end a healthy worker (`workers`, `actors`), what
 
 from __future__ import annotations
 
-from localray.kernel import actors, arenas, groups, memory, objects, queues, restarts, scheduling, tasks, workers
+from localray.kernel import (
+    actors,
+    arenas,
+    groups,
+    holdings,
+    memory,
+    queues,
+    recovery,
+    restarts,
+    scheduling,
+    tasks,
+    workers,
+)
 from localray.kernel.records import (
     ClientRecord,
     NodeRecord,
-    OutOfMemory,
     TaskRecord,
     WorkerRecord,
     WorkerState,
@@ -17,6 +28,7 @@ from localray.kernel.records import (
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Status, text_payload
+from localray.sched.memory import OutOfMemory
 
 
 def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) -> None:
@@ -60,7 +72,7 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
     client = tables.clients.pop(worker.number)
     if actor is not None or worker.killed or not retired:
         owner_died(tables, client)
-    objects.drop_client(tables, client)
+    holdings.drop_client(tables, client)
     scheduling.release_resources(tables, worker)
 
 
@@ -76,14 +88,13 @@ def node_died(tables: Tables, node: NodeRecord, cause: str) -> None:
     """A node is gone: nothing is placed there any more, its workers end, what only its store had is lost."""
     node.alive = False
     node.death_cause = cause
-    tables.nodes_died = True
     tables.index.left(node)
     tables.log.note(node.node_id, WorkerState.DEAD, f"the node died: {cause}")
     for worker in list(node.workers.values()):
         workers.kill(tables, worker, f"its node died: {cause}")
         scheduling.release_resources(tables, worker)
     groups.node_died(tables, node.number)
-    objects.lose_all_on(tables, node, cause)
+    recovery.node_died(tables, node, cause)
     arenas.drop_if_empty(tables, node)
     queues.nodes_changed(tables)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from localray.kernel import lineage
 from localray.kernel.records import (
     ActorState,
     GroupState,
@@ -28,6 +29,7 @@ def check(tables: Tables) -> None:
     """Raise `InternalError` with the story of the first thing that is wrong."""
     check_work_lists(tables)
     check_references(tables)
+    check_lineage(tables)
     check_pins(tables)
     check_tasks(tables)
     check_waits(tables)
@@ -49,6 +51,8 @@ def check_work_lists(tables: Tables) -> None:
         tables.crowded,
         tables.unplaceable,
         tables.bereaved,
+        tables.lost,
+        tables.unneeded_lineage,
     )
     if any(lists) or ((tables.hungry or tables.freed or tables.groups_hungry) and not tables.stopped):
         raise tables.broken("a step ended with work undone", 0)
@@ -76,8 +80,34 @@ def check_references(tables: Tables) -> None:
         if record.references != expected[object_id]:
             text = f"{record.references} references counted, {expected[object_id]} found"
             raise tables.broken(text, object_id)
-        if record.references == 0 and not (record.state is ObjectState.RELEASED and record.pins):
+        is_viewed = record.state is ObjectState.RELEASED and record.pins
+        if record.references == 0 and not is_viewed and not record.lineage_references:
             raise tables.broken("an unreferenced object was kept", object_id)
+
+
+def check_lineage(tables: Tables) -> None:
+    """What is kept could be run again and has something to make; what only lineage needs is there, or can be made."""
+    expected: Counter[bytes] = Counter()
+    made: Counter[bytes] = Counter()
+    for record in tables.objects.values():
+        if record.maker is not None:
+            made[record.maker.task_id] += 1
+            if tables.lineage.get(record.maker.task_id, tables.tasks.get(record.maker.task_id)) is not record.maker:
+                raise tables.broken("could be made again by a task that was not kept", record.object_id)
+        if record.state is ObjectState.DROPPED and (record.references or record.contained or record.location >= 0):
+            raise tables.broken("was dropped and is there", record.object_id)
+    for task_id, task in tables.lineage.items():
+        expected.update((*task.dependencies, *task.borrowed))
+        if task.state is not TaskState.FINISHED or task_id in tables.tasks or not lineage.may_run_again(task):
+            raise tables.broken("is kept and could not be run again", task_id)
+        if not task.makes or task.makes != made[task_id]:
+            raise tables.broken(f"is kept for {task.makes} objects, {made[task_id]} are there", task_id)
+    for object_id, record in tables.objects.items():
+        if record.lineage_references != expected[object_id]:
+            text = f"{record.lineage_references} references of lineage counted, {expected[object_id]} found"
+            raise tables.broken(text, object_id)
+    if tables.lineage_bytes != sum(lineage.size_bytes(task) for task in tables.lineage.values()):
+        raise tables.broken("the bytes of lineage are counted wrong", 0)
 
 
 def check_pins(tables: Tables) -> None:
@@ -101,11 +131,14 @@ def check_tasks(tables: Tables) -> None:
             raise tables.broken(
                 f"a task in state {task.state.name} is {'' if held else 'not '}in a worker's line", task_id
             )
+        # What was sent has its arguments, even where one was lost since.
+        if task.state is TaskState.SENT:
+            continue
         pending = sum(1 for object_id in task.dependencies if tables.objects[object_id].state is ObjectState.PENDING)
         if task.missing != pending:
             raise tables.broken(f"waits for {task.missing} arguments, {pending} are pending", task_id)
-        if task.state is TaskState.WAITING and bool(pending) == (task in tables.postponed):
-            raise tables.broken("waits although its arguments are there, or for a second try without them", task_id)
+        if task.state is TaskState.WAITING and not pending and task not in tables.postponed:
+            raise tables.broken("waits although its arguments are there", task_id)
 
 
 def check_waits(tables: Tables) -> None:
@@ -255,10 +288,9 @@ def check_stores(tables: Tables) -> None:
     for record in tables.objects.values():
         if record.location >= 0:
             places.append((record.location, record.size_bytes))
-        if record.lingering is not None:
-            places.append(record.lingering)
-            if not record.pins:
-                raise tables.broken("bytes that nobody looks at linger", record.object_id)
+        places.extend(record.lingering)
+        if record.lingering and not record.pins:
+            raise tables.broken("bytes that nobody looks at linger", record.object_id)
         check_givable(tables, record)
     held: Counter[int] = Counter()
     for client in tables.clients.values():

@@ -5,7 +5,7 @@ Must not live here: what a dying process takes along (`deaths`), whether the ses
 
 from __future__ import annotations
 
-from localray.kernel import actors, groups, objects, queues, tasks, workers
+from localray.kernel import actors, groups, holdings, queues, tasks, workers
 from localray.kernel.records import ActorState, ClientKind, JobRecord, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Status, TaskKind
@@ -21,7 +21,7 @@ def driver_left(tables: Tables, number: int) -> None:
     if job is not None:
         job.driver = 0
         end(tables, job)
-    objects.drop_client(tables, client)
+    holdings.drop_client(tables, client)
 
 
 def detached_actor_died(tables: Tables, actor_id: bytes) -> None:

@@ -13,7 +13,19 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from localray.kernel import actors, groups, jobs, memory, placing, queues, scheduling, store, tasks
+from localray.kernel import (
+    actors,
+    groups,
+    jobs,
+    lineage,
+    memory,
+    placing,
+    queues,
+    recovery,
+    scheduling,
+    store,
+    tasks,
+)
 from localray.kernel.effects import (
     Effect,
     EnvironmentEvent,
@@ -120,7 +132,11 @@ def _earlier(one_s: float | None, other_s: float | None) -> float | None:
 def _settle(tables: Tables) -> None:
     """Follow every consequence to its end."""
     while True:
-        if tables.woken:
+        if tables.lost:
+            recovery.recover(tables)
+        elif tables.unneeded_lineage:
+            lineage.discard_unneeded(tables, tables.unneeded_lineage.popleft())
+        elif tables.woken:
             _arguments_ready(tables, tables.woken.popleft())
         elif tables.resuming:
             scheduling.resume(tables, tables.resuming.popleft())
@@ -147,7 +163,8 @@ def _settle(tables: Tables) -> None:
 
 def _arguments_ready(tables: Tables, task: TaskRecord) -> None:
     """All arguments of a task are there: place it, or fail it with the first that is an error."""
-    if task.state is not TaskState.WAITING:
+    # What it needs may have been lost since it was woken; a second try has its own time.
+    if task.state is not TaskState.WAITING or task.missing or task in tables.postponed:
         return
     kind = task.template.kind
     if kind is TaskKind.ACTOR_CALL:

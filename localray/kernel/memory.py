@@ -8,9 +8,9 @@ is chosen. With ``LOCALRAY_ENFORCE_MEMORY=1`` what each task uses is measured ev
 
 from __future__ import annotations
 
-from localray.kernel import queues, workers
+from localray.kernel import workers
 from localray.kernel.effects import MeasureMemory, MemoryUsed
-from localray.kernel.records import OutOfMemory, TaskRecord, TaskState, WorkerRecord
+from localray.kernel.records import TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Notice
@@ -37,7 +37,9 @@ def tick(tables: Tables) -> None:
     if tables.postponed:
         for task in [task for task, at_s in tables.postponed.items() if at_s <= tables.now_s]:
             del tables.postponed[task]
-            queues.enqueue(tables, task, "tried again after its worker was killed")
+            # What it needs may have been lost meanwhile: then it waits for that.
+            if task.missing == 0:
+                tables.woken.append(task)
 
 
 def measure(tables: Tables) -> None:
@@ -94,7 +96,7 @@ def enforce(tables: Tables, worker: WorkerRecord, used_bytes: int) -> None:
         f"{_size(used_bytes - budget)} more than the memory={budget} ({_size(budget)}) it asked for. Ask for more, or "
         "unset LOCALRAY_ENFORCE_MEMORY."
     )
-    worker.out_of_memory = OutOfMemory(text, may_retry=False)
+    worker.out_of_memory = policy.OutOfMemory(text, may_retry=False)
     workers.kill(tables, worker, "it used more memory than it asked for")
 
 
@@ -106,7 +108,7 @@ def relieve(tables: Tables, event: MemoryUsed, killable: list[WorkerRecord], to_
     chosen = [by_number[victim.worker] for victim in victims]
     text = explain(tables, event, chosen)
     for worker in chosen:
-        worker.out_of_memory = OutOfMemory(text, may_retry=True)
+        worker.out_of_memory = policy.OutOfMemory(text, may_retry=True)
         workers.kill(tables, worker, "the node is low on memory")
 
 

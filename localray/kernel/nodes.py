@@ -21,6 +21,8 @@ NODE_ID_LABEL = "ray.io/node-id"
 def add(tables: Tables, event: NodeAdded) -> NodeRecord:
     """A node joins."""
     number = len(tables.nodes)
+    if number == 0:
+        tables.began_s = tables.now_s
     total = dict(event.total)
     devices = [RESOURCE_UNIT] * (total.get(GPU, 0) // RESOURCE_UNIT)
     labels = {**dict(event.labels), NODE_ID_LABEL: event.node_id.hex()}

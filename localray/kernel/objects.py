@@ -1,8 +1,9 @@
 """The life of an object: created pending or finished, watched, delivered, referred to, pinned, freed.
 
 An object lives while somebody refers to it: a client, a task that needs it, an object that contains it. It is freed the
-moment the last reference goes, but its bytes in the store only when the last view on them is gone too. Must not live
-here: what tasks do once their arguments are there (`tasks`), where bytes are (the driver of the kernel).
+moment the last reference goes, but its bytes in the store only when the last view on them is gone too; and what lineage
+still needs is kept, by its value or as something that can be made again (`lineage`). Must not live here: what tasks do
+once their arguments are there (`tasks`), values that are lost (`recovery`), where bytes are (the driver of the kernel).
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from localray.kernel import arenas, leases, nodes, spilled, store
-from localray.kernel.records import ClientRecord, NodeRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
+from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import (
     INLINE,
-    NODE_SHIFT,
     ON_DISK,
     AbandonBuffer,
     DiskPlace,
@@ -73,19 +73,31 @@ def discard(tables: Tables, outcome: Outcome) -> None:
 
 def deliver(tables: Tables, record: ObjectRecord, outcome: Outcome) -> None:
     """The object is ready: keep its value or error, tell those who watch it, wake the tasks that wait for it."""
-    status, payload, location, size_bytes, contained = outcome
     move(tables.log, record.object_id, record, ObjectState.READY, "delivered")
-    record.status = status
-    record.payload = payload
-    record.location = location
-    record.size_bytes = size_bytes
+    keep_value(tables, record, outcome)
+    announce(tables, record)
+    if record.location >= 0 and record.pins == 0:
+        store.settle(tables, record)
+
+
+def keep_value(tables: Tables, record: ObjectRecord, outcome: Outcome) -> None:
+    """An object has this value or error from now on."""
+    record.status, record.payload, record.location, record.size_bytes, contained = outcome
     if contained:
         record.contained = contained
         acquire(tables, contained)
-    if location == ON_DISK:
-        spilled.adopt_file(tables, record, payload)
-    announce(tables, record)
-    if location >= 0 and record.pins == 0:
+    if record.location == ON_DISK:
+        spilled.adopt_file(tables, record, record.payload)
+
+
+def renew(tables: Tables, record: ObjectRecord, outcome: Outcome) -> None:
+    """What is on disk has been made again beside something that was lost: the disk that lost the one may have lost the
+    other as well."""
+    contained = record.contained
+    take_value(tables, record)
+    keep_value(tables, record, outcome)
+    release(tables, contained)
+    if record.location >= 0 and record.pins == 0:
         store.settle(tables, record)
 
 
@@ -187,14 +199,13 @@ def unpin(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> 
 
 def last_view_gone(tables: Tables, record: ObjectRecord) -> None:
     """Nobody looks at an object's bytes any more: they may give way to others, or go if the object has gone before."""
-    if record.lingering is not None:
-        lingering, record.lingering = record.lingering, None
-        store.release_bytes(tables, *lingering)
-    elif record.state is ObjectState.READY:
+    lingering, record.lingering = record.lingering, ()
+    for place in lingering:
+        store.release_bytes(tables, *place)
+    if record.state is ObjectState.READY and record.location >= 0:
         store.settle(tables, record)
-    if record.state is ObjectState.RELEASED:
-        forget(tables, record, "last view gone")
-        release(tables, record.contained)
+    elif record.state is ObjectState.RELEASED:
+        release(tables, let_go(tables, record, "last view gone"))
 
 
 def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
@@ -227,11 +238,24 @@ def need(tables: Tables, task: TaskRecord) -> None:
             record = lost(tables, object_id)
         refer(tables, record)
         if record.state is ObjectState.PENDING:
-            task.missing += 1
-            if record.waiting_tasks is None:
-                record.waiting_tasks = [task]
-            else:
-                record.waiting_tasks.append(task)
+            wait_for(task, record)
+
+
+def are_there(tables: Tables, task: TaskRecord) -> bool:
+    """Whether all that a task depends on has a value, still or again."""
+    return all(
+        record.state is not ObjectState.PENDING and record.status == Status.VALUE
+        for record in map(tables.objects.__getitem__, task.dependencies)
+    )
+
+
+def wait_for(task: TaskRecord, record: ObjectRecord) -> None:
+    """A task waits for an argument that has no value, yet or any more."""
+    task.missing += 1
+    if record.waiting_tasks is None:
+        record.waiting_tasks = [task]
+    else:
+        record.waiting_tasks.append(task)
 
 
 def lost(tables: Tables, object_id: bytes) -> ObjectRecord:
@@ -255,8 +279,12 @@ def acquire(tables: Tables, object_ids: Iterable[bytes]) -> None:
 def refer(tables: Tables, record: ObjectRecord) -> None:
     """One more reference; to an object that was only looked at any more it is the first again."""
     record.references += 1
-    if record.state is ObjectState.RELEASED:
-        move(tables.log, record.object_id, record, ObjectState.READY, "referred to again")
+    if record.references == 1:
+        if record.state is ObjectState.RELEASED:
+            move(tables.log, record.object_id, record, ObjectState.READY, "referred to again")
+        elif record.state is ObjectState.DROPPED:
+            move(tables.log, record.object_id, record, ObjectState.PENDING, "referred to again")
+            tables.lost[record] = "Its value had been given up, because nothing referred to it any more."
 
 
 def release(tables: Tables, object_ids: Iterable[bytes]) -> None:
@@ -265,26 +293,41 @@ def release(tables: Tables, object_ids: Iterable[bytes]) -> None:
     for object_id in object_ids:
         record = tables.objects[object_id]
         record.references -= 1
-        if record.references == 0 and unreferenced(tables, record) and record.contained:
-            pending = [*(pending or ()), *record.contained]
+        if record.references == 0:
+            contained = unreferenced(tables, record)
+            if contained:
+                pending = [*(pending or ()), *contained]
     while pending:
         record = tables.objects[pending.pop()]
         record.references -= 1
-        if record.references == 0 and unreferenced(tables, record):
-            pending.extend(record.contained)
+        if record.references == 0:
+            pending.extend(unreferenced(tables, record))
 
 
-def unreferenced(tables: Tables, record: ObjectRecord) -> bool:
-    """The last reference is gone; returns whether the object is too. One that is still looked at keeps what it
-    contains, because it may be referred to again."""
+def unreferenced(tables: Tables, record: ObjectRecord) -> tuple[bytes, ...]:
+    """The last reference is gone; returns what the object referred to, if it goes too. One that is still looked at, or
+    that lineage needs and nothing could make again, keeps what it contains."""
     if record.actor is not None:
         tables.unreferenced_actors.append(record.actor)
         record.actor = None
+    if record.lineage_references and (record.maker is None or record.state is ObjectState.PENDING):
+        return ()
     if record.pins:
         move(tables.log, record.object_id, record, ObjectState.RELEASED, "no references, still viewed")
-        return False
-    forget(tables, record, "no references")
-    return True
+        return ()
+    return let_go(tables, record, "no references")
+
+
+def let_go(tables: Tables, record: ObjectRecord, reason: str) -> tuple[bytes, ...]:
+    """Nobody needs the value any more; returns what it referred to. The object itself goes too, unless lineage may want
+    it made again."""
+    if not record.lineage_references:
+        forget(tables, record, reason)
+        return record.contained
+    move(tables.log, record.object_id, record, ObjectState.DROPPED, reason)
+    contained = record.contained
+    take_value(tables, record)
+    return contained
 
 
 def forget(tables: Tables, record: ObjectRecord, reason: str) -> None:
@@ -292,6 +335,24 @@ def forget(tables: Tables, record: ObjectRecord, reason: str) -> None:
     move(tables.log, record.object_id, record, ObjectState.GONE, reason)
     del tables.objects[record.object_id]
     store.release_object(tables, record)
+    maker = record.maker
+    if maker is not None:
+        maker.makes -= 1
+        if maker.makes == 0:
+            tables.unneeded_lineage.append(maker)
+
+
+def release_lineage(tables: Tables, object_ids: Iterable[bytes]) -> None:
+    """One kept task fewer would need each of these for being run again."""
+    for object_id in object_ids:
+        record = tables.objects[object_id]
+        record.lineage_references -= 1
+        if record.lineage_references or record.references:
+            continue
+        if record.state is ObjectState.DROPPED:
+            forget(tables, record, "no lineage needs it")
+        elif record.state in (ObjectState.READY, ObjectState.PENDING):
+            release(tables, unreferenced(tables, record))
 
 
 def free_values(tables: Tables, object_ids: Iterable[bytes]) -> None:
@@ -301,79 +362,30 @@ def free_values(tables: Tables, object_ids: Iterable[bytes]) -> None:
         record = tables.objects.get(object_id)
         if record is not None and record.state is ObjectState.READY and record.status != Status.FREED:
             text = f"Object {object_id.hex()} was freed with ray.internal.free()."
-            replace_value(tables, record, Status.FREED, text)
+            replace_value(tables, record, Status.FREED, text_payload(text))
 
 
-def damaged(tables: Tables, object_id: bytes, reason: str) -> None:
-    """A reader found that an object's place does not hold it: it is lost for whoever reads it from now on."""
-    record = tables.objects.get(object_id)
-    if record is not None and record.location != INLINE:
-        tables.log.note(object_id, record.state, f"damaged: {reason}")
-        replace_value(tables, record, Status.LOST, reason)
+def replace_value(tables: Tables, record: ObjectRecord, status: Status, payload: bytes) -> None:
+    """An object's value is gone; there is an error in its place, and what it contained is let go of."""
+    tables.lost_values = True
+    contained = record.contained
+    take_value(tables, record)
+    record.status = status.value
+    record.payload = payload
+    release(tables, contained)
 
 
-def lose_all_on(tables: Tables, node: NodeRecord, cause: str) -> None:
-    """A node died: what was in its store or spilled from there is lost for whoever reads it from now on. What a living
-    node has read is not: of a node of several machines that one would have a copy. Here the bytes stay where they are.
-    """
-    for record in list(tables.objects.values()):
-        number = -1
-        if record.location >= 0:
-            number = record.location >> NODE_SHIFT
-        elif record.file is not None:
-            number = record.file.node
-        has_copy = any(tables.nodes[other].alive for other in record.copied_to)
-        if number == node.number and not has_copy and record.object_id in tables.objects:
-            tables.log.note(record.object_id, record.state, "its node died")
-            text = f"Object {record.object_id.hex()} was lost with node {node.node_id.hex()}: {cause}."
-            replace_value(tables, record, Status.LOST, text)
-
-
-def replace_value(tables: Tables, record: ObjectRecord, status: Status, text: str) -> None:
-    """An object's value is gone; there is an error in its place, and what it contained is let go of. Bytes that are
-    looked at stay until they are not."""
-    if record.pins and record.lingering is None:
-        record.lingering = (record.location, record.size_bytes)
+def take_value(tables: Tables, record: ObjectRecord) -> None:
+    """An object has no value any more. Bytes that are looked at stay until they are not."""
+    if record.pins and record.location >= 0:
+        record.lingering = (*record.lingering, (record.location, record.size_bytes))
         record.batch = None
         store.release_copy(tables, record)
     else:
         store.release_object(tables, record)
-    contained, record.contained = record.contained, ()
-    record.status = status.value
-    record.payload = text_payload(text)
+    record.status = Status.VALUE.value
+    record.payload = b""
     record.location = INLINE
     record.size_bytes = 0
-    release(tables, contained)
-
-
-def add_references(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> None:
-    """A client has come to refer to these."""
-    for object_id in object_ids:
-        if object_id not in holder.held:
-            holder.held.add(object_id)
-            acquire(tables, (object_id,))
-
-
-def drop_references(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> None:
-    """A client refers to these no longer."""
-    held = holder.held
-    for object_id in object_ids:
-        if object_id in held:
-            held.remove(object_id)
-            release(tables, (object_id,))
-
-
-def drop_client(tables: Tables, client: ClientRecord) -> None:
-    """Let go of all that a vanished client held: references, pins, half-written buffers, requests."""
-    for wait in list(client.waits.values()):
-        wait.stalled_worker = None
-        end_wait(tables, wait)
-    pins = [object_id for object_id, count in client.pins.items() for _ in range(count)]
-    unpin(tables, client, pins)
-    drop_references(tables, client, sorted(client.held))
-    for location, size_bytes in list(client.buffers.items()):
-        leases.cut(tables, client, location, size_bytes)
-        store.release_bytes(tables, location, size_bytes)
-    for path in list(client.files):
-        spilled.abandon_file(tables, client, path)
-    store.forget_client(tables, client.number)
+    record.contained = ()
+    record.copied_to = ()

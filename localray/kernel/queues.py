@@ -8,9 +8,10 @@ its line (`scheduling`).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
-from localray.kernel import tasks
-from localray.kernel.records import NodeRecord, SchedulingClass, TaskRecord, TaskState
+from localray.kernel import objects, tasks
+from localray.kernel.records import NodeRecord, ObjectState, SchedulingClass, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import Status, TaskKind
@@ -58,8 +59,11 @@ def enqueue(tables: Tables, task: TaskRecord, reason: str) -> None:
 
 
 def requeue(tables: Tables, task: TaskRecord, reason: str) -> None:
-    """Put a task that was sent, and did not end, back to the front of its queue."""
+    """Put a task that was sent, and did not end, back to the front of its queue. What it needs may have been lost since
+    it was sent."""
     task.worker = None
+    if awaits_lost(tables, task, reason):
+        return
     group = class_of(tables, task)
     move(tables.log, task.task_id, task, TaskState.QUEUED, reason)
     group.queues.setdefault(task.depth, deque()).appendleft(task)
@@ -67,6 +71,19 @@ def requeue(tables: Tables, task: TaskRecord, reason: str) -> None:
     # What is back in front may be what a stalled task waits for: then patience is over.
     if group not in tables.starved or group in tables.patient:
         become_hungry(tables, group)
+
+
+def awaits_lost(tables: Tables, task: TaskRecord, reason: str) -> bool:
+    """Whether something that a task needs was lost since it was sent: it then waits, or fails before the step ends."""
+    if not tables.lost_values or not task.dependencies or objects.are_there(tables, task):
+        return False
+    move(tables.log, task.task_id, task, TaskState.WAITING, reason)
+    for record in map(tables.objects.__getitem__, task.dependencies):
+        if record.state is ObjectState.PENDING:
+            objects.wait_for(task, record)
+    if task.missing == 0:
+        tables.woken.append(task)
+    return True
 
 
 def become_hungry(tables: Tables, group: SchedulingClass) -> None:
@@ -81,8 +98,21 @@ def withdraw(tables: Tables, task: TaskRecord) -> None:
     class_of(tables, task).queued -= 1
 
 
+def take_out(tables: Tables, taken: Iterable[TaskRecord], reason: str) -> None:
+    """Queued tasks have to wait once more."""
+    shortened: dict[SchedulingClass, None] = {}
+    for task in taken:
+        move(tables.log, task.task_id, task, TaskState.WAITING, reason)
+        group = class_of(tables, task)
+        group.queued -= 1
+        shortened[group] = None
+    for group in shortened:
+        for depth, queue in group.queues.items():
+            group.queues[depth] = deque([task for task in queue if task.state is TaskState.QUEUED])
+
+
 def next_task(tables: Tables, group: SchedulingClass) -> TaskRecord | None:
-    """The task whose turn it is, left where it is: the oldest of one depth. One whose arguments were lost with a node
+    """The task whose turn it is, left where it is: the oldest of one depth. One whose arguments were freed by hand
     since it was queued is to fail."""
     while group.queues:
         depth = next_depth(group) if len(group.queues) > 1 else next(iter(group.queues))
@@ -92,7 +122,7 @@ def next_task(tables: Tables, group: SchedulingClass) -> TaskRecord | None:
             if task.cancelled:
                 queue.popleft()
                 continue
-            failure = tasks.failed_dependency(tables, task) if tables.nodes_died and task.dependencies else None
+            failure = tasks.failed_dependency(tables, task) if tables.lost_values and task.dependencies else None
             if failure is None:
                 return task
             give_up(tables, group, task, *failure)

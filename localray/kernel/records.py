@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
 
+from localray.exceptions import UnreconstructableReason
 from localray.kernel.states import ActorState as ActorState
 from localray.kernel.states import GroupState as GroupState
 from localray.kernel.states import ObjectState as ObjectState
@@ -23,6 +23,7 @@ from localray.kernel.states import TaskState as TaskState
 from localray.kernel.states import WorkerState as WorkerState
 from localray.kernel.store_records import SpillBatch, SpillFile, StoreRecord
 from localray.protocol import INLINE, CallMode, Conditions, PlacementStrategy, Resources, Status, TaskKind
+from localray.sched.memory import OutOfMemory
 from localray.sched.placement import DEFAULT_RULE, Rule
 from localray.sched.rooms import Room
 
@@ -41,8 +42,9 @@ class ObjectRecord:
     ``references`` counts the clients that hold it, the tasks that need it and the objects that contain it. ``pins``
     counts deliveries of its place in the store that the receiver has not yet let go of; while there are any, its bytes
     may not be reused. ``file`` and ``offset`` say where its copy on disk is; ``batch`` is that in which it is being
-    spilled; ``copied_to`` are the nodes, other than its own, that have read it; ``lingering`` is the place and size of
-    bytes that were freed by hand and are still looked at.
+    spilled; ``copied_to`` are the nodes, other than its own, that have read it; ``lingering`` are places and sizes of
+    bytes that are its no longer and are still looked at. ``maker`` is the finished task that could make it again, and
+    ``unmakeable`` says why none could; ``lineage_references`` counts the kept tasks that would need it to run again.
     """
 
     object_id: bytes
@@ -57,8 +59,11 @@ class ObjectRecord:
     file: SpillFile | None = None
     offset: int = 0
     batch: SpillBatch | None = None
-    lingering: tuple[int, int] | None = None
+    lingering: tuple[tuple[int, int], ...] = ()
     copied_to: tuple[int, ...] = ()
+    maker: TaskRecord | None = None
+    unmakeable: UnreconstructableReason = UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_PUT
+    lineage_references: int = 0
     waiting_tasks: list[TaskRecord] | None = None
     watchers: dict[int, list[WaitRecord]] | None = None
     actor: ActorRecord | None = None
@@ -108,7 +113,8 @@ class TaskRecord:
     """One task, constructor or call, from its submission until its outcome is known. ``depth`` is 0 for what a driver
     submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent;
     ``parent_id`` is the task that submitted it, which may have ended since, and empty for a driver's; ``root`` is the
-    detached actor from which it hangs, as its constructor or below it, if one."""
+    detached actor from which it hangs, as its constructor or below it, if one. ``makes`` counts the objects of which it
+    is the maker, for whose sake it is kept when it has finished (`lineage`)."""
 
     task_id: bytes
     template: Template
@@ -128,14 +134,14 @@ class TaskRecord:
     actor: ActorRecord | None = None
     cancelled: bool = False
     memory_kills: int = 0
+    makes: int = 0
 
     @property
     def may_share_a_worker(self) -> bool:
         """Whether this task may wait in a worker's own line behind others.
 
         If that worker dies, all that it had started is lost, although some of it may have finished: such a task must be
-            allowed to
-        run again. What already failed once runs alone, so that one bad task cannot use up the retries of its
+        allowed to run again. What already failed once runs alone, so that one bad task cannot use up the retries of its
         neighbours.
         """
         return self.retries_left != 0 and self.attempt == 0 and self.template.max_calls == 0
@@ -187,13 +193,6 @@ class ActorRecord:
     def is_away(self) -> bool:
         """Whether it was there and is on its way back."""
         return self.state is ActorState.RESTARTING or (self.state is ActorState.STARTING and self.restarts > 0)
-
-
-class OutOfMemory(NamedTuple):
-    """Why the memory monitor killed a worker, for its tasks; and whether they may be tried again."""
-
-    text: str
-    may_retry: bool
 
 
 @dataclass(slots=True, eq=False)

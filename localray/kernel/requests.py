@@ -13,11 +13,13 @@ from localray.kernel import (
     answers,
     cancellation,
     groups,
+    holdings,
     inventory,
     jobs,
     leases,
     objects,
     queues,
+    recovery,
     restarts,
     runtime_envs,
     scheduling,
@@ -156,7 +158,7 @@ def _abandon_buffer(tables: Tables, client: ClientRecord, message: AbandonBuffer
 
 
 def _object_damaged(tables: Tables, client: ClientRecord, message: ObjectDamaged) -> None:
-    objects.damaged(tables, message.object_id, message.reason)
+    recovery.damaged(tables, message)
 
 
 def _get_objects(tables: Tables, client: ClientRecord, message: GetObjects) -> None:
@@ -178,11 +180,11 @@ def _withdraw_get(tables: Tables, client: ClientRecord, message: WithdrawGet) ->
 
 
 def _add_references(tables: Tables, client: ClientRecord, message: AddReferences) -> None:
-    objects.add_references(tables, client, message.object_ids)
+    holdings.add_references(tables, client, message.object_ids)
 
 
 def _drop_references(tables: Tables, client: ClientRecord, message: DropReferences) -> None:
-    objects.drop_references(tables, client, message.object_ids)
+    holdings.drop_references(tables, client, message.object_ids)
 
 
 def _unpin_objects(tables: Tables, client: ClientRecord, message: UnpinObjects) -> None:

@@ -100,7 +100,8 @@ def keep_or_fail(tables: Tables, actor: ActorRecord, calls: list[TaskRecord], be
         if tasks.may_retry(tables, task):
             if position < begun:
                 tasks.use_retry(task)
-            move(tables.log, task.task_id, task, TaskState.QUEUED, "waits for its actor's restart")
+            if not queues.awaits_lost(tables, task, "an argument is lost"):
+                move(tables.log, task.task_id, task, TaskState.QUEUED, "waits for its actor's restart")
             actor.queues.setdefault(task.submitter, deque()).appendleft(task)
     for task in calls:
         if task.state is TaskState.SENT:

@@ -16,12 +16,14 @@ class State(Enum):
 
 
 class ObjectState(State):
-    """PENDING until its creator delivers it; READY holds a value or an error; RELEASED has no references but is pinned
-    by a view."""
+    """PENDING until its creator delivers it, and again while a lost one is made anew; READY holds a value or an error;
+    RELEASED has no references but is pinned by a view; DROPPED has neither, nor a value, but can be made again for the
+    sake of what was made of it."""
 
     PENDING = "pending"
     READY = "ready"
     RELEASED = "released"
+    DROPPED = "dropped"
     GONE = "gone"
 
 

@@ -12,7 +12,7 @@ from localray.kernel import arenas, cooling, leases, nodes, spilling
 from localray.kernel.effects import ReleaseBuffer
 from localray.kernel.holders import describe_store, describe_waiting
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord
-from localray.kernel.store_records import Reservation, StoreRecord
+from localray.kernel.store_records import Reservation, SpillFile, StoreRecord
 from localray.kernel.tables import Tables
 from localray.protocol import NODE_SHIFT, OFFSET_MASK, ON_DISK, DiskPlace, DropViews, Notice, Reply, Status
 from localray.shm.allocator import rounded
@@ -178,7 +178,25 @@ def evict(tables: Tables, store: StoreRecord, record: ObjectRecord) -> None:
     unsettle(tables, record)
     release_bytes(tables, record.location, record.size_bytes)
     store.evicted_bytes += record.size_bytes
-    record.payload = DiskPlace(record.file.path, record.offset, record.payload).encode()
+    move_to_disk(record, record.file)
+
+
+def fall_back_to_disk(tables: Tables, record: ObjectRecord) -> bool:
+    """What the arena had of an object is lost: its copy on disk is its only one from now on, if it has one."""
+    if record.location < 0 or record.file is None:
+        return False
+    if record.pins:
+        record.lingering = (*record.lingering, (record.location, record.size_bytes))
+    else:
+        unsettle(tables, record)
+        release_bytes(tables, record.location, record.size_bytes)
+    move_to_disk(record, record.file)
+    return True
+
+
+def move_to_disk(record: ObjectRecord, file: SpillFile) -> None:
+    """Readers are given the copy on disk from now on."""
+    record.payload = DiskPlace(file.path, record.offset, record.payload).encode()
     record.location = ON_DISK
 
 

@@ -2,8 +2,8 @@
 
 The parts of the kernel (`objects`, `tasks`, `actors`, `workers`, `scheduling`) are functions over these tables. What
 one part starts and another must go on with is left in the small work lists here (`woken`, `unreferenced_actors`,
-`hungry`, `freed`, `crowded`, `unplaceable`), which `Kernel.step` drains: so the parts need not import each other in
-circles, and no chain of consequences, however long, recurses.
+`hungry`, `freed`, `crowded`, `unplaceable`, `lost`, `unneeded_lineage`), which `Kernel.step` drains: so the parts need
+not import each other in circles, and no chain of consequences, however long, recurses.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Tables:
     __slots__ = (
         "actors",
         "backlogged",
+        "began_s",
         "bereaved",
         "classes",
         "clients",
@@ -56,14 +57,18 @@ class Tables:
         "jobs",
         "keeper",
         "least_cpu",
+        "lineage",
+        "lineage_bytes",
         "log",
+        "lost",
+        "lost_values",
+        "max_lineage_bytes",
         "measure_at_s",
         "memory",
         "names",
         "next_client",
         "next_job",
         "nodes",
-        "nodes_died",
         "now_s",
         "objects",
         "patience_at_s",
@@ -88,6 +93,7 @@ class Tables:
         "timed_stores",
         "turn",
         "unborn",
+        "unneeded_lineage",
         "unplaceable",
         "unreferenced_actors",
         "woken",
@@ -100,7 +106,8 @@ class Tables:
         self.random = random
         self.memory = memory
         self.policy = policy
-        self.now_s = 0.0
+        # The time of the last event, and when the first node came.
+        self.now_s = self.began_s = 0.0
         self.log = TransitionLog()
         self.effects: list[Effect] = []
         self.objects: dict[bytes, ObjectRecord] = {}
@@ -123,7 +130,7 @@ class Tables:
         self.nodes: dict[int, NodeRecord] = {}
         # Of the same nodes, for policies; and whose turn it is where they take turns.
         self.index = NodeIndex()
-        self.turn, self.nodes_died = 0, False
+        self.turn = 0
         self.jobs: dict[int, JobRecord] = {}
         self.templates: dict[int, Template] = {}
         self.template_messages: dict[int, DefineTemplate] = {}
@@ -131,16 +138,12 @@ class Tables:
         self.runtime_envs: dict[bytes, DefineRuntimeEnv] = {}
         self.classes: dict[tuple[object, ...], SchedulingClass] = {}
         self._make_queues()
+        self._make_stores()
         # Workers with tasks waiting in their own line, looked at when one of them may be held up.
         self.backlogged: dict[WorkerRecord, None] = {}
         self.woken: deque[TaskRecord] = deque()
         self.unreferenced_actors: deque[ActorRecord] = deque()
         self.resuming: deque[WorkerRecord] = deque()
-        self.spill_files: dict[str, SpillFile] = {}
-        # Numbers of nodes whose stores may have room now for those that wait for it.
-        self.crowded: dict[int, None] = {}
-        # Numbers of nodes whose stores may want a tick.
-        self.timed_stores: dict[int, None] = {}
         # Workers whose process has not said hello yet.
         self.unborn: dict[int, None] = {}
         # Where references were made, by object and client; only of programs that ask for it.
@@ -173,6 +176,23 @@ class Tables:
         # same; and when that is over.
         self.patient: dict[SchedulingClass, int] = {}
         self.patience_at_s: float | None = None
+
+    def _make_stores(self) -> None:
+        """Where values are, which of them can be made again, and which have to be."""
+        self.spill_files: dict[str, SpillFile] = {}
+        # Numbers of nodes whose stores may have room now for those that wait for it.
+        self.crowded: dict[int, None] = {}
+        # Numbers of nodes whose stores may want a tick.
+        self.timed_stores: dict[int, None] = {}
+        # Finished tasks that could make what they made again, oldest first; what they take, and may take.
+        self.lineage: dict[bytes, TaskRecord] = {}
+        self.lineage_bytes, self.max_lineage_bytes = 0, 1 << 30
+        # Those of them that have nothing to make any more.
+        self.unneeded_lineage: deque[TaskRecord] = deque()
+        # Objects that are needed and have no value any more, each with why: to be made again, or to fail.
+        self.lost: dict[ObjectRecord, str] = {}
+        # Whether any value ever went while somebody referred to it: queued tasks may need it.
+        self.lost_values = False
 
     def send(self, client: int, message: KernelMessage) -> None:
         """Ask the driver of the kernel to deliver a message."""

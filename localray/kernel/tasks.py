@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from localray.kernel import objects
-from localray.kernel.records import ClientRecord, ObjectState, TaskRecord, TaskState, Template
+from localray.kernel import lineage, objects
+from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, TaskState, Template
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import Outcome, Status, TaskKind, text_payload
+from localray.protocol import INLINE, ON_DISK, Outcome, Status, TaskKind, text_payload
 
 INDEX_BYTES = tuple(index.to_bytes(4, "little") for index in range(1, 257))
 """The suffix of a task's first, second, … return id."""
@@ -130,13 +130,24 @@ def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> Non
         raise tables.broken(
             f"a task of {task.template.num_returns} returns answered with {len(outcomes)}", task.task_id
         )
+    unwanted: list[ObjectRecord] = []
     for position, outcome in enumerate(outcomes):
         record = tables.objects.get(return_id(task.task_id, position))
-        if record is not None and record.state is ObjectState.PENDING:
-            objects.deliver(tables, record, outcome)
-        else:
-            objects.discard(tables, outcome)
+        if record is None or record.state is not ObjectState.PENDING:
+            if record is not None and record.location == ON_DISK and outcome[2] != INLINE:
+                objects.renew(tables, record, outcome)
+            else:
+                objects.discard(tables, outcome)
+            continue
+        objects.deliver(tables, record, outcome)
+        if outcome[2] != INLINE:
+            lineage.credit(task, record)
+        if record.references == 0:
+            unwanted.append(record)
     conclude(tables, task)
+    for record in unwanted:
+        # Only the lineage of another may need it.
+        objects.release(tables, objects.unreferenced(tables, record))
 
 
 def fail(tables: Tables, task: TaskRecord, status: Status, payload: bytes, reason: str) -> None:
@@ -150,10 +161,15 @@ def fail(tables: Tables, task: TaskRecord, status: Status, payload: bytes, reaso
 
 
 def conclude(tables: Tables, task: TaskRecord) -> None:
-    """Forget an ended task and let go of what it held."""
+    """Forget an ended task and let go of what it held, unless what it made may have to be made again."""
     del tables.tasks[task.task_id]
     if tables.postponed:
         tables.postponed.pop(task, None)
+    if task.makes:
+        if task.state is TaskState.FINISHED and lineage.may_run_again(task):
+            lineage.keep(tables, task)
+            return
+        lineage.disown(tables, task)
     if task.dependencies:
         objects.release(tables, task.dependencies)
     if task.borrowed:

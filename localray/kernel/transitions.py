@@ -4,11 +4,12 @@ Theory. A task is owned by exactly one place at a time, and its state names the 
 time of another try (WAITING), a queue (QUEUED: its scheduling class's, or its actor's), a worker (SENT), or nobody
 (FINISHED, FAILED, after which it is forgotten). It moves forward, and goes back only from SENT: to QUEUED when it is
 recalled before it started, or run again because its worker died or its error is to be retried; to WAITING when its
-worker was killed for want of memory. "Asked to stop" is a field (`TaskRecord.cancelled`, `WorkerRecord.stopping`),
-never a state, because what was asked may still be running.
+worker was killed for want of memory, or an argument is lost and made again. "Asked to stop" is a field
+(`TaskRecord.cancelled`, `WorkerRecord.stopping`), never a state, because what was asked may still be running.
 
-An object is PENDING until its creator answers, READY with a value or an error for the rest of its life, and RELEASED
-when nothing refers to it but somebody still looks at its bytes. A worker is never shared: IDLE or LEASED to one
+An object is PENDING until its creator answers, READY with a value or an error, and RELEASED when nothing refers to it
+but somebody still looks at its bytes. It goes back to PENDING when its value is lost, or was DROPPED, and it is needed.
+A worker is never shared: IDLE or LEASED to one
 scheduling class at a time, or an ACTOR until it is DEAD. An actor whose process died is RESTARTING, if its options
 allow, until its constructor is sent again; and goes back from STARTING to PENDING or RESTARTING, whichever it came
 from, when that worker died before the constructor began.
@@ -30,13 +31,14 @@ from localray.kernel.story import TransitionLog
 
 TABLE: Final[Mapping[State, tuple[State, ...]]] = {
     TaskState.WAITING: (TaskState.QUEUED, TaskState.FAILED),
-    TaskState.QUEUED: (TaskState.SENT, TaskState.FAILED),
+    TaskState.QUEUED: (TaskState.SENT, TaskState.WAITING, TaskState.FAILED),
     TaskState.SENT: (TaskState.QUEUED, TaskState.WAITING, TaskState.FINISHED, TaskState.FAILED),
     TaskState.FINISHED: (),
     TaskState.FAILED: (),
     ObjectState.PENDING: (ObjectState.READY, ObjectState.GONE),
-    ObjectState.READY: (ObjectState.RELEASED, ObjectState.GONE),
-    ObjectState.RELEASED: (ObjectState.GONE, ObjectState.READY),
+    ObjectState.READY: (ObjectState.RELEASED, ObjectState.DROPPED, ObjectState.PENDING, ObjectState.GONE),
+    ObjectState.RELEASED: (ObjectState.GONE, ObjectState.DROPPED, ObjectState.READY),
+    ObjectState.DROPPED: (ObjectState.PENDING, ObjectState.GONE),
     ObjectState.GONE: (),
     WorkerState.STARTING: (WorkerState.IDLE, WorkerState.DEAD),
     WorkerState.IDLE: (WorkerState.LEASED, WorkerState.ACTOR, WorkerState.DEAD),

@@ -170,6 +170,7 @@ def table_sizes(tables: Tables) -> ReplyValue:
     return (
         ("objects", len(tables.objects)),
         ("tasks", len(tables.tasks)),
+        ("lineage", len(tables.lineage)),
         ("actors", len(tables.actors)),
         ("workers", len(tables.workers)),
         ("leased workers", busy),

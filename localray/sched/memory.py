@@ -30,6 +30,13 @@ class MemorySettings(NamedTuple):
     enforces_task_memory: bool = False
 
 
+class OutOfMemory(NamedTuple):
+    """Why the memory monitor killed a worker, for its tasks; and whether they may be tried again."""
+
+    text: str
+    may_retry: bool
+
+
 class Candidate(NamedTuple):
     """A worker that might be killed: what it uses, what would be lost. ``since_s`` is when its work began."""
 

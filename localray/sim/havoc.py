@@ -319,8 +319,8 @@ class Havoc:
         if not stored:
             return ""
         victim = stored[self.injector.dice(armed).randrange(len(stored))]
-        text = f"Object {victim.object_id.hex()} was lost: its place does not hold it any more."
-        self._host.step(ObjectDamaged(victim.object_id, text), self._driver)
+        text = "its place does not hold it any more"
+        self._host.step(ObjectDamaged(victim.object_id, victim.location, victim.payload, text), self._driver)
         return f"object {victim.object_id.hex()} lost"
 
     def _slow_disk(self, armed: ArmedRule, sender: int) -> str:

@@ -260,6 +260,10 @@ class Cluster:
             settings["LOCALRAY_ENFORCE_MEMORY"] = "1"
         self.kernel.tables.memory = settings_from(settings)
 
+    def _do_lineage(self, words: Words) -> None:
+        """``lineage bytes=1000``: what may be kept."""
+        self.kernel.tables.max_lineage_bytes = words.number("bytes", 0)
+
     def _do_memory(self, words: Words) -> None:
         used, total = (int(part) for part in words.plain[1].split("/"))
         workers = tuple((self.number_of(name), int(size)) for name, size in words.keys.items())
@@ -559,7 +563,8 @@ class Cluster:
 
     def _client_damaged(self, client: int, words: Words) -> None:
         (object_id,) = self.names.object_ids(words.plain[:1])
-        self.step(ObjectDamaged(object_id, words.text), client)
+        record = self.kernel.tables.objects[object_id]
+        self.step(ObjectDamaged(object_id, record.location, record.payload, words.text), client)
 
     def _client_add(self, client: int, words: Words) -> None:
         self.step(AddReferences(self.names.object_ids(words.plain)), client)

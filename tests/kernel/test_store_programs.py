@@ -119,10 +119,9 @@ class StoreProgram:
     def delivered(self, name: str, message: ObjectReady) -> None:
         """An object is where it was written, or in the file it was spilled to."""
         read = self.cluster.names.of(message.object_id)
-        if message.status in (Status.FREED, Status.LOST):
+        if message.status in (Status.FREED, Status.UNRECONSTRUCTABLE, Status.OWNER_DIED):
             assert read in self.gone
             return
-        assert read not in self.gone
         if message.location == ON_DISK:
             place = DiskPlace.decode(message.payload)
             assert place.path in self.files

@@ -132,7 +132,8 @@ class World:
     def look_at(self, client: Client, name: str, status: int, payload: bytes, location: int) -> None:
         """Check a value that was delivered, and adopt the references in it."""
         if client.job not in self.gone_jobs and client.name not in self.kills:
-            assert status != Status.LOST, f"{client.name} is told that {name} is lost"
+            is_lost = status in (Status.LOST, Status.UNRECONSTRUCTABLE, Status.OWNER_DIED)
+            assert not is_lost, f"{client.name} is told that {name} is lost"
         if location >= 0:
             client.pins[name] += 1
         if status == Status.VALUE:

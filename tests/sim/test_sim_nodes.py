@@ -81,7 +81,7 @@ def test_a_task_goes_to_its_large_argument_and_reads_elsewhere_are_transfers() -
     run(program, nodes=TWO)
 
 
-def test_what_ran_on_a_node_that_dies_is_tried_again_and_what_was_stored_there_is_lost() -> None:
+def test_what_ran_on_a_node_that_dies_is_tried_again_and_what_was_stored_there_is_made_again() -> None:
     def program(ray: ModuleType) -> None:
         import time
 
@@ -107,7 +107,8 @@ def test_what_ran_on_a_node_that_dies_is_tried_again_and_what_was_stored_there_i
 
         there = NodeAffinitySchedulingStrategy(second, soft=False)
         rather_there = NodeAffinitySchedulingStrategy(second, soft=True)
-        large, made = make.options(scheduling_strategy=there).remote()
+        large, made = make.options(scheduling_strategy=there, max_retries=0).remote()
+        again, _ = make.options(scheduling_strategy=rather_there).remote()
         counter = Counter.options(scheduling_strategy=there).remote()
         assert ray.get(counter.add.remote()) == 1
         copied, made = make.options(scheduling_strategy=there).remote()
@@ -118,8 +119,9 @@ def test_what_ran_on_a_node_that_dies_is_tried_again_and_what_was_stored_there_i
         time.sleep(1)
         sim.remove_node(second)
         assert ray.get(length.remote(copied)) == LARGE_BYTES
-        with pytest.raises(ObjectLostError):
+        with pytest.raises(ObjectLostError, match="max_retries=0"):
             ray.get(large)
+        assert len(ray.get(again)) == LARGE_BYTES
         with pytest.raises(ray.exceptions.ActorDiedError):
             ray.get(counter.add.remote())
         assert ray.get(retried) != second

@@ -11,6 +11,7 @@ import gc
 import importlib
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from types import FrameType, ModuleType
@@ -37,6 +38,7 @@ class Backends:
     def __init__(self) -> None:
         self._ray: ModuleType | None = None
         self._ray_options: InitOptions | None = None
+        self._files: tempfile.TemporaryDirectory[str] | None = None
 
     def run(self, program: Program, engine: Engine) -> None:
         """Runs `program` on `engine`.
@@ -58,9 +60,14 @@ class Backends:
         if self._ray is not None and self._ray.is_initialized():
             self._ray.shutdown()
         self._ray_options = None
+        if self._files is not None:
+            os.environ.pop("RAY_TMPDIR", None)
 
     def _run_on_ray(self, program: Program, ray: ModuleType) -> None:
         self._ray = ray
+        # Ray joins a cluster whose files it finds; somebody else's tests may run one on this machine.
+        self._files = self._files or tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True)
+        os.environ["RAY_TMPDIR"] = self._files.name
         if program.starts_session:
             self._share_session(ray, program.options)
         else:

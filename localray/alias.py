@@ -17,6 +17,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from localray.version import RAY_VERSION, VERSION
 
@@ -36,11 +37,17 @@ NOT_HERE: Mapping[str, str] = {
     "workflow": _TASKS_INSTEAD,
 }
 """Parts of Ray beyond its core, with what to use instead."""
+STUBS = "LOCALRAY_STUBS"
+"""The variable that names those of them, with commas between, that may be imported all the same: for packages that
+import more than they use. What is taken out of them raises when it is called."""
 
 
 def not_here(part: str) -> ModuleNotFoundError:
-    """The error of somebody who imports one of `NOT_HERE`."""
-    text = f"ray.{part} is not part of localray, which is Ray's core on one machine. {NOT_HERE[part]}"
+    """The error of somebody who imports one of `NOT_HERE`, or uses a stub of it."""
+    text = (
+        f"ray.{part} is not part of localray, which is Ray's core on one machine. {NOT_HERE[part]} (Where it is only "
+        f"imported, not used: set {STUBS}={part}.)"
+    )
     return ModuleNotFoundError(text, name=f"{_NAME}.{part}")
 
 
@@ -131,8 +138,10 @@ class _Finder(MetaPathFinder):
         top, _, inner = fullname.partition(".")
         if top != _NAME:
             return None
-        if inner in NOT_HERE:
-            return spec_from_loader(fullname, _Absent(inner))
+        part = inner.partition(".")[0]
+        if part in NOT_HERE:
+            stubbed = part in os.environ.get(STUBS, "").split(",")
+            return spec_from_loader(fullname, _Stub(part) if stubbed else _Absent(part), is_package=True)
         found = find_spec(_OWN + fullname[len(_NAME) :])
         if found is None:
             return None
@@ -172,6 +181,31 @@ class _Absent(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Never called: `create_module` has raised."""
+
+
+class _Stub(Loader):
+    """Loads an empty module in the place of a part of Ray that is not here."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """A module with every name in it: each is a class that cannot be made."""
+
+        def refuse(*args: object, **kwargs: object) -> NoReturn:
+            raise not_here(self._part)
+
+        def take(name: str) -> type:
+            if name.startswith("__"):
+                raise AttributeError(f"module {spec.name!r} has no attribute {name!r}")
+            return type(name, (), {"__new__": refuse, "__module__": spec.name})
+
+        module = ModuleType(spec.name, f"A stub: see {STUBS} in localray.")
+        module.__getattr__ = take  # type: ignore[method-assign]
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """There is nothing to run."""
 
 
 _finder = _Finder()

@@ -72,6 +72,18 @@ def test_what_is_not_here_says_what_to_use(installed: None, part: str) -> None:
         getattr(localray, part)
 
 
+def test_stubs_can_be_imported_and_not_used(installed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALRAY_STUBS", "train,data")
+    names: dict[str, type] = {}
+    exec("import ray.data\nfrom ray.data import Dataset, from_pandas_refs\nfrom ray.data.block import Block", names)
+    assert not isinstance(1, names["Dataset"])
+    for name in ("Dataset", "from_pandas_refs", "Block"):
+        with pytest.raises(ModuleNotFoundError, match=r"ray.data is not part of localray.*LOCALRAY_STUBS=data"):
+            names[name](1)
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("ray.serve")
+
+
 def test_what_nobody_has_is_missing_as_ever(installed: None) -> None:
     assert importlib.util.find_spec("ray.nothing_like_it") is None
     with pytest.raises(ModuleNotFoundError, match="No module named 'ray.nothing_like_it'"):

@@ -15,6 +15,7 @@ SUBCOMMANDS = {
     "memory": "show who holds which objects of a running session",
     "microbenchmark": "measure localray on this machine, alone or beside another system",
     "run": "run a program in which `ray` means localray",
+    "sim": "run a program on a simulated cluster, under many seeds, with faults",
     "start": "start a session that others join, or add a node to one",
     "status": "show a running session: nodes, what is in use, what waits and why",
     "stop": "end running sessions",

@@ -109,7 +109,7 @@ class Havoc:
                 self._host.between_steps(lambda armed=armed: self._moment(armed))  # type: ignore[misc]
             elif isinstance(owner, VirtualWorker) and self._is_meant(rule, owner, None) and self.injector.take(armed):
                 self.injector.note(armed, f"worker {owner.number} at point {name!r}")
-                owner.crash(KILLED)
+                owner.kill()
 
     def _moment(self, armed: ArmedRule, sender: int = ENVIRONMENT) -> None:
         if self.injector.is_due(armed) and self.injector.take(armed):

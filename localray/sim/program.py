@@ -20,7 +20,8 @@ from localray.sim.host import Checks
 from localray.sim.injector import Firing, Happened
 from localray.sim.nodes import STORE_BYTES, NodesGiven, SimulatedNode, parse_nodes
 from localray.sim.schedule import Schedule
-from localray.sim.session import SessionOptions, SimulatedSession, running, starting
+from localray.sim.session import SessionOptions, SimulatedSession, Transition, running, starting
+from localray.sim.trace import Entry
 
 _NEXT_SESSION = 1_000_003
 """By how much the seed of each further session of a program differs."""
@@ -35,7 +36,8 @@ class Report:
     """What came of one run.
 
     ``digest`` is of everything the kernel was told and answered; ``steps`` counts what it was told; ``error`` is what
-    the program raised, if anything; ``trace`` is empty unless it was asked for; ``happened`` are the faults, and
+    the program raised, if anything; ``trace``, its ``entries`` and the kernel's last ``transitions`` are empty unless
+    they were asked for; ``happened`` are the faults, and
     ``fault_counts`` says of each rule how often it did its work."""
 
     seed: int
@@ -45,6 +47,8 @@ class Report:
     error: BaseException | None
     notices: tuple[str, ...] = ()
     trace: tuple[str, ...] = field(default=(), repr=False)
+    entries: tuple[Entry, ...] = field(default=(), repr=False)
+    transitions: tuple[Transition, ...] = field(default=(), repr=False)
     happened: tuple[Happened, ...] = field(default=(), repr=False)
     fault_counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -208,6 +212,8 @@ def _report(
         error,
         notices,
         tuple(line for session in sessions for line in session.trace.lines()),
+        tuple(entry for session in sessions for entry in session.trace.entries),
+        tuple(transition for session in sessions for transition in session.transitions),
         tuple(happened for session in sessions for happened in session.injector.happened),
         counts,
     )

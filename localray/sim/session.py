@@ -13,8 +13,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 from localray.client.client import Client
 from localray.exceptions import RaySystemError
@@ -73,6 +75,9 @@ class SessionOptions:
     finish_within_s: float = 3600.0
     check_left_behind: bool = False
 
+
+Transition: TypeAlias = "tuple[float, bytes | int, Enum, str]"
+"""What the kernel remembers of a change of state; see `localray.kernel.story`."""
 
 _given: list[tuple[SessionOptions, list[SimulatedSession]]] = []
 _running: list[SimulatedSession] = []
@@ -154,6 +159,8 @@ class SimulatedSession:
         self._stop_collecting()
         self.seed = seed
         self.trace = Trace(keep=options.keep_trace)
+        self.transitions: list[Transition] = []
+        self._keep_trace = options.keep_trace
         self._over = False
         self._ended_s = 0.0
         self._check_left_behind = options.check_left_behind
@@ -294,6 +301,8 @@ class SimulatedSession:
                 self._leave()
         finally:
             self._ended_s = self.carriers.clock.now_s
+            if self._keep_trace:
+                self.transitions = self.host.kernel.tables.log.entries()
             self._driver.alive = False
             self.client.close()
             self.host.close()

@@ -11,7 +11,7 @@ import hashlib
 import marshal
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from localray.kernel import Event
 from localray.kernel.effects import (
@@ -94,6 +94,9 @@ from localray.protocol import (
 
 Traced: TypeAlias = "Event | Effect"
 Facts: TypeAlias = "Callable[[tuple[object, ...]], object]"
+Entry: TypeAlias = "tuple[int, str, int, Any]"
+"""One line of a trace: the time in nanoseconds, the kind of message, its sender or, from -1 downwards, its receiver,
+and its `FACTS`."""
 
 
 def _all(message: tuple[object, ...]) -> object:
@@ -206,7 +209,7 @@ class Trace:
 
     def __init__(self, *, keep: bool = False) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
-        self._kept: list[tuple[int, str, int, object]] | None = [] if keep else None
+        self._kept: list[Entry] | None = [] if keep else None
         self.steps = 0
 
     def event(self, now_ns: int, event: Event, sender: int) -> None:
@@ -228,6 +231,11 @@ class Trace:
         self._digest.update(marshal.dumps(cast("tuple[int, str, int, bytes]", entry), 2))
         if self._kept is not None:
             self._kept.append(entry)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What was kept."""
+        return self._kept or []
 
     def digest(self) -> str:
         """The digest of all so far, in hexadecimal digits."""

@@ -128,7 +128,7 @@ class VirtualWorker(Process):
 
     def _count_start(self, message: RunTask, template: DefineTemplate) -> None:
         if self.interference is not None and self.interference.before(self, message):
-            self.crash(KILLED)
+            self.kill()
         self.started += 1
         if self.interference is not None:
             self.interference.began(self, message)
@@ -141,7 +141,7 @@ class VirtualWorker(Process):
 
     def _answering(self, task_id: bytes) -> bool:
         if self.interference is not None and self.interference.answering(self, task_id):
-            self.crash(KILLED)
+            self.kill()
             return True
         return False
 
@@ -160,6 +160,10 @@ class VirtualWorker(Process):
     def _exit(self, reason: str, status: int) -> None:
         """End in an orderly way; on one of its own carriers this does not return."""
         self.crash(f"exit code {status}" if status else f"exited: {reason}")
+
+    def kill(self) -> None:
+        """Somebody kills its process; on one of its own carriers this does not return."""
+        self.crash(KILLED)
 
     def crash(self, cause: str) -> None:
         """Its process ends at once, by its own code."""

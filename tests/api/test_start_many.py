@@ -9,11 +9,11 @@ import time
 
 import psutil
 import pytest
-from conformance.leaks import take_snapshot
 from crash.drivers import allowed_s, wait_until
 
 import localray as ray
 from localray.exceptions import RaySystemError
+from localray.leaks import take_snapshot
 
 ROUNDS = 100
 GROWTH_ALLOWED_BYTES = 4 * 2**20

@@ -16,8 +16,9 @@ import time
 from collections.abc import Iterator
 from types import FrameType, ModuleType
 
+from localray.leaks import check_no_leaks, mark_environment, take_snapshot
+
 from .clusters import SimulatedCluster, start_cluster
-from .leaks import check_no_leaks, mark_environment, take_snapshot
 from .registry import Engine, InitOptions, Program
 
 PROGRAM_DEADLINE_S = 120

@@ -12,7 +12,8 @@ from types import ModuleType
 import psutil
 import pytest
 
-from .leaks import check_no_leaks, mark_environment, take_snapshot
+from localray.leaks import check_no_leaks, mark_environment, take_snapshot
+
 from .registry import NOT_SIMULATED, Engine, RegistrationError, load_programs, program
 
 SLEEPER = "import time; time.sleep(60)"
@@ -71,7 +72,7 @@ def test_a_shared_memory_file_is_found() -> None:
 def test_a_strangers_shared_memory_file_is_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:
     segment = Path("/dev/shm") / f"conformance-stranger-{os.getpid()}"
     hold = f"import sys; held = open({str(segment)!r}, 'wb'); print('open', flush=True); sys.stdin.read()"
-    monkeypatch.delenv("LOCALRAY_CONFORMANCE_MARK", raising=False)
+    monkeypatch.delenv("LOCALRAY_LEAK_MARK", raising=False)
     before = take_snapshot()
     stranger = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:

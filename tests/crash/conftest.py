@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
-from conformance.leaks import check_no_leaks, mark_environment, take_snapshot
 
 import localray
+from localray.leaks import check_no_leaks, mark_environment, take_snapshot
 
 
 @pytest.fixture

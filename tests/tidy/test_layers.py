@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "localray"
 
 LAYERS = (
-    "__main__",
-    "cli pytest_plugin mypy_plugin shim",
+    "__main__ pytest_plugin",
+    "cli mypy_plugin shim leaks",
     "benchmark __init__",
     "internal",
     "_private",

@@ -16,7 +16,7 @@ import psutil
 
 DEADLINE_S = 5.0
 _SHARED_MEMORY = Path("/dev/shm")
-_MARK_VARIABLE = "LOCALRAY_CONFORMANCE_MARK"
+_MARK_VARIABLE = "LOCALRAY_LEAK_MARK"
 
 
 @dataclass(frozen=True, slots=True)

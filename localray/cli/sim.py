@@ -1,0 +1,187 @@
+"""The command `localray sim`: a program on a simulated cluster, under one seed or many; a failing run played back.
+
+Must not live here: searching (`localray.sim.search`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from localray.sim.schedule import KINDS, Search
+from localray.sim.search.case import Case, Outcome, Settings, Target
+from localray.sim.search.report import explain, explain_run
+from localray.sim.search.seeds import calibrated, check, run_here, run_in_processes
+from localray.sim.search.shrink import NotReproducedError
+from localray.sim.search.trace_file import UnreadableTraceError, load, replay
+
+_DESCRIPTION = """\
+Run a program as it is on a cluster that does not exist: one seed, one run, always
+the same; many seeds, many ways in which messages and faults can fall.
+"""
+_EPILOG = """\
+examples:
+  localray sim run prog.py --nodes 4x8cpu,2x1gpu --seeds 1000 --faults chaos --jobs 2
+  localray sim run prog.py --seed 17 --save failures
+  localray sim run prog.py --seeds 1000 --schedule pct --check
+  localray sim replay failures/prog-17.trace.json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    _add_run(actions.add_parser("run", help="run a program under seeds"))
+    again = actions.add_parser("replay", help="play back a failing run that was saved")
+    again.add_argument("file", type=Path, help="a .trace.json that --save has written")
+    again.add_argument("--save", type=Path, metavar="FOLDER", help="write the page, the story and Chrome's trace there")
+    again.set_defaults(act=_replay)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("program", help="a script, or MODULE:FUNCTION, which is called with the module localray")
+    parser.add_argument("arguments", nargs="*", help="the script's own arguments; put -- before those with dashes")
+    parser.add_argument("--nodes", default="", help="the cluster, e.g. 4x8cpu,2x1gpu+zone=a (default: the program's)")
+    parser.add_argument("--faults", default="calm", help="calm, chaos, swarm, or rules such as kill_worker:nth=3")
+    parser.add_argument("--seeds", type=int, default=100, help="how many (default: 100), beginning with --first")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (default: 0)")
+    parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at once (default: 1)")
+    parser.add_argument(
+        "--schedule",
+        default="random",
+        metavar="KIND[:DEPTH[:POINTS]]",
+        help=f"{', '.join(KINDS)}; pct and delays look for bugs of a depth (default: random)",
+    )
+    parser.add_argument("--all", action="store_true", help="go on after a failure")
+    parser.add_argument("--check", action="store_true", help="run each seed twice in fresh processes, and compare")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="where what is known of a failure is written")
+    parser.add_argument("--no-shrink", action="store_true", help="do not make a failing seed small")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all outcomes there")
+    parser.add_argument("--heal-after", type=float, default=60.0, metavar="S", help="no faults from then on (60 s)")
+    parser.add_argument("--no-invariants", action="store_true", help="do not check the kernel after every step")
+    parser.add_argument("--check-left-behind", action="store_true", help="fail if tasks, actors or objects are left")
+    parser.set_defaults(act=_run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the command line says; returns 0 when nothing failed, 1 when something did, 2 when it makes no sense."""
+    try:
+        return int(options.act(options))
+    except (ValueError, UnreadableTraceError, NotReproducedError) as error:
+        print(f"localray sim: {error}", file=sys.stderr)
+        return 2
+
+
+def _search(text: str) -> Search:
+    kind, *numbers = text.split(":")
+    return Search(kind, *(int(number) for number in numbers))
+
+
+def _run(options: argparse.Namespace) -> int:
+    target = Target(options.program, tuple(options.arguments))
+    if target.is_script and not Path(target.program).is_file():
+        raise ValueError(f"there is no program {target.program}")
+    settings = Settings(
+        nodes=options.nodes,
+        faults=options.faults,
+        search=_search(options.schedule),
+        heal_after_s=options.heal_after,
+        check_invariants=not options.no_invariants,
+        check_left_behind=options.check_left_behind,
+    )
+    if options.schedule.count(":") < 2:
+        settings = calibrated(target, settings)
+    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
+    if options.check:
+        return _check(target, settings, seeds, options)
+    alone = options.jobs == 1
+    outcomes = run_here(target, settings, seeds) if alone else run_in_processes(target, settings, seeds, options.jobs)
+    failures, seen = _listen(outcomes, len(seeds), stop=not options.all)
+    _write_json(options, seen)
+    for outcome in failures:
+        case = Case(target, settings, outcome.seed)
+        print(f"\nseed {outcome.seed} fails: {outcome.error}\nreplay: {case.replay_line()}")
+    if failures and not options.no_shrink:
+        _explain(Case(target, settings, failures[0].seed), options.save)
+    return 1 if failures else 0
+
+
+def _listen(outcomes: Iterator[Outcome], count: int, *, stop: bool) -> tuple[list[Outcome], list[Outcome]]:
+    """Follow a search; returns those that failed, and all."""
+    progress = _Progress(count)
+    failures, seen = [], []
+    for outcome in outcomes:
+        seen.append(outcome)
+        if outcome.signature:
+            failures.append(outcome)
+            if stop:
+                break
+        progress.show(len(seen), len(failures))
+    progress.finish(len(seen), len(failures))
+    return failures, seen
+
+
+class _Progress:
+    """A line that is written over, where somebody looks; else one line at the end."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._started_s = time.perf_counter()
+        self._shown_s = 0.0
+        self._is_seen = sys.stderr.isatty()
+
+    def show(self, done: int, failed: int) -> None:
+        now_s = time.perf_counter()
+        if self._is_seen and now_s - self._shown_s > 0.2:
+            self._shown_s = now_s
+            print(f"\r{self._text(done, failed)}", end="", file=sys.stderr, flush=True)
+
+    def finish(self, done: int, failed: int) -> None:
+        print(("\r" if self._is_seen else "") + self._text(done, failed), file=sys.stderr)
+
+    def _text(self, done: int, failed: int) -> str:
+        rate = done / max(time.perf_counter() - self._started_s, 1e-9)
+        return f"{done}/{self._count} seeds, {failed} failed, {rate:.1f} seeds/s"
+
+
+def _write_json(options: argparse.Namespace, outcomes: list[Outcome]) -> None:
+    if options.json is not None:
+        options.json.write_text(json.dumps([outcome.to_mapping() for outcome in outcomes], indent=1) + "\n")
+
+
+def _explain(case: Case, folder: Path | None) -> None:
+    print("\nshrinking ...", file=sys.stderr)
+    found = explain(case, folder, lambda text: print(f"  {text}", file=sys.stderr))
+    print(f"\n{found.story}")
+    for path in found.files:
+        print(f"written: {os.fspath(path)}")
+
+
+def _check(target: Target, settings: Settings, seeds: range | list[int], options: argparse.Namespace) -> int:
+    """Whether each seed gives the same run twice."""
+    different = 0
+    progress = _Progress(len(seeds))
+    for done, (one, two) in enumerate(check(target, settings, seeds, options.jobs), 1):
+        if one.digest != two.digest:
+            different += 1
+            print(f"seed {one.seed}: two runs differ, {one.digest} and {two.digest}")
+        progress.show(done, different)
+    progress.finish(len(seeds), different)
+    return 1 if different else 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    saved = load(options.file)
+    report = replay(saved)
+    found = explain_run(saved.run, report, options.save)
+    print(found.story)
+    for path in found.files:
+        print(f"written: {os.fspath(path)}")
+    return 1 if report.error is not None else 0

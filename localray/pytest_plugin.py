@@ -1,0 +1,115 @@
+"""The pytest plugin: fixtures with a session on processes or in a simulation, and tests that run under many seeds.
+
+* ``ray_session``: the module `localray` with a session on processes; what it leaves of processes, threads and files
+  fails the test
+* ``ray_cluster``: a `localray.cluster_utils.Cluster`, shut down afterwards
+* ``ray_sim``: a `localray.sim.Cluster` of one seed, or, in a test marked ``sim``, of each seed in turn
+* ``@pytest.mark.sim(seeds=200, faults="chaos", nodes="4x8cpu")``: the test runs once for each seed; a failing one says
+  how to run it alone: ``--sim-seed=17``
+
+Nothing of localray is imported before a test asks for it. Must not live here: sessions, simulations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+_DEFAULT_SEEDS = 20
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("localray")
+    group.addoption("--sim-seed", type=int, help="run tests marked `sim` under this seed only")
+    group.addoption("--sim-seeds", type=int, help="run tests marked `sim` under so many seeds, whatever they say")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "sim(seeds=20, faults='calm', nodes=1, check_left_behind=True, **options): run in simulations, one for each "
+        "seed; the other options are those of localray.sim.Cluster",
+    )
+
+
+def _ray() -> ModuleType:
+    return import_module("localray")
+
+
+# ---------------------------------------------------------------- on processes
+
+
+@pytest.fixture
+def ray_session() -> Iterator[ModuleType]:
+    """The module `localray` with a session of two CPUs on processes; what it leaves behind fails the test."""
+    ray, leaks = _ray(), import_module("localray.leaks")
+    before = leaks.take_snapshot()
+    ray.init(num_cpus=2)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+    leaks.check_no_leaks(before)
+
+
+@pytest.fixture
+def ray_cluster() -> Iterator[Any]:
+    """A `localray.cluster_utils.Cluster` with a head, shut down afterwards."""
+    ray, leaks = _ray(), import_module("localray.leaks")
+    before = leaks.take_snapshot()
+    cluster = import_module("localray.cluster_utils").Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    try:
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    leaks.check_no_leaks(before)
+
+
+# ---------------------------------------------------------------- in simulations
+
+
+@pytest.fixture
+def ray_sim(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The running `localray.sim.Cluster`: of seed 0, or of each seed of a test marked ``sim``. What is left behind
+    fails the test."""
+    if request.node.get_closest_marker("sim") is not None:
+        # Each seed brings its own: see `pytest_pyfunc_call`.
+        yield None
+        return
+    seed = request.config.getoption("--sim-seed")
+    with import_module("localray.sim").Cluster(seed=seed or 0, check_left_behind=True) as cluster:
+        yield cluster
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    marker = pyfuncitem.get_closest_marker("sim")
+    if marker is None:
+        return None
+    options = {"check_left_behind": True, **marker.kwargs}
+    count = options.pop("seeds", _DEFAULT_SEEDS)
+    for seed in _seeds(pyfuncitem.config, count):
+        _run_seed(pyfuncitem, seed, options)
+    return True
+
+
+def _seeds(config: pytest.Config, count: int) -> range | list[int]:
+    one, many = config.getoption("--sim-seed"), config.getoption("--sim-seeds")
+    return [one] if one is not None else range(many or count)
+
+
+def _run_seed(item: pytest.Function, seed: int, options: dict[str, Any]) -> None:
+    """The test in a simulation of this seed."""
+    names = item._fixtureinfo.argnames
+    try:
+        with import_module("localray.sim").Cluster(seed=seed, **options) as cluster:
+            arguments = {name: cluster if name == "ray_sim" else item.funcargs[name] for name in names}
+            item.obj(**arguments)
+    except BaseException:
+        item.add_report_section("call", "simulation", f"seed {seed} fails: pytest '{item.nodeid}' --sim-seed={seed}")
+        raise

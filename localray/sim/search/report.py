@@ -1,0 +1,81 @@
+"""A failing seed, all the way: shrunk, saved, told, drawn.
+
+Must not live here: any of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from localray.sim.program import Report
+from localray.sim.search.case import Case
+from localray.sim.search.chrome import to_chrome
+from localray.sim.search.chronicle import chronicle
+from localray.sim.search.page import to_page
+from localray.sim.search.shrink import Shrunk, shrink
+from localray.sim.search.story import common_length, tell
+from localray.sim.search.trace_file import save
+
+_MOST_NEIGHBOURS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What is known of a failing seed, and the files that were written."""
+
+    run: Shrunk
+    story: str
+    files: tuple[Path, ...]
+
+
+def explain(case: Case, folder: Path | None, told: Callable[[str], None]) -> Explained:
+    """Shrink a failing case, and tell of it.
+
+    Args:
+        case: it fails.
+        folder: where files go: the trace to play back, the page, Chrome's trace, the story; None for none.
+        told: gets a line about each success in shrinking.
+
+    Raises:
+        NotReproducedError: it does not fail.
+    """
+    run = shrink(case, told=told)
+    report = run.run(keep_trace=True)
+    return explain_run(run, report, folder, nearest_passing(run, report))
+
+
+def explain_run(run: Shrunk, report: Report, folder: Path | None, passing: Report | None = None) -> Explained:
+    """Tell of a run whose trace was kept."""
+    story = tell(run, report, passing)
+    if folder is None:
+        return Explained(run, story, ())
+    folder.mkdir(parents=True, exist_ok=True)
+    found = chronicle(report)
+    name = f"{Path(run.case.target.program).stem.replace(':', '.')}-{run.case.seed}"
+    texts = {
+        ".story.txt": story,
+        ".html": to_page(found, f"{run.case.target.program}, seed {run.case.seed}", story),
+        ".chrome.json": to_chrome(found),
+    }
+    files = [folder / f"{name}.trace.json"]
+    save(files[0], run, report)
+    for ending, text in texts.items():
+        files.append(folder / (name + ending))
+        files[-1].write_text(text)
+    return Explained(run, story, tuple(files))
+
+
+def nearest_passing(run: Shrunk, report: Report) -> Report | None:
+    """Of the runs that pass because one fault or deviation is left out, the one that stays the same for longest."""
+    neighbours = [
+        replace(run, firings=tuple(other for other in run.firings if other != firing)) for firing in run.firings
+    ]
+    neighbours += [
+        replace(run, deviations=tuple(other for other in run.deviations if other != deviation))
+        for deviation in run.deviations
+    ]
+    reports = [neighbour.run(keep_trace=True) for neighbour in neighbours[:_MOST_NEIGHBOURS]]
+    passing = [other for other in reports if other.error is None]
+    return max(passing, key=lambda other: common_length(report.entries, other.entries), default=None)

@@ -1,0 +1,166 @@
+"""Many seeds of a target: one after the other in this process, or in several processes at once.
+
+A child process reads its seeds from a pipe and answers with a line of JSON each; it is this module, run as a program.
+Must not live here: what one seed is (`case`), what becomes of one that fails (`shrink`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+
+from localray.sim.schedule import PLAIN, Recording, Search
+from localray.sim.search.case import Case, Outcome, Settings, Target, Variation
+
+HASH_SEEDS = ("1", "4242")
+"""With these the two runs of a check differ, so that the order of sets cannot decide anything."""
+
+
+class ChildFailedError(Exception):
+    """A process that ran seeds has ended of itself. The text has what it said."""
+
+
+def calibrated(target: Target, settings: Settings) -> Settings:
+    """Settings whose schedule knows about how many choice points a run has: by a plain run without faults."""
+    if settings.search.kind not in ("pct", "delays"):
+        return settings
+    recording = Recording(PLAIN)
+    Case(target, settings, 0).run(Variation(schedule=recording, only=frozenset()))
+    search = Search(settings.search.kind, settings.search.depth, recording.points)
+    return replace(settings, search=search)
+
+
+def run_here(target: Target, settings: Settings, seeds: Iterable[int]) -> Iterator[Outcome]:
+    """Run seeds in this process."""
+    for seed in seeds:
+        yield Outcome.of(Case(target, settings, seed).run())
+
+
+def run_in_processes(
+    target: Target, settings: Settings, seeds: Iterable[int], jobs: int, hash_seed: str = ""
+) -> Iterator[Outcome]:
+    """Run seeds in so many fresh processes; outcomes come as they are known. Whoever stops listening ends them.
+
+    Raises:
+        ChildFailedError: a process ended of itself.
+    """
+    with _Children(target, settings, jobs, hash_seed) as children:
+        yield from children.run(iter(seeds))
+
+
+def check(target: Target, settings: Settings, seeds: Iterable[int], jobs: int) -> Iterator[tuple[Outcome, Outcome]]:
+    """Run each seed twice, in fresh processes with different hash seeds; the two outcomes should be the same."""
+    seeds = list(seeds)
+    known: dict[int, Outcome] = {}
+    each = max(1, jobs // 2)
+    first, second = (_Children(target, settings, each, hash_seed) for hash_seed in HASH_SEEDS)
+    with first as one, second as two:
+        # In another order, so that what an earlier run left behind in the process cannot decide anything either.
+        for outcome in _both(one.run(iter(seeds)), two.run(reversed(seeds))):
+            other = known.pop(outcome.seed, None)
+            if other is None:
+                known[outcome.seed] = outcome
+            else:
+                yield other, outcome
+
+
+def _both(one: Iterator[Outcome], two: Iterator[Outcome]) -> Iterator[Outcome]:
+    """Two iterators in turn, to the end of both."""
+    left = [one, two]
+    while left:
+        for iterator in list(left):
+            outcome = next(iterator, None)
+            if outcome is None:
+                left.remove(iterator)
+            else:
+                yield outcome
+
+
+class _Children:
+    """Processes that run seeds."""
+
+    def __init__(self, target: Target, settings: Settings, jobs: int, hash_seed: str) -> None:
+        environment = {**os.environ, **({"PYTHONHASHSEED": hash_seed} if hash_seed else {})}
+        self._answers: queue.Queue[tuple[int, str]] = queue.Queue()
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", __name__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
+            for _ in range(jobs)
+        ]
+        for number, process in enumerate(self._processes):
+            self._tell(number, json.dumps([asdict(target), asdict(settings), sys.path]))
+            threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
+
+    def __enter__(self) -> _Children:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+
+    def _tell(self, number: int, line: str) -> None:
+        stream = self._processes[number].stdin
+        if stream is not None:
+            stream.write(line + "\n")
+            stream.flush()
+
+    def _listen(self, number: int, process: subprocess.Popen[str]) -> None:
+        if process.stdout is not None:
+            for line in process.stdout:
+                self._answers.put((number, line))
+        self._answers.put((number, ""))
+
+    def run(self, seeds: Iterator[int]) -> Iterator[Outcome]:
+        """Give each process a seed whenever it has none."""
+        asked = 0
+        for number in range(len(self._processes)):
+            asked += self._ask(number, seeds)
+        while asked:
+            number, line = self._answers.get()
+            if not line:
+                code = self._processes[number].wait()
+                raise ChildFailedError(f"A process that ran seeds ended with exit code {code}; it has said above why.")
+            yield Outcome(**json.loads(line))
+            asked += self._ask(number, seeds) - 1
+
+    def _ask(self, number: int, seeds: Iterator[int]) -> int:
+        seed = next(seeds, None)
+        if seed is None:
+            return 0
+        self._tell(number, str(seed))
+        return 1
+
+
+def serve() -> None:
+    """Be a child: what is asked stands on the standard input, the answers go to the standard output, and what the
+    program prints goes with the errors."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    target, settings, path = json.loads(sys.stdin.readline())
+    sys.path[:] = path
+    target = Target(target["program"], tuple(target["arguments"]))
+    settings = Settings.from_mapping(settings)
+    for line in sys.stdin:
+        outcome = next(run_here(target, settings, [int(line)]))
+        answers.write(json.dumps(outcome.to_mapping()) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve()

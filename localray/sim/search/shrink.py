@@ -1,0 +1,154 @@
+"""A failing seed made as small as it gets: as few faults, as few deviations from the plain schedule, and as small a
+cluster as still fail in the same way.
+
+Each part is thinned out by halves, quarters and so on (the `ddmin` of Zeller and Hildebrandt), so that in the end
+leaving out any single one lets the run pass, as far as the budget of runs allows. Must not live here: what a deviation
+is (`localray.sim.schedule`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from localray.sim.injector import Firing
+from localray.sim.nodes import SimulatedNode, parse_nodes
+from localray.sim.program import Report
+from localray.sim.schedule import Key, Recording, Replay
+from localray.sim.search.case import Case, Variation, signature
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A failing run as small as it got. ``nodes`` is empty where the program says itself what there is."""
+
+    case: Case
+    nodes: tuple[SimulatedNode, ...]
+    firings: tuple[Firing, ...]
+    deviations: tuple[tuple[Key, float], ...]
+    runs: int = 0
+
+    def variation(self, *, keep_trace: bool = False) -> Variation:
+        """How to run it."""
+        return Variation(self.nodes, Replay(dict(self.deviations)), frozenset(self.firings), keep_trace)
+
+    def run(self, *, keep_trace: bool = False) -> Report:
+        """Run it."""
+        return self.case.run(self.variation(keep_trace=keep_trace))
+
+
+class NotReproducedError(Exception):
+    """A run does not come out as it did."""
+
+
+def recorded(case: Case) -> tuple[Shrunk, Report]:
+    """A run of a case, with all its deviations and faults written down."""
+    recording = Recording(case.settings.search.schedule(case.seed))
+    report = case.run(Variation(schedule=recording))
+    firings = tuple(happened.firing for happened in report.happened)
+    nodes = parse_nodes(case.settings.nodes) if case.settings.nodes else ()
+    return Shrunk(case, nodes, firings, tuple(recording.deviations.items())), report
+
+
+def shrink(case: Case, most_runs: int = 400, told: Callable[[str], None] | None = None) -> Shrunk:
+    """Make a failing case small.
+
+    Args:
+        case: it fails.
+        most_runs: how often it is run at most.
+        told: gets a line about each success.
+
+    Raises:
+        NotReproducedError: it does not fail.
+    """
+    whole, report = recorded(case)
+    failure = signature(report.error)
+    if not failure:
+        raise NotReproducedError(f"Seed {case.seed} does not fail: there is nothing to shrink.")
+    return _Shrinking(whole, failure, most_runs, told or _tell_nobody).result()
+
+
+def _tell_nobody(text: str) -> None:
+    """Where nobody wants to know."""
+
+
+class _Shrinking:
+    def __init__(self, whole: Shrunk, failure: str, most_runs: int, told: Callable[[str], None]) -> None:
+        self._best = whole
+        self._failure = failure
+        self._left = most_runs
+        self._most_runs = most_runs
+        self._told = told
+
+    def result(self) -> Shrunk:
+        """Shrink each part until a round brings nothing."""
+        while self._left > 0:
+            before = self._best
+            self._shrink_firings()
+            self._shrink_deviations()
+            self._shrink_nodes()
+            if self._best == before:
+                break
+        return replace(self._best, runs=self._most_runs - self._left)
+
+    def _try(self, candidate: Shrunk) -> bool:
+        """Whether a smaller one still fails the same way; then it is the best."""
+        if self._left <= 0:
+            return False
+        self._left -= 1
+        if signature(candidate.run().error) != self._failure:
+            return False
+        self._best = candidate
+        self._told(
+            f"{len(candidate.firings)} faults, {len(candidate.deviations)} deviations of the schedule, "
+            f"{len(candidate.nodes) or 1} nodes"
+        )
+        return True
+
+    def _shrink_firings(self) -> None:
+        thin_out(self._best.firings, lambda kept: self._try(replace(self._best, firings=kept)))
+
+    def _shrink_deviations(self) -> None:
+        # Whole kinds first: most often none but one or two matter.
+        for kind in dict.fromkeys(key[0] for key, _ in self._best.deviations):
+            kept = tuple(deviation for deviation in self._best.deviations if deviation[0][0] != kind)
+            self._try(replace(self._best, deviations=kept))
+        thin_out(self._best.deviations, lambda kept: self._try(replace(self._best, deviations=kept)))
+
+    def _shrink_nodes(self) -> None:
+        for number in range(len(self._best.nodes) - 1, 0, -1):
+            nodes = self._best.nodes
+            self._try(replace(self._best, nodes=nodes[:number] + nodes[number + 1 :]))
+        for number, node in enumerate(self._best.nodes):
+            if node.num_cpus > 1:
+                fewer = replace(node, num_cpus=1)
+                nodes = self._best.nodes
+                self._try(replace(self._best, nodes=(*nodes[:number], fewer, *nodes[number + 1 :])))
+
+
+def thin_out(items: Sequence[T], still_fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
+    """The least of these that still fail, by leaving out ever smaller parts.
+
+    Example:
+        >>> thin_out(range(100), lambda kept: {17, 58} <= set(kept))
+        (17, 58)
+    """
+    kept = tuple(items)
+    if kept and still_fails(()):
+        return ()
+    parts = 2
+    while len(kept) >= 2:
+        size = -(-len(kept) // parts)
+        for start in range(0, len(kept), size):
+            fewer = kept[:start] + kept[start + size :]
+            if fewer and still_fails(fewer):
+                kept, parts = fewer, max(2, parts - 1)
+                break
+        else:
+            if size == 1:
+                break
+            parts = min(len(kept), 2 * parts)
+    return kept

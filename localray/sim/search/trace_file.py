@@ -1,0 +1,96 @@
+"""A failing run in a file: what it takes to play it back exactly, on any machine with the same minor version of Python
+and the same version of localray.
+
+Must not live here: what is in a run (`case`, `shrink`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from localray.sim.injector import Firing
+from localray.sim.nodes import SimulatedNode
+from localray.sim.program import Report
+from localray.sim.search.case import Case, Outcome, Settings, Target
+from localray.sim.search.shrink import NotReproducedError, Shrunk
+from localray.version import VERSION
+
+
+class UnreadableTraceError(Exception):
+    """The file is no trace, or one of another Python or localray."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """A run, and what came of it."""
+
+    run: Shrunk
+    outcome: Outcome
+
+
+def save(path: Path, run: Shrunk, report: Report) -> None:
+    """Write a run down."""
+    content = {
+        "localray": VERSION,
+        "python": _python(),
+        "target": asdict(run.case.target),
+        "settings": asdict(run.case.settings),
+        "seed": run.case.seed,
+        "nodes": [asdict(node) for node in run.nodes],
+        "firings": [list(firing) for firing in run.firings],
+        "deviations": [[*key, drawn] for key, drawn in run.deviations],
+        "outcome": Outcome.of(report).to_mapping(),
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def load(path: Path) -> SavedRun:
+    """Read a run.
+
+    Raises:
+        UnreadableTraceError: it cannot be played back here; the text says why.
+    """
+    try:
+        content = json.loads(path.read_text())
+        made_by = (content["localray"], content["python"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableTraceError(f"{path} is no trace of a simulation: {type(error).__name__}: {error}.") from error
+    if made_by != (VERSION, _python()):
+        raise UnreadableTraceError(
+            f"{path} was made by localray {made_by[0]} on Python {made_by[1]}; this is localray {VERSION} on Python "
+            f"{_python()}. The same seed gives another run there: install those versions, or search anew."
+        )
+    return SavedRun(_run(content), Outcome(**content["outcome"]))
+
+
+def _run(content: dict[str, Any]) -> Shrunk:
+    target = Target(content["target"]["program"], tuple(content["target"]["arguments"]))
+    return Shrunk(
+        Case(target, Settings.from_mapping(content["settings"]), content["seed"]),
+        tuple(SimulatedNode(**node) for node in content["nodes"]),
+        tuple(Firing(*firing) for firing in content["firings"]),
+        tuple(((kind, party, number), drawn) for kind, party, number, drawn in content["deviations"]),
+    )
+
+
+def replay(saved: SavedRun) -> Report:
+    """Play a run back, with its trace kept.
+
+    Raises:
+        NotReproducedError: it comes out otherwise.
+    """
+    report = saved.run.run(keep_trace=True)
+    if report.digest != saved.outcome.digest:
+        raise NotReproducedError(
+            f"The run comes out otherwise than it was saved: digest {report.digest}, not {saved.outcome.digest}. Has "
+            f"{saved.run.case.target.program} been changed?"
+        )
+    return report
+
+
+def _python() -> str:
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"

@@ -1,0 +1,80 @@
+"""The pytest plugin, seen from a project that uses it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TESTS = """
+import pytest
+import localray as ray
+
+seen = []
+
+@pytest.mark.sim(seeds=7, nodes="2x2cpu")
+def test_of_seeds(ray_sim, tmp_path):
+    seen.append(ray_sim.seed)
+    assert tmp_path.is_dir() and len(ray.nodes()) == 2
+
+def test_all_were_run():
+    assert seen == list(range(7))
+
+@pytest.mark.sim(seeds=100)
+def test_that_fails_under_some_seed():
+    work = ray.remote(lambda name: name)
+    ready, _ = ray.wait([work.remote("a"), work.remote("b")])
+    assert ray.get(ready) == ["a"]
+
+@pytest.mark.sim(seeds=1)
+def test_that_leaves_something_behind():
+    global kept
+    kept = ray.put(bytes(300_000))
+
+def test_without_a_mark(ray_sim):
+    assert ray.get(ray.put(1)) == 1 and ray_sim.now_s > 0
+
+def test_on_processes(ray_session):
+    assert ray_session.get(ray_session.remote(lambda: 2).remote()) == 2
+
+def test_on_a_cluster(ray_cluster):
+    ray_cluster.add_node(num_cpus=3)
+    ray.init(address=ray_cluster.address)
+    assert ray.cluster_resources()["CPU"] == 5
+
+def test_that_leaks(ray_session):
+    import threading
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+"""
+
+
+def pytest_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "localray.pytest_plugin", "-p", "no:cacheprovider", "-q", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+
+def test_the_plugin(tmp_path: Path) -> None:
+    (tmp_path / "test_program.py").write_text(TESTS)
+    done = pytest_in(tmp_path)
+    assert "5 passed, 2 failed, 1 error" in done.stdout or "2 failed, 6 passed, 1 error" in done.stdout, done.stdout
+    assert "LeftBehindError" in done.stdout
+    assert "left behind 5.0 s after shutdown" in done.stdout
+    line = next(line for line in done.stdout.splitlines() if "--sim-seed=" in line)
+    alone = pytest_in(tmp_path, "test_program.py::test_that_fails_under_some_seed", line.split()[-1])
+    assert "1 failed" in alone.stdout
+    assert line in alone.stdout
+
+
+def test_the_plugin_imports_nothing_before_it_is_asked() -> None:
+    program = "import sys, localray.pytest_plugin; print(sorted(n for n in sys.modules if n.startswith('localray')))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "['localray', 'localray.pytest_plugin', 'localray.version']"

@@ -1,0 +1,157 @@
+"""Searching: programs with bugs are found, shrunk, saved, played back and told; a sound one never fails."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from localray.cli.main import main
+from localray.sim.schedule import Search
+from localray.sim.search.case import Case, Settings, Target
+from localray.sim.search.report import explain
+from localray.sim.search.seeds import calibrated, check, run_here, run_in_processes
+from localray.sim.search.shrink import NotReproducedError, shrink, thin_out
+from localray.sim.search.trace_file import UnreadableTraceError, load, replay
+
+CLUSTER = "2x4cpu"
+
+
+def target(name: str) -> Target:
+    return Target(f"tests.sim.programs_with_bugs:{name}")
+
+
+BUGS = [
+    ("lost_update", "calm", "AssertionError"),
+    ("first_come", "calm", "AssertionError"),
+    ("waits_in_a_circle", "calm", "DeadlockError"),
+    ("check_then_act", "calm", "RayTaskError"),
+    ("order_between_callers", "calm", "AssertionError"),
+    ("three_must_meet", "calm", "AssertionError"),
+    ("gives_up_too_soon", "chaos", "GetTimeoutError"),
+    ("paid_twice", "chaos", "AssertionError"),
+    ("no_retries", "kill_worker:probability=0.02", "WorkerCrashedError"),
+    ("orphaned_actor", "kill_worker:probability=0.02", "ActorDiedError"),
+    ("keeps_everything", "calm", "LeftBehindError"),
+]
+
+
+@pytest.mark.parametrize(("name", "faults", "error"), BUGS, ids=[bug[0] for bug in BUGS])
+def test_a_bug_is_found_and_shrunk_to_little(name: str, faults: str, error: str) -> None:
+    settings = Settings(CLUSTER, faults, check_left_behind=name == "keeps_everything", check_invariants=False)
+    found = next(outcome for outcome in run_here(target(name), settings, range(2000)) if outcome.signature)
+    assert found.signature.startswith(error), found.error
+    small = shrink(Case(target(name), settings, found.seed), most_runs=150)
+    assert len(small.firings) <= 2
+    assert len(small.deviations) <= 3
+    report = small.run()
+    assert report.error is not None
+
+
+@pytest.mark.parametrize("kind", ["random", "pct", "delays"])
+def test_a_sound_program_never_fails(kind: str) -> None:
+    settings = calibrated(target("sound"), Settings("3x2cpu", "swarm", Search(kind)))
+    outcomes = list(run_here(target("sound"), settings, range(25)))
+    assert [outcome.error for outcome in outcomes if outcome.signature] == []
+    assert kind == "random" or settings.search.points > 100
+
+
+@pytest.mark.parametrize("kind", ["pct", "delays"])
+def test_other_schedules_find_bugs_with_few_deviations(kind: str) -> None:
+    settings = calibrated(target("first_come"), Settings(CLUSTER, search=Search(kind), check_invariants=False))
+    found = next(outcome for outcome in run_here(target("first_come"), settings, range(500)) if outcome.signature)
+    assert found.signature.startswith("AssertionError")
+
+
+def test_a_failing_run_is_saved_played_back_told_and_drawn(tmp_path: Path) -> None:
+    case = Case(target("first_come"), Settings(CLUSTER), 0)
+    case = next(replace(case, seed=seed) for seed in range(100) if case_fails(replace(case, seed=seed)))
+    lines: list[str] = []
+    found = explain(case, tmp_path, lines.append)
+    assert lines
+    assert "the second was ready first" in found.story
+    assert "The nearest run that passes is the same for" in found.story
+    assert "start_up of worker" in found.story or "latency of" in found.story
+    trace, story, page, chrome = sorted(found.files, key=lambda path: (".trace", ".story", ".html", ".chrome").index("." + path.name.split(".")[-2 if path.suffix != ".html" else -1]))
+    assert story.read_text() == found.story
+    assert "<svg" in page.read_text() and "queued: arguments ready" in page.read_text()
+    assert any(event["ph"] == "X" for event in json.loads(chrome.read_text())["traceEvents"])
+    assert type(replay(load(trace)).error) is AssertionError
+    other = json.loads(trace.read_text())
+    trace.write_text(json.dumps(other | {"python": "2.7"}))
+    with pytest.raises(UnreadableTraceError, match=r"on Python 2\.7"):
+        load(trace)
+    trace.write_text(json.dumps(other | {"seed": 99999, "outcome": other["outcome"] | {"digest": "0"}}))
+    with pytest.raises(NotReproducedError, match="otherwise"):
+        replay(load(trace))
+    trace.write_text("{}")
+    with pytest.raises(UnreadableTraceError, match="no trace"):
+        load(trace)
+
+
+def case_fails(case: Case) -> bool:
+    return case.run().error is not None
+
+
+def test_what_does_not_fail_is_not_shrunk() -> None:
+    with pytest.raises(NotReproducedError):
+        shrink(Case(target("sound"), Settings("2cpu"), 0))
+
+
+def test_thinning_out() -> None:
+    assert thin_out(range(50), lambda kept: {3, 30, 31} <= set(kept)) == (3, 30, 31)
+    assert thin_out([1, 2], lambda kept: True) == ()
+    assert thin_out([1, 2], lambda kept: False) == (1, 2)
+
+
+def test_seeds_in_fresh_processes_are_the_same_as_here() -> None:
+    settings = Settings("3x2cpu", "chaos")
+    here = {outcome.seed: outcome for outcome in run_here(target("sound"), settings, range(8))}
+    there = {outcome.seed: outcome for outcome in run_in_processes(target("sound"), settings, range(8), jobs=2)}
+    assert there == here
+    pairs = list(check(target("paid_twice"), settings, range(6), jobs=2))
+    assert sorted(one.seed for one, _ in pairs) == list(range(6))
+    assert all(one == two for one, two in pairs)
+
+
+SCRIPT = """
+import sys
+import ray
+
+ray.init(num_cpus=4)
+
+@ray.remote
+def work(name):
+    return name
+
+if __name__ == "__main__":
+    assert sys.argv[1] == "argument"
+    ready, _ = ray.wait([work.remote("a"), work.remote("b")], num_returns=1)
+    assert ray.get(ready) == ["a"]
+    ray.shutdown()
+    ray.init()
+    assert ray.get(work.remote(1)) == 1
+"""
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    words = ["sim", "run", str(script), "argument", "--seeds", "200", "--no-invariants"]
+    assert main([*words, "--json", str(tmp_path / "all.json"), "--save", str(tmp_path / "found")]) == 1
+    output = capsys.readouterr().out
+    assert "written: " in output
+    assert json.loads((tmp_path / "all.json").read_text())[-1]["signature"] == "AssertionError"
+    line = next(line for line in output.splitlines() if line.startswith("replay: "))
+    assert main([*shlex.split(line.removeprefix("replay: localray")), "--no-shrink"]) == 1
+    saved = next((tmp_path / "found").glob("*.trace.json"))
+    assert main(["sim", "replay", str(saved)]) == 1
+    assert "AssertionError" in capsys.readouterr().out
+    assert main([*words, "--seeds", "4", "--check", "--jobs", "2"]) == 0
+    for wrong in (["--nodes", "x"], ["--faults", "x"], ["--schedule", "x"]):
+        assert main([*words, *wrong]) == 2
+    assert main(["sim", "run", str(tmp_path / "missing.py")]) == 2
+    assert "there is no program" in capsys.readouterr().err

@@ -360,4 +360,8 @@ def is_called(task: TaskRecord, name: str) -> bool:
 
 def comes_again(worker: WorkerRecord, begun: list[TaskRecord]) -> bool:
     """Whether all that a worker is or has begun would be tried again if it died."""
-    return worker.actor is None and all(task.retries_left != 0 for task in begun)
+    actor = worker.actor
+    if actor is not None:
+        # What waits for an actor comes again only if it may be tried again, begun or not.
+        return actor.creation.retries_left != 0 and all(task.retries_left != 0 for task in worker.assigned.values())
+    return all(task.retries_left != 0 for task in begun)

@@ -192,7 +192,9 @@ class ActorClass(Generic[T]):
         if self._definition is None or self._definition[0] is not client:
             name = f"{self.__module__}.{self._description.class_name}"
             serialized = serialize_definition(self.__ray_actor_class__, name)
-            function_id = client.define_function(name, serialized.to_bytes(), serialized.contained)
+            function_id = client.define_function(
+                name, serialized.to_bytes(), serialized.contained, self.__ray_actor_class__.__qualname__
+            )
             self._definition = (client, function_id)
         template = DefineTemplate(
             template=client.new_template_number(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
 
 STORE_SHARE = 0.3
@@ -83,3 +84,8 @@ def default_store_bytes() -> int:
 def default_memory_bytes(store_bytes: int) -> int:
     """How much memory tasks and actors may ask for together unless told otherwise: what the object store leaves."""
     return max(0, _limited_memory_bytes() - store_bytes)
+
+
+def entrypoint() -> str:
+    """The command line of this process; not quoted, because it is only shown."""
+    return " ".join([Path(sys.executable).name, *sys.orig_argv[1:]])

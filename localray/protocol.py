@@ -75,6 +75,12 @@ class Query(IntEnum):
     WHY_PENDING = 11
     PER_NODE = 12
     DEMANDS = 13
+    LIST_TASKS = 14
+    LIST_ACTORS = 15
+    LIST_WORKERS = 16
+    LIST_NODES = 17
+    LIST_JOBS = 18
+    LIST_GROUPS = 19
 
 
 class ReferenceKind(IntEnum):
@@ -203,6 +209,7 @@ class RegisterDriver(NamedTuple):
     namespace: str
     sys_path: tuple[str, ...]
     working_directory: str
+    entrypoint: str = ""
 
 
 class ConfigureJob(NamedTuple):
@@ -221,6 +228,7 @@ class DefineFunction(NamedTuple):
     name: str
     blob: bytes
     contained: tuple[bytes, ...]
+    qualname: str = ""
 
 
 class DefineRuntimeEnv(NamedTuple):

@@ -124,10 +124,10 @@ class Client:
 
     # ---------------------------------------------------------------- definitions
 
-    def define_function(self, name: str, blob: bytes, contained: tuple[bytes, ...]) -> bytes:
+    def define_function(self, name: str, blob: bytes, contained: tuple[bytes, ...], qualname: str = "") -> bytes:
         """Make a serialized function or class known to the session; returns its id."""
         function_id = ids.task_id_bytes(self.number, next(self._function_numbers), self._nil_actor_id)
-        self.channel.send(DefineFunction(function_id, name, blob, contained))
+        self.channel.send(DefineFunction(function_id, name, blob, contained, qualname))
         return function_id
 
     def new_template_number(self) -> int:

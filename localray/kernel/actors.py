@@ -58,6 +58,7 @@ def create(tables: Tables, owner: ClientRecord, message: CreateActor) -> None:
         message.max_pending_calls,
         message.max_task_retries,
         message.description,
+        is_detached=message.detached,
     )
     creation.actor = actor
     if actor.may_ever_restart:
@@ -271,4 +272,10 @@ def forget_if_unreferenced(tables: Tables, actor: ActorRecord) -> None:
     """A dead actor's record is kept only while a handle might still be used to call it."""
     handle = tables.objects.get(actor.handle_object_id)
     if actor.state is ActorState.DEAD and (handle is None or handle.state is ObjectState.GONE):
-        tables.actors.pop(actor.actor_id, None)
+        forget(tables, actor)
+
+
+def forget(tables: Tables, actor: ActorRecord) -> None:
+    """Nobody will call a dead actor any more: what is left of it is history."""
+    if tables.actors.pop(actor.actor_id, None) is not None:
+        tables.history.actor_gone(actor)

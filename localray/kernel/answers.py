@@ -9,7 +9,7 @@ from localray.kernel import actors, objects, queues, scheduling, tasks, workers
 from localray.kernel.records import ClientRecord, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import INLINE, TaskDone
+from localray.protocol import INLINE, Status, TaskDone
 
 
 def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
@@ -26,7 +26,10 @@ def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
         return
     worker.ended_count += 1
     worker.assigned.pop(task_id, None)
+    task.duration_s = duration_s
     if retryable and tasks.may_retry(tables, task):
+        status, error = outcomes[0][:2] if outcomes else (Status.TASK_ERROR.value, b"")
+        tables.history.over(task, status, error, tables.now_s)
         tasks.discard_outcomes(tables, outcomes)
         _retry(tables, task)
     else:

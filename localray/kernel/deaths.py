@@ -47,6 +47,8 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
         node.idle.remove(worker)
     del node.workers[worker.number]
     del tables.workers[worker.number]
+    worker.ended_at_s, worker.exit_reason = tables.now_s, cause
+    tables.history.workers.append(worker)
     tables.backlogged.pop(worker, None)
     if worker.leased_to is not None:
         worker.leased_to.leased.pop(worker.number, None)
@@ -87,6 +89,7 @@ def owner_died(tables: Tables, owner: ClientRecord) -> None:
 def node_died(tables: Tables, node: NodeRecord, cause: str) -> None:
     """A node is gone: nothing is placed there any more, its workers end, what only its store had is lost."""
     node.alive = False
+    node.died_at_s = tables.now_s
     node.death_cause = cause
     tables.index.left(node)
     tables.log.note(node.node_id, WorkerState.DEAD, f"the node died: {cause}")
@@ -119,6 +122,7 @@ def went_with_its_group(tables: Tables, task: TaskRecord) -> bool:
 def crashed(tables: Tables, node: NodeRecord, task: TaskRecord, cause: str) -> None:
     """The worker died while it had this task: run it again if its options allow, else it fails."""
     if tasks.may_retry(tables, task):
+        tables.history.over(task, Status.WORKER_CRASHED.value, text_payload(cause), tables.now_s)
         tasks.use_retry(task)
         queues.requeue(tables, task, f"its worker died: {cause}")
         return

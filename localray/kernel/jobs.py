@@ -19,7 +19,8 @@ def driver_left(tables: Tables, number: int) -> None:
     del tables.clients[number]
     job = tables.jobs.get(client.job)
     if job is not None:
-        job.driver = 0
+        job.driver, job.ended_at_s = 0, tables.now_s
+        tables.history.jobs.append(job)
         end(tables, job)
     holdings.drop_client(tables, client)
 

@@ -143,7 +143,7 @@ def _settle(tables: Tables) -> None:
         elif tables.unreferenced_actors:
             actor = tables.unreferenced_actors.popleft()
             if actor.state is ActorState.DEAD:
-                tables.actors.pop(actor.actor_id, None)
+                actors.forget(tables, actor)
             else:
                 actors.out_of_scope(tables, actor)
         elif tables.crowded:

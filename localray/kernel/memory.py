@@ -13,7 +13,7 @@ from localray.kernel.effects import MeasureMemory, MemoryUsed
 from localray.kernel.records import TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import Notice
+from localray.protocol import Notice, Status, text_payload
 from localray.sched import memory as policy
 from localray.sched.bundle_names import plain
 from localray.sched.resources import MEMORY, RESOURCE_UNIT, amount
@@ -161,6 +161,7 @@ def describe(tables: Tables, worker: WorkerRecord) -> str:
 
 def postpone(tables: Tables, task: TaskRecord, reason: str) -> None:
     """A task that was killed for want of memory waits before its next try, the longer the more often it was."""
+    tables.history.over(task, Status.OUT_OF_MEMORY.value, text_payload(reason), tables.now_s)
     task.memory_kills += 1
     task.attempt += 1
     task.worker = None

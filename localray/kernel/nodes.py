@@ -28,6 +28,7 @@ def add(tables: Tables, event: NodeAdded) -> NodeRecord:
     labels = {**dict(event.labels), NODE_ID_LABEL: event.node_id.hex()}
     record = StoreRecord(number, Allocator(event.store_capacity_bytes), event.store)
     node = NodeRecord(number, event.node_id, total, dict(total), labels, devices, record, event.name, event.environment)
+    node.joined_at_s = tables.now_s
     tables.nodes[number] = node
     tables.index.add(node)
     return node

@@ -27,6 +27,9 @@ from localray.sched.memory import OutOfMemory
 from localray.sched.placement import DEFAULT_RULE, Rule
 from localray.sched.rooms import Room
 
+NEVER_S = -1.0
+"""The time of what has not happened: clocks begin at 0."""
+
 
 class ClientKind(Enum):
     """Who is at the other end of a channel."""
@@ -114,7 +117,8 @@ class TaskRecord:
     submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent;
     ``parent_id`` is the task that submitted it, which may have ended since, and empty for a driver's; ``root`` is the
     detached actor from which it hangs, as its constructor or below it, if one. ``makes`` counts the objects of which it
-    is the maker, for whose sake it is kept when it has finished (`lineage`)."""
+    is the maker, for whose sake it is kept when it has finished (`lineage`); ``duration_s`` is how long its last
+    attempt ran, once known."""
 
     task_id: bytes
     template: Template
@@ -135,6 +139,9 @@ class TaskRecord:
     cancelled: bool = False
     memory_kills: int = 0
     makes: int = 0
+    created_at_s: float = NEVER_S
+    sent_at_s: float = NEVER_S
+    duration_s: float = 0.0
 
     @property
     def may_share_a_worker(self) -> bool:
@@ -172,6 +179,7 @@ class ActorRecord:
     in_scope: bool = True
     death_status: Status = Status.ACTOR_DIED
     death_payload: bytes = b""
+    is_detached: bool = False
 
     @property
     def keeps_order(self) -> bool:
@@ -234,6 +242,12 @@ class WorkerRecord:
     known: set[bytes | int] = field(default_factory=set)
     out_of_memory: OutOfMemory | None = None
     last_errors: tuple[str, ...] = ()
+    process_id: int = 0
+    launched_at_s: float = NEVER_S
+    started_at_s: float = NEVER_S
+    ended_at_s: float = NEVER_S
+    exit_reason: str = ""
+    left: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -253,6 +267,8 @@ class NodeRecord:
     environment: tuple[tuple[str, str], ...] = ()
     alive: bool = True
     death_cause: str = ""
+    joined_at_s: float = NEVER_S
+    died_at_s: float = NEVER_S
     idle: list[WorkerRecord] = field(default_factory=list)
     workers: dict[int, WorkerRecord] = field(default_factory=dict)
     starting: int = 0
@@ -294,7 +310,7 @@ class ClientRecord:
 @dataclass(slots=True, eq=False)
 class JobRecord:
     """One driver's program: where its workers find its modules, and the namespace its names live in. The driver is 0
-    when it has left, and detached actors live on."""
+    when it has left, and detached actors live on; ``client`` is the number that it had."""
 
     number: int
     driver: int
@@ -303,6 +319,11 @@ class JobRecord:
     working_directory: str
     shows_output: bool = True
     logging: str = ""
+    client: int = 0
+    entrypoint: str = ""
+    process_id: int = 0
+    started_at_s: float = NEVER_S
+    ended_at_s: float = NEVER_S
 
 
 @dataclass(slots=True, eq=False)

@@ -88,7 +88,17 @@ def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriv
     number = tables.next_job
     tables.next_job += 1
     namespace = message.namespace or f"anonymous-{number}"
-    tables.jobs[number] = JobRecord(number, client.number, namespace, message.sys_path, message.working_directory)
+    tables.jobs[number] = JobRecord(
+        number,
+        client.number,
+        namespace,
+        message.sys_path,
+        message.working_directory,
+        client=client.number,
+        entrypoint=message.entrypoint,
+        process_id=message.process_id,
+        started_at_s=tables.now_s,
+    )
     client.job = number
     client.process_id = message.process_id
     node_id = next((node.node_id for node in tables.nodes.values()), b"")
@@ -198,6 +208,7 @@ def _free_objects(tables: Tables, client: ClientRecord, message: FreeObjects) ->
 def _worker_ready(tables: Tables, client: ClientRecord, message: WorkerReady) -> None:
     client.process_id = message.process_id
     if client.worker is not None:
+        client.worker.process_id = message.process_id
         workers.started(tables, client.worker)
         queues.capacity_freed(tables)
 
@@ -229,7 +240,7 @@ def _actor_exiting(tables: Tables, client: ClientRecord, message: ActorExiting) 
     actor = tables.actors.get(message.actor_id)
     if actor is not None and client.worker is actor.worker and actor.state is not ActorState.DEAD:
         if client.worker is not None:
-            client.worker.stopping = True
+            client.worker.stopping = client.worker.left = True
         actors.end(tables, actor, Status.ACTOR_DIED, text_payload(message.reason), "it ended itself")
 
 

@@ -69,6 +69,7 @@ def restart(tables: Tables, actor: ActorRecord, cause: str) -> None:
     creation = actor.creation
     reason = f"its worker died: {cause}"
     if creation.state is TaskState.SENT:
+        tables.history.over(creation, Status.WORKER_CRASHED.value, text_payload(cause), tables.now_s)
         tasks.use_retry(creation)
         move(tables.log, actor.actor_id, actor, ActorState.RESTARTING, reason)
         queues.requeue(tables, creation, reason)
@@ -99,6 +100,7 @@ def keep_or_fail(tables: Tables, actor: ActorRecord, calls: list[TaskRecord], be
         task.worker = None
         if tasks.may_retry(tables, task):
             if position < begun:
+                tables.history.over(task, Status.ACTOR_DIED.value, b"The actor died.", tables.now_s)
                 tasks.use_retry(task)
             if not queues.awaits_lost(tables, task, "an argument is lost"):
                 move(tables.log, task.task_id, task, TaskState.QUEUED, "waits for its actor's restart")

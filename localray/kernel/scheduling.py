@@ -32,6 +32,7 @@ def send_task(tables: Tables, worker: WorkerRecord, task: TaskRecord) -> None:
     """Send a task to a worker that will run it after what it already has."""
     move(tables.log, task.task_id, task, TaskState.SENT, worker.label)
     task.worker = worker
+    task.sent_at_s = tables.now_s
     number = worker.number
     if not worker.assigned:
         worker.progress_at_s = tables.now_s

@@ -12,6 +12,7 @@ from collections import deque
 
 from localray.exceptions import InternalError
 from localray.kernel.effects import Effect, Send
+from localray.kernel.history import History
 from localray.kernel.records import (
     ActorRecord,
     ClientRecord,
@@ -51,6 +52,7 @@ class Tables:
         "groups",
         "groups_hungry",
         "groups_wait",
+        "history",
         "hungry",
         "index",
         "infeasible",
@@ -108,7 +110,7 @@ class Tables:
         self.policy = policy
         # The time of the last event, and when the first node came.
         self.now_s = self.began_s = 0.0
-        self.log = TransitionLog()
+        self.log, self.history = TransitionLog(), History()
         self.effects: list[Effect] = []
         self.objects: dict[bytes, ObjectRecord] = {}
         self.tasks: dict[bytes, TaskRecord] = {}

@@ -52,6 +52,7 @@ def create(
         template.max_retries,
         root,
     )
+    task.created_at_s = tables.now_s
     tables.tasks[task_id] = task
     if template.num_returns == 1:
         objects.declare(tables, task_id + INDEX_BYTES[0], submitter)
@@ -126,6 +127,8 @@ def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> Non
     """A worker answered: hand each return to whoever waits for it. A return that nobody refers to any more is dropped
     at once."""
     move(tables.log, task.task_id, task, TaskState.FINISHED, "answered")
+    status, error = outcomes[0][:2] if outcomes else (0, b"")
+    tables.history.over(task, status, error, tables.now_s)
     if len(outcomes) != task.template.num_returns:
         raise tables.broken(
             f"a task of {task.template.num_returns} returns answered with {len(outcomes)}", task.task_id
@@ -153,6 +156,7 @@ def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> Non
 def fail(tables: Tables, task: TaskRecord, status: Status, payload: bytes, reason: str) -> None:
     """The task will not run, or not again: each return becomes this error."""
     move(tables.log, task.task_id, task, TaskState.FAILED, reason)
+    tables.history.over(task, status.value, payload, tables.now_s)
     for object_id in return_ids(task):
         record = tables.objects.get(object_id)
         if record is not None and record.state is ObjectState.PENDING:

@@ -3,8 +3,8 @@ table."""
 
 from __future__ import annotations
 
-from localray.kernel import inventory, pending
-from localray.kernel.records import ClientRecord, GroupRecord, GroupState, ObjectState, TaskState, WorkerState
+from localray.kernel import inventory, listing, pending
+from localray.kernel.records import ClientRecord, ObjectState, TaskState, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Ask, Query, ReplyValue
 from localray.sched.resources import RESOURCE_UNIT
@@ -15,6 +15,8 @@ _STORE = "object_store_memory"
 def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
     """Answer one `Query` of a client."""
     query = Query(message.query)
+    if query in listing.LISTINGS:
+        return listing.answer(tables, query, identity_of(message.argument))
     if query is Query.CLUSTER_RESOURCES:
         return (*sum_resources(tables, available=False), store_bytes(tables, free=False))
     if query is Query.AVAILABLE_RESOURCES:
@@ -136,22 +138,11 @@ def placement_groups(tables: Tables, group_id: bytes) -> ReplyValue:
             tuple(bundle.node_id for bundle in group.bundles),
             group.placed_after_s,
             group.attempts,
-            _last_attempt(group),
+            listing.last_attempt(group),
         )
         for group in known
         if group_id in (b"", group.group_id)
     )
-
-
-def _last_attempt(group: GroupRecord) -> str:
-    """What became of the last attempt to place a group, by Ray's names."""
-    if group.state is GroupState.CREATED:
-        return "FINISHED"
-    if group.state is GroupState.REMOVED:
-        return "REMOVED"
-    if group.attempts == 0:
-        return "QUEUED"
-    return "NO_RESOURCES" if group.feasible else "INFEASIBLE"
 
 
 def task_events(tables: Tables) -> ReplyValue:

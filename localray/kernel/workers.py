@@ -29,7 +29,7 @@ IDLE_KEPT_S = 1.0
 def start(tables: Tables, node: NodeRecord) -> WorkerRecord:
     """Ask for a new worker process. It can be sent to at once: what is sent waits in its channel."""
     number = tables.new_client_number()
-    worker = WorkerRecord(number, node, f"to worker {number}")
+    worker = WorkerRecord(number, node, f"to worker {number}", launched_at_s=tables.now_s)
     tables.workers[number] = worker
     node.workers[number] = worker
     node.starting += 1
@@ -44,6 +44,7 @@ def start(tables: Tables, node: NodeRecord) -> WorkerRecord:
 def started(tables: Tables, worker: WorkerRecord) -> None:
     """The worker's process is up: another may start in its stead, and workers do start here after all."""
     if tables.unborn.pop(worker.number, 1) is None:
+        worker.started_at_s = tables.now_s
         worker.node.starting -= 1
         tables.start_failures = 0
 
@@ -164,7 +165,7 @@ def retire(tables: Tables, worker: WorkerRecord, reason: str) -> None:
     """Ask a worker to end in an orderly way; nothing more is given to it."""
     if worker.stopping:
         return
-    worker.stopping = True
+    worker.stopping = worker.left = True
     if worker in worker.node.idle:
         worker.node.idle.remove(worker)
     tables.send(worker.number, Exit(reason))

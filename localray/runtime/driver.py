@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from localray.exceptions import RaySystemError
+from localray.host import entrypoint
 from localray.runtime.interrupts import guard
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ def _register(stream: socket.socket, namespace: str) -> Registered:
     from localray.protocol import RegisterDriver, Registered
     from localray.runtime.frames import FrameReader, frame
 
-    hello = RegisterDriver(os.getpid(), namespace or _new_namespace(), tuple(import_path()), current_directory())
+    hello = RegisterDriver(
+        os.getpid(), namespace or _new_namespace(), tuple(import_path()), current_directory(), entrypoint()
+    )
     reader = FrameReader()
     try:
         stream.sendall(frame([hello]))

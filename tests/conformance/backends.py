@@ -60,6 +60,7 @@ class Backends:
         """Stops the shared real Ray session, if there is one."""
         if self._ray is not None and self._ray.is_initialized():
             self._ray.shutdown()
+        os.environ.pop("RAY_ADDRESS", None)
         self._ray_options = None
         if self._files is not None:
             os.environ.pop("RAY_TMPDIR", None)
@@ -86,7 +87,12 @@ class Backends:
     def _share_session(self, ray: ModuleType, options: InitOptions) -> None:
         if self._ray_options != options or not ray.is_initialized():
             self.close()
+            if options.dashboard:
+                _import_or_skip("aiohttp")
             _start_ray(ray, options)
+            if options.dashboard:
+                # Other sessions may run on this machine: the state API is to ask this one.
+                os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
             self._ray_options = options
 
 

@@ -43,6 +43,7 @@ class InitOptions:
     resources: tuple[tuple[str, float], ...]
     object_store_bytes: int | None = None
     spilling: bool = True
+    dashboard: bool = False
 
     def as_keywords(self) -> dict[str, object]:
         """Returns the keyword arguments for `ray.init`, without the ones that were not asked for."""
@@ -53,6 +54,8 @@ class InitOptions:
             keywords["resources"] = dict(self.resources)
         if self.object_store_bytes is not None:
             keywords["object_store_memory"] = self.object_store_bytes
+        if self.dashboard:
+            keywords["include_dashboard"] = True
         if not self.spilling:
             keywords["_system_config"] = {"automatic_object_spilling_enabled": False}
         return keywords
@@ -93,6 +96,7 @@ def program(
     object_store_bytes: int | None = None,
     spilling: bool = True,
     nodes: Sequence[Mapping[str, object]] = (),
+    dashboard: bool = False,
 ) -> Callable[[ProgramFunction], ProgramFunction]:
     """Registers a conformance program.
 
@@ -105,6 +109,7 @@ def program(
         object_store_bytes: size of the object store; the default is the backend's own.
         spilling: False turns automatic spilling off.
         nodes: start a cluster of these, the head first; the session's own options then mean nothing.
+        dashboard: real Ray is to be started with its dashboard, which answers for the state of a session.
 
     Raises:
         RegistrationError: duplicate name, missing docstring, or engines left out without a reason.
@@ -115,7 +120,8 @@ def program(
         ...     '''G1: get([]) is [].'''
         ...     assert ray.get([]) == []
     """
-    options = InitOptions(num_cpus, num_gpus, tuple(sorted((resources or {}).items())), object_store_bytes, spilling)
+    custom = tuple(sorted((resources or {}).items()))
+    options = InitOptions(num_cpus, num_gpus, custom, object_store_bytes, spilling, dashboard)
     allowed = frozenset(engines)
 
     def register(function: ProgramFunction) -> ProgramFunction:

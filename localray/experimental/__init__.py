@@ -1,0 +1,1 @@
+"""`ray.experimental`: what Ray keeps apart because it may change."""

@@ -1,0 +1,1 @@
+"""`ray.experimental.state`: the older place of `ray.util.state`."""

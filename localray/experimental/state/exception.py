@@ -1,0 +1,5 @@
+"""The older place of `localray.util.state.exception`."""
+
+from __future__ import annotations
+
+from localray.util.state.exception import *  # noqa: F403 - it is the same module under another name

@@ -1,0 +1,119 @@
+"""The rows that the kernel lists of what there is and was, and that the state API and the command line show.
+
+Plain values, as on the wire; the shapes are here because both ends need them. A time is in seconds of the session's
+clock, negative for not yet; a state is spelt as Ray spells it; an empty id stands for none.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from localray.protocol import Conditions, Resources
+
+
+class TaskRow(NamedTuple):
+    """One attempt of a task, constructor or call. ``kind`` is a `TaskKind`; ``status`` is that of its first outcome, -1
+    while there is none; ``error`` is what the outcome carried, if it was an error and not too long."""
+
+    task_id: bytes
+    attempt: int
+    name: str
+    function: str
+    state: str
+    job: int
+    actor_id: bytes
+    kind: int
+    parent_id: bytes
+    node_id: bytes
+    worker: int
+    process_id: int
+    status: int
+    error: bytes
+    resources: Resources
+    group: bytes
+    created_at_s: float
+    sent_at_s: float
+    started_at_s: float
+    ended_at_s: float
+
+
+class ActorRow(NamedTuple):
+    """One actor. ``status`` and ``death`` say why it is dead."""
+
+    actor_id: bytes
+    class_name: str
+    state: str
+    job: int
+    name: str
+    namespace: str
+    node_id: bytes
+    process_id: int
+    owner: int
+    resources: Resources
+    group: bytes
+    is_detached: int
+    restarts: int
+    repr_name: str
+    status: int
+    death: bytes
+
+
+class WorkerRow(NamedTuple):
+    """One process: a worker or a driver; ``exit_type`` is Ray's word for why it has ended."""
+
+    client: int
+    is_driver: int
+    is_alive: int
+    node_id: bytes
+    process_id: int
+    exit_reason: str
+    exit_type: str
+    actor_id: bytes
+    launched_at_s: float
+    started_at_s: float
+    ended_at_s: float
+
+
+class NodeRow(NamedTuple):
+    """One node."""
+
+    node_id: bytes
+    number: int
+    name: str
+    is_alive: int
+    death_cause: str
+    resources: tuple[tuple[str, int], ...]
+    labels: tuple[tuple[str, str], ...]
+    joined_at_s: float
+    died_at_s: float
+
+
+class JobRow(NamedTuple):
+    """One driver's program."""
+
+    number: int
+    driver: int
+    process_id: int
+    namespace: str
+    entrypoint: str
+    is_running: int
+    started_at_s: float
+    ended_at_s: float
+
+
+class GroupRow(NamedTuple):
+    """One placement group; ``node_ids`` are empty for bundles that have no place."""
+
+    group_id: bytes
+    name: str
+    job: int
+    state: str
+    strategy: str
+    bundles: tuple[Resources, ...]
+    node_ids: tuple[bytes, ...]
+    selectors: tuple[Conditions, ...]
+    is_detached: int
+    created_at_s: float
+    placed_after_s: float
+    attempts: int
+    last_attempt: str

@@ -1,0 +1,447 @@
+"""`ray.util.state`: what there is in a session, listed, looked up and summarized. In Ray it is told a little late."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ..helpers import make_gate, make_waiter, wait_until
+from ..registry import NOT_SIMULATED, program
+
+
+def _state(ray: ModuleType) -> ModuleType:
+    return importlib.import_module(f"{ray.__name__}.util.state")
+
+
+def _tasks(ray: ModuleType, name: str, **options: Any) -> list[Any]:
+    return _state(ray).list_tasks(filters=[("name", "=", name)], **options)
+
+
+def _await_tasks(ray: ModuleType, name: str, state: str, number: int = 1) -> list[Any]:
+    """The tasks of a name, once so many of them are in a state."""
+
+    def are_there() -> bool:
+        return sum(1 for task in _tasks(ray, name) if task.state == state) >= number
+
+    wait_until(are_there, f"{number} tasks {name} are {state}")
+    return _tasks(ray, name, detail=True)
+
+
+@program(dashboard=True)
+def state_of_finished_tasks(ray: ModuleType) -> None:
+    """T15, U8: a task that has ended is listed with its name, function, job, node, worker and times."""
+
+    @ray.remote(num_cpus=0.5)
+    def state_done(x):
+        return ray.get_runtime_context().get_worker_id()
+
+    before_ms = time.time() * 1000 - 2000
+    worker_id = ray.get(state_done.options(name="state_renamed").remote(1))
+    [task] = _await_tasks(ray, "state_renamed", "FINISHED")
+    context = ray.get_runtime_context()
+    assert task.func_or_class_name == "state_done"
+    assert task.type == "NORMAL_TASK"
+    assert (task.job_id, task.node_id, task.worker_id) == (context.get_job_id(), context.get_node_id(), worker_id)
+    assert task.attempt_number == 0
+    assert task.actor_id is None
+    assert task.error_type is None
+    assert task.error_message is None
+    assert task.required_resources == {"CPU": 0.5}
+    assert task.parent_task_id == "ff" * 20 + context.get_job_id()
+    assert task.language == "PYTHON"
+    assert before_ms <= task.creation_time_ms <= task.start_time_ms <= task.end_time_ms
+    assert task["state"] == task.get("state") == "FINISHED"
+
+
+@program(dashboard=True)
+def state_without_detail(ray: ModuleType) -> None:
+    """Without detail=True, details are None."""
+
+    @ray.remote
+    def state_plain():
+        return 1
+
+    ray.get(state_plain.remote())
+    _await_tasks(ray, "state_plain", "FINISHED")
+    [task] = _tasks(ray, "state_plain")
+    assert task.name == "state_plain"
+    assert task.creation_time_ms is None
+    assert task.required_resources is None
+
+
+@program(dashboard=True)
+def state_of_failed_tasks(ray: ModuleType) -> None:
+    """A task that raised is FAILED, with a kind of error and its text."""
+
+    @ray.remote
+    def state_fails():
+        raise ValueError("on purpose")
+
+    with pytest.raises(ValueError):
+        ray.get(state_fails.remote())
+    [task] = _await_tasks(ray, "state_fails", "FAILED")
+    assert task.error_type == "TASK_EXECUTION_EXCEPTION"
+    assert task.error_message.startswith("User exception:")
+    assert "ValueError: on purpose" in task.error_message
+
+
+@program(dashboard=True)
+def state_of_attempts(ray: ModuleType) -> None:
+    """A task that was tried twice has an entry for each attempt; get_task gives both."""
+
+    @ray.remote(max_retries=1, retry_exceptions=True)
+    def state_retried():
+        raise ValueError("again")
+
+    ref = state_retried.remote()
+    with pytest.raises(ValueError):
+        ray.get(ref)
+    tasks = _await_tasks(ray, "state_retried", "FAILED", 2)
+    assert sorted(task.attempt_number for task in tasks) == [0, 1]
+    attempts = _state(ray).get_task(ref)
+    assert sorted(task.attempt_number for task in attempts) == [0, 1]
+    assert all(task.error_type == "TASK_EXECUTION_EXCEPTION" for task in attempts)
+
+
+@program(dashboard=True)
+def state_of_tasks_under_way(ray: ModuleType) -> None:
+    """RUNNING, PENDING_NODE_ASSIGNMENT for want of room, PENDING_ARGS_AVAIL for want of an argument; and a cancelled
+    task is FAILED."""
+    gate = make_gate(ray)
+    wait_for = make_waiter(ray, num_cpus=1)
+    running = wait_for.options(name="state_runs").remote(gate)
+    queued = wait_for.options(name="state_queued", num_cpus=2).remote(gate)
+    waiting = wait_for.options(name="state_waits").remote(gate, running)
+    wait_until(lambda: any(task.state.startswith("RUNNING") for task in _tasks(ray, "state_runs")), "one task runs")
+    _await_tasks(ray, "state_queued", "PENDING_NODE_ASSIGNMENT")
+    _await_tasks(ray, "state_waits", "PENDING_ARGS_AVAIL")
+    [task] = _tasks(ray, "state_runs", detail=True)
+    assert task.end_time_ms is None
+    assert task.start_time_ms is not None
+    ray.cancel(queued)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(queued)
+    [task] = _await_tasks(ray, "state_queued", "FAILED")
+    assert task.error_type == "TASK_CANCELLED"
+    ray.get(gate.open.remote())
+    ray.get([running, waiting])
+
+
+@program(dashboard=True)
+def state_of_child_tasks(ray: ModuleType) -> None:
+    """A task's parent is the task that submitted it."""
+
+    @ray.remote(num_cpus=0)
+    def state_child():
+        return 1
+
+    @ray.remote
+    def state_parent():
+        return ray.get(state_child.remote()), ray.get_runtime_context().get_task_id()
+
+    _, parent_id = ray.get(state_parent.remote())
+    [task] = _await_tasks(ray, "state_child", "FINISHED")
+    assert task.parent_task_id == parent_id
+
+
+@program(dashboard=True)
+def state_of_a_living_actor(ray: ModuleType) -> None:
+    """An actor is listed with its class, name, process and resources; its constructor and calls are tasks."""
+
+    @ray.remote
+    class StateActor:
+        def call(self):
+            return True
+
+    actor = StateActor.options(name="state_actor", num_cpus=0.5).remote()
+    ray.get(actor.call.remote())
+    actor_id = actor._actor_id.hex()
+    wait_until(lambda: _state(ray).get_actor(actor_id) is not None, "the actor is told")
+    found = _state(ray).get_actor(actor_id)
+    context = ray.get_runtime_context()
+    assert found.class_name == "state_of_a_living_actor.<locals>.StateActor"
+    assert (found.state, found.name, found.job_id) == ("ALIVE", "state_actor", context.get_job_id())
+    assert (found.node_id, found.ray_namespace) == (context.get_node_id(), context.namespace)
+    assert found.is_detached is False
+    assert found.required_resources == {"CPU": 0.5}
+    assert found.num_restarts == 0
+    assert found.death_cause is None
+    assert found.placement_group_id is None
+    [creation] = _await_tasks(ray, "state_actor:StateActor.__init__", "FINISHED")
+    assert (creation.type, creation.func_or_class_name) == ("ACTOR_CREATION_TASK", "StateActor.__init__")
+    [call] = _await_tasks(ray, "StateActor.call", "FINISHED")
+    assert (call.type, call.func_or_class_name, call.actor_id) == ("ACTOR_TASK", "StateActor.call", actor_id)
+    assert [each.actor_id for each in _state(ray).list_actors(filters=[("name", "=", "state_actor")])] == [actor_id]
+
+
+@program(dashboard=True)
+def state_of_dead_actors(ray: ModuleType) -> None:
+    """A killed actor, and one whose constructor failed, are DEAD, with the cause."""
+
+    @ray.remote
+    class StateKilled:
+        def ready(self):
+            return True
+
+    @ray.remote
+    class StateBroken:
+        def __init__(self):
+            raise RuntimeError("no start")
+
+    killed, broken = StateKilled.remote(), StateBroken.remote()
+    ray.get(killed.ready.remote())
+    killed_id, broken_id = killed._actor_id.hex(), broken._actor_id.hex()
+    ray.kill(killed)
+
+    def is_dead(actor_id: str) -> bool:
+        found = _state(ray).get_actor(actor_id)
+        return found is not None and found.state == "DEAD"
+
+    wait_until(lambda: is_dead(killed_id) and is_dead(broken_id), "both are dead")
+    del killed
+    cause = _state(ray).get_actor(killed_id).death_cause["actor_died_error_context"]
+    assert "killed by `ray.kill`" in cause["error_message"]
+    assert cause["actor_id"] == killed_id
+    cause = _state(ray).get_actor(broken_id).death_cause["creation_task_failure_context"]
+    assert "RuntimeError: no start" in cause["formatted_exception_string"]
+
+
+@program(dashboard=True)
+def state_of_actors_that_wait(ray: ModuleType) -> None:
+    """PENDING_CREATION without room, DEPENDENCIES_UNREADY without an argument."""
+    gate = make_gate(ray)
+
+    @ray.remote
+    class StateWaiting:
+        def __init__(self, value=None):
+            pass
+
+    big = StateWaiting.options(num_cpus=99).remote()
+    dependent = StateWaiting.remote(make_waiter(ray, num_cpus=1).remote(gate))
+
+    def state_is(actor: Any, state: str) -> bool:
+        found = _state(ray).get_actor(actor._actor_id.hex())
+        return found is not None and found.state == state
+
+    wait_until(lambda: state_is(big, "PENDING_CREATION"), "one has no room")
+    wait_until(lambda: state_is(dependent, "DEPENDENCIES_UNREADY"), "one has no argument")
+    ray.get(gate.open.remote())
+    ray.get(dependent.__ray_ready__.remote())
+
+
+@program(dashboard=True, engines=NOT_SIMULATED, reason="simulated workers are no processes")
+def state_of_processes(ray: ModuleType) -> None:
+    """Workers, actors and the driver are listed with their processes."""
+
+    @ray.remote
+    class StateProcess:
+        def where(self):
+            return ray.get_runtime_context().get_worker_id(), os.getpid()
+
+    state = _state(ray)
+    actor = StateProcess.remote()
+    worker_id, pid = ray.get(actor.where.remote())
+    found = state.get_worker(worker_id)
+    assert (found.is_alive, found.worker_type, found.pid) == (True, "WORKER", pid)
+    assert found.exit_type is None
+    assert state.get_actor(actor._actor_id.hex()).pid == pid
+    drivers = state.list_workers(filters=[("worker_type", "=", "DRIVER"), ("is_alive", "=", "true")])
+    assert os.getpid() in [each.pid for each in drivers]
+    [call] = _await_tasks(ray, "StateProcess.where", "FINISHED")
+    assert (call.worker_id, call.worker_pid) == (worker_id, pid)
+
+
+@program(dashboard=True)
+def state_of_a_worker_that_died(ray: ModuleType) -> None:
+    """A worker that died stays listed for a while, and says how it died."""
+    state = _state(ray)
+
+    @ray.remote(max_retries=0)
+    def state_dies():
+        os._exit(3)
+
+    known = {each.worker_id for each in state.list_workers(limit=1000)}
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(state_dies.remote())
+
+    def dead() -> list[Any]:
+        everybody = state.list_workers(filters=[("is_alive", "=", False)], limit=1000, detail=True)
+        return [each for each in everybody if each.exit_type == "SYSTEM_ERROR" and each.end_time_ms > 0]
+
+    wait_until(lambda: bool(dead()), "the death is told")
+    assert dead()[0].exit_detail
+    assert known
+
+
+@program(dashboard=True)
+def state_of_the_node(ray: ModuleType) -> None:
+    """One node, the head, with its resources and labels."""
+    state = _state(ray)
+    node_id = ray.get_runtime_context().get_node_id()
+    [node] = state.list_nodes(filters=[("is_head_node", "=", True)], detail=True)
+    assert (node.node_id, node.state, node.is_head_node) == (node_id, "ALIVE", True)
+    assert node.resources_total["CPU"] == 2.0
+    assert node.resources_total["object_store_memory"] > 0
+    assert node.labels["ray.io/node-id"] == node_id
+    assert node.start_time_ms > 0
+    assert node.end_time_ms == 0
+    assert state.get_node(node_id).node_id == node_id
+    assert state.get_node("ab" * 28) is None
+
+
+@program(dashboard=True)
+def state_of_the_job(ray: ModuleType) -> None:
+    """The driver is a job that runs; it is not one that was submitted."""
+    state = _state(ray)
+    job_id = ray.get_runtime_context().get_job_id()
+    jobs = [job for job in state.list_jobs(detail=True) if job.job_id == job_id]
+    assert [(job.type, job.status, job.submission_id) for job in jobs] == [("DRIVER", "RUNNING", None)]
+    assert jobs[0].driver_info.pid == str(os.getpid())
+    assert jobs[0].start_time > 0
+    assert state.get_job("nothing") is None
+
+
+@program(dashboard=True)
+def state_of_objects(ray: ModuleType) -> None:
+    """An object is listed with its size, and why it is kept."""
+    state = _state(ray)
+    ref = ray.put(b"x" * 300_000)
+    wait_until(lambda: bool(state.get_objects(ref.hex())), "the object is told")
+    [found] = state.get_objects(ref.hex())
+    assert 300_000 <= found.object_size < 301_000
+    assert (found.reference_type, found.type, found.pid) == ("LOCAL_REFERENCE", "DRIVER", os.getpid())
+    assert found.task_status == "FINISHED"
+    listed = state.list_objects(filters=[("object_id", "=", ref.hex())])
+    assert [each.object_id for each in listed] == [ref.hex()]
+    object_id = ref.hex()
+    del ref
+    wait_until(lambda: not state.list_objects(filters=[("object_id", "=", object_id)]), "the object is gone")
+
+
+@program(dashboard=True)
+def state_of_placement_groups(ray: ModuleType) -> None:
+    """CREATED, PENDING and REMOVED, with bundles."""
+    state = _state(ray)
+    groups = importlib.import_module(f"{ray.__name__}.util.placement_group")
+    here = ray.get_runtime_context().get_node_id()
+    group = groups.placement_group([{"CPU": 0.5}, {"CPU": 0.25}], name="state_group")
+    ray.get(group.ready())
+    never = groups.placement_group([{"CPU": 99}])
+    found = state.get_placement_group(group.id.hex())
+    assert (found.name, found.state, found.is_detached) == ("state_group", "CREATED", False)
+    assert [bundle["unit_resources"] for bundle in found.bundles] == [{"CPU": 0.5}, {"CPU": 0.25}]
+    assert {bundle["node_id"] for bundle in found.bundles} == {here}
+    assert found.stats["scheduling_state"] == "FINISHED"
+    assert found.creator_job_id == ray.get_runtime_context().get_job_id()
+    assert state.get_placement_group(never.id.hex()).state == "PENDING"
+    groups.remove_placement_group(group)
+    wait_until(lambda: state.get_placement_group(group.id.hex()).state == "REMOVED", "the group is removed")
+    listed = state.list_placement_groups(filters=[("state", "=", "PENDING")])
+    assert never.id.hex() in [each.placement_group_id for each in listed]
+    groups.remove_placement_group(never)
+
+
+@program(dashboard=True)
+def state_filters(ray: ModuleType) -> None:
+    """Texts fit without regard to case, numbers and truths may be texts, all filters must fit."""
+    state = _state(ray)
+
+    @ray.remote
+    def state_filtered():
+        return 1
+
+    ray.get([state_filtered.options(name=f"state_filtered_{number}").remote() for number in range(3)])
+    wait_until(
+        lambda: (
+            len(state.list_tasks(filters=[("func_or_class_name", "=", "state_filtered"), ("state", "=", "finished")]))
+            == 3
+        ),
+        "all are told",
+    )
+    mine = ("func_or_class_name", "=", "state_filtered")
+    assert len(state.list_tasks(filters=[mine, ("name", "=", "STATE_FILTERED_1")])) == 1
+    assert len(state.list_tasks(filters=[mine, ("name", "!=", "state_filtered_1")])) == 2
+    assert len(state.list_tasks(filters=[mine, ("attempt_number", "=", "0")])) == 3
+    assert len(state.list_tasks(filters=[mine, ("attempt_number", "=", 0)])) == 3
+    assert state.list_tasks(filters=[mine, ("attempt_number", "=", 1)]) == []
+    assert state.list_tasks(filters=[mine, ("state", "=", "NOSUCH")]) == []
+    assert len(state.list_tasks(filters=[mine], limit=2)) == 2
+    assert state.list_tasks(filters=[mine], limit=0) == []
+    with pytest.warns(UserWarning, match="multiple '=' filters"):
+        assert state.list_tasks(filters=[("name", "=", "one"), ("name", "=", "two")]) == []
+
+
+@program(dashboard=True)
+def state_misuse(ray: ModuleType) -> None:
+    """Unknown columns, predicates, values and too large limits are refused; what is not there is None."""
+    state = _state(ray)
+    error = importlib.import_module(f"{ray.__name__}.util.state.exception").RayStateApiException
+    make_gate(ray)
+    with pytest.raises(error, match="column nokey is not supported"):
+        state.list_nodes(filters=[("nokey", "=", "x")])
+    with pytest.raises(error, match="is not supported"):
+        state.list_nodes(filters=[("resources_total", "=", "x")])
+    with pytest.raises(ValueError, match="Unsupported filter predicate <"):
+        state.list_nodes(filters=[("state", "<", "x")])
+    with pytest.raises(error, match="exceeds the supported limit|exceeds the supported"):
+        state.list_nodes(limit=10_001)
+    with pytest.raises(error):
+        state.list_nodes(limit=-1)
+    with pytest.raises(error, match="Failed to convert"):
+        state.list_actors(filters=[("pid", "=", "abc")])
+    assert state.get_actor("ab" * 16) is None
+    assert state.get_task("ab" * 24) is None
+    assert state.get_worker("ab" * 28) is None
+    assert state.get_placement_group("ab" * 18) is None
+
+
+@program(dashboard=True)
+def state_summaries(ray: ModuleType) -> None:
+    """Counts by name and state, under the key "cluster"."""
+    state = _state(ray)
+
+    @ray.remote
+    class StateCounted:
+        def call(self):
+            return 1
+
+    @ray.remote
+    def state_summed():
+        return 1
+
+    actor = StateCounted.remote()
+    ray.get([actor.call.remote(), state_summed.remote(), state_summed.remote()])
+    wait_until(
+        lambda: (
+            state.summarize_tasks()["cluster"]["summary"].get("state_summed", {}).get("state_counts") == {"FINISHED": 2}
+        ),
+        "the tasks are counted",
+    )
+    tasks = state.summarize_tasks()["cluster"]
+    assert tasks["summary"]["state_summed"]["type"] == "NORMAL_TASK"
+    assert tasks["summary_by"] == "func_name"
+    assert tasks["total_tasks"] >= 2
+    actors = state.summarize_actors()["cluster"]
+    name = "state_summaries.<locals>.StateCounted"
+    assert actors["summary"][name] == {"class_name": name, "state_counts": {"ALIVE": 1}}
+    assert actors["summary_by"] == "class"
+    ref = ray.put(b"x" * 2**20)
+    wait_until(lambda: state.summarize_objects()["cluster"]["total_size_mb"] >= 1, "the object is counted")
+    objects = state.summarize_objects()["cluster"]
+    assert objects["callsite_enabled"] is False
+    assert objects["summary"]["disabled"]["ref_type_counts"]["LOCAL_REFERENCE"] >= 1
+    assert ref is not None
+
+
+@program(dashboard=True)
+def state_older_place(ray: ModuleType) -> None:
+    """ray.experimental.state.api is the same."""
+    older = importlib.import_module(f"{ray.__name__}.experimental.state.api")
+    assert len(older.list_nodes()) == 1
+    assert older.list_actors is not None
+    assert callable(older.summarize_tasks)

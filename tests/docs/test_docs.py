@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -22,10 +23,33 @@ NEEDS = {"localray.mypy_plugin": "mypy"}
 NOT_IMPORTED = ("localray.cli.__main__", "localray.__main__")
 
 
-def programs() -> list[str]:
-    """The Python blocks of the README that are whole programs."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    return [block for block in blocks if "import localray" in block]
+class Written(NamedTuple):
+    """A whole program in a document; ``kind`` is the word behind the language, if any: "simulated" programs choose their
+    engine themselves, "pytest" ones are tests."""
+
+    page: str
+    number: int
+    kind: str
+    source: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page}-{self.number}"
+
+
+def programs(kind: str) -> list[Written]:
+    """The Python blocks of the documents that are whole programs of this kind."""
+    found = [
+        Written(page.stem, number, match[1], match[2])
+        for page in PAGES
+        for number, match in enumerate(re.finditer(r"```python ?(\w*)\n(.*?)```", page.read_text(), re.DOTALL))
+    ]
+    return [each for each in found if "import localray" in each.source and each.kind == kind]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A Python of its own."""
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
 def expected_output(program: str) -> list[str]:
@@ -33,14 +57,31 @@ def expected_output(program: str) -> list[str]:
     return re.findall(r"print\(.*\)\s+# (.*)", program)
 
 
-@pytest.mark.parametrize("program", programs())
+@pytest.mark.parametrize("program", programs(""), ids=lambda program: program.name)
 @pytest.mark.parametrize("engine", ["processes", "sim"])
-def test_programs_of_the_readme_print_what_they_say(program: str, engine: str) -> None:
-    source = program.replace("ray.init()", f"ray.init(engine={engine!r})")
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=False)
+def test_programs_print_what_they_say(program: Written, engine: str) -> None:
+    start = "" if "ray.init(" in program.source else f"import localray; localray.init(engine={engine!r})\n"
+    check_output(start + program.source.replace("ray.init(", f"ray.init(engine={engine!r}, "), program)
+
+
+@pytest.mark.parametrize("program", programs("simulated"), ids=lambda program: program.name)
+def test_simulated_programs_print_what_they_say(program: Written) -> None:
+    check_output(program.source, program)
+
+
+@pytest.mark.parametrize("program", programs("pytest"), ids=lambda program: program.name)
+def test_tests_pass(program: Written, tmp_path: Path) -> None:
+    file = tmp_path / "test_written.py"
+    file.write_text(program.source)
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(file))
+    assert done.returncode == 0, done.stdout
+
+
+def check_output(source: str, program: Written) -> None:
+    done = run("-c", source)
     assert done.returncode == 0, done.stderr
-    assert expected_output(program)
-    assert done.stdout.splitlines() == expected_output(program)
+    assert expected_output(program.source)
+    assert done.stdout.splitlines() == expected_output(program.source)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

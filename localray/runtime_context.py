@@ -169,7 +169,7 @@ class RuntimeContext:
     @property
     def gcs_address(self) -> str:
         """The session's address."""
-        return "127.0.0.1:0"
+        return require_client().address
 
     @property
     def job_id(self) -> JobID:

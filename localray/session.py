@@ -430,7 +430,7 @@ def _notify(text: str) -> None:
 
 
 def _address_info(client: Client, home: SessionHome | None) -> dict[str, object]:
-    address = f"{NODE_ADDRESS}:0" if home is None else home.address
+    address = client.address
     return {
         "node_ip_address": NODE_ADDRESS,
         "raylet_ip_address": NODE_ADDRESS,

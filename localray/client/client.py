@@ -58,6 +58,8 @@ from localray.shm.spill_layout import DamagedEntryError
 INLINE_LIMIT_BYTES = 100 * 1024
 """Values up to this size travel inside messages; larger ones go to the store (Ray's limit)."""
 
+PRIVATE_ADDRESS = "127.0.0.1:0"
+"""What a session that nobody can join says of its address."""
 _FIRST_RETURN = (1).to_bytes(4, "little")
 _PUT_INDEX = (0x40000000).to_bytes(4, "little")
 
@@ -109,6 +111,8 @@ class Client:
         self.checksums = checksums_wanted()
         """Whether objects' bytes are written with a checksum, which their readers check: for finding out who damages
         memory."""
+        self.address = PRIVATE_ADDRESS
+        """Where others can join the session."""
         self._notify = notify
         self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}

@@ -64,7 +64,7 @@ class Door:
             try:
                 stream, _ = self._listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
-                return came
+                return [descriptor for descriptor in dict.fromkeys(came) if descriptor in self._visitors]
             process, user = _credentials(stream)
             if user != os.getuid():
                 stream.close()

@@ -21,7 +21,7 @@ from localray.runtime.head import Head
 from localray.runtime.options import HeadOptions
 from localray.runtime.spilling import Spiller
 from localray.sched.memory import settings_from
-from localray.shm.session_directories import SessionDirectory, remove
+from localray.shm.session_directories import SessionDirectory
 from localray.shm.settings import StoreSettings
 
 
@@ -66,7 +66,9 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         if not keeps_session_directories():
             session.remove()
         if home:
-            remove(Path(home))
+            from localray.runtime.session_home import remove_home
+
+            remove_home(Path(home))
     # The fork server sees the control socket close, kills what is left and ends; then so do we.
     try:
         control.shutdown(socket.SHUT_WR)

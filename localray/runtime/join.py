@@ -10,6 +10,7 @@ import itertools
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from localray.runtime.session_home import SessionHome
 
 HANDSHAKE_TIMEOUT_S = 10.0
+_KNOCK_AGAIN_S = 0.005
 
 
 def connect(home: SessionHome) -> socket.socket:
@@ -38,7 +40,7 @@ def connect(home: SessionHome) -> socket.socket:
     try:
         stream.settimeout(HANDSHAKE_TIMEOUT_S)
         key = home.key()
-        stream.connect(home.socket_path)
+        _knock(stream, home.socket_path)
         greeting = _receive(stream, handshake.GREETING_BYTES)
         answered = handshake.answer(greeting, key)
         stream.sendall(answered)
@@ -52,6 +54,20 @@ def connect(home: SessionHome) -> socket.socket:
             raise ConnectionError(f"The session at {home.address} cannot be joined: {error}.") from error
         raise
     return stream
+
+
+def _knock(stream: socket.socket, path: str) -> None:
+    """Connect. While many do at once the system says "again", with a timeout set."""
+    give_up_at_s = time.monotonic() + HANDSHAKE_TIMEOUT_S
+    while True:
+        try:
+            stream.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > give_up_at_s:
+                raise
+            time.sleep(_KNOCK_AGAIN_S)
+        else:
+            return
 
 
 def _receive(stream: socket.socket, count: int) -> bytes:
@@ -173,6 +189,7 @@ class JoinedSession:
         try:
             stream = connect(home)
             self._driver = Driver(stream, namespace, notify)
+            self._driver.client.address = home.address
         except BaseException:
             guard.uninstall()
             raise

@@ -134,6 +134,7 @@ def _spawn(
         "import_path": import_path(),
         "store": options.store._asdict(),
         "home": "" if claimed is None else str(claimed.home.path),
+        "address": "" if claimed is None else claimed.home.address,
         "standing_descriptors": standing,
     }
     root = str(Path(__file__).resolve().parent.parent.parent)

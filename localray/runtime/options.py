@@ -6,7 +6,8 @@ from typing import TypedDict
 
 
 class HeadOptions(TypedDict):
-    """What a driver tells the head it starts. ``home`` is a standing session's directory, empty for a private session;
+    """What a driver tells the head it starts. ``home`` is a standing session's directory, and ``address`` where it
+    is joined, both empty for a private session;
     ``standing_descriptors`` are then its listening socket and its lock."""
 
     driver_descriptor: int
@@ -23,4 +24,5 @@ class HeadOptions(TypedDict):
     import_path: list[str]
     store: dict[str, object]
     home: str
+    address: str
     standing_descriptors: list[int]

@@ -136,7 +136,15 @@ def claim(number: int | None) -> ClaimedHome:
         ConnectionError: there is a session of this number.
         RaySystemError: the user's directory cannot be used.
     """
-    root = users_directory()
+    while True:
+        try:
+            return _claim(users_directory(), number)
+        except FileNotFoundError:
+            # The last session that was there has just taken the user's directory along.
+            continue
+
+
+def _claim(root: Path, number: int | None) -> ClaimedHome:
     candidates = range(FIRST_NUMBER, _LAST_NUMBER + 1) if number is None else (number,)
     for candidate in candidates:
         home = SessionHome(root / f"{_PREFIX}{candidate}", candidate)
@@ -225,4 +233,10 @@ def find(address: str) -> SessionHome:
     return home
 
 
-__all__ = ["ClaimedHome", "Facts", "SessionHome", "claim", "find", "living", "remove"]
+def remove_home(path: Path) -> None:
+    """A session is over: its directory goes, and the user's with the last."""
+    remove(path)
+    try:
+        path.parent.rmdir()
+    except OSError:
+        return  # There are others, or somebody else has removed it.

@@ -14,8 +14,7 @@ from localray.exceptions import RaySystemError
 from localray.protocol import AddNode, EndSession, KeepSession, Query, RemoveNode
 from localray.runtime.join import Control, connect
 from localray.runtime.launch import STOP_TIMEOUT_S, HeadProcess, NodeOptions
-from localray.runtime.session_home import SessionHome, claim
-from localray.shm.session_directories import remove
+from localray.runtime.session_home import SessionHome, claim, remove_home
 
 
 class AddedNode(NamedTuple):
@@ -53,7 +52,7 @@ class StandingSession:
         except BaseException:
             self._head.kill()
             self._control.close()
-            remove(self.home.path)
+            remove_home(self.home.path)
             raise
         self.home.tell(self._head.process_id)
 
@@ -91,7 +90,7 @@ class StandingSession:
         self._head.wait(STOP_TIMEOUT_S)
         self._control.close()
         self._head.remove_directories()
-        remove(self.home.path)
+        remove_home(self.home.path)
 
     def kill(self) -> None:
         """End the head at once, as a crash would: what is left sees to itself."""
@@ -111,7 +110,7 @@ def start_detached(options: NodeOptions, number: int | None) -> SessionHome:
     except BaseException:
         head.kill()
         head.stream.close()
-        remove(home.path)
+        remove_home(home.path)
         raise
     home.tell(head.process_id)
     head.disown()

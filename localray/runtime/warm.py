@@ -44,12 +44,15 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
     gc.freeze()
 
     def run_worker(number: int, stream: socket.socket, nudge: int, output: tuple[int, int]) -> None:
-        worker.main(number, stream, nudge, progress, output)
+        worker.main(number, stream, nudge, progress, output, options["address"])
 
     ForkServer(control, run_worker).serve()
     # The head has removed them, unless it was killed.
     if not keeps_session_directories():
         remove(session_directory(bytes.fromhex(options["node_id"])))
-    for directory in (*options["store"]["directories"], options["home"]):  # type: ignore[misc]
-        if directory:
-            remove(Path(directory))
+    for directory in options["store"]["directories"]:  # type: ignore[attr-defined]
+        remove(Path(directory))
+    if options["home"]:
+        from localray.runtime.session_home import remove_home
+
+        remove_home(Path(options["home"]))

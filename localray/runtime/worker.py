@@ -167,6 +167,11 @@ def _print_notice(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def main(number: int, stream: socket.socket, nudge: int, progress: mmap.mmap, output: tuple[int, int]) -> None:
-    """Be a worker; never returns."""
-    Worker(number, stream, nudge, progress, output).serve()
+def main(
+    number: int, stream: socket.socket, nudge: int, progress: mmap.mmap, output: tuple[int, int], address: str
+) -> None:
+    """Be a worker of the session that is joined at this address, empty if it can't be; never returns."""
+    worker = Worker(number, stream, nudge, progress, output)
+    if address:
+        worker.client.address = address
+    worker.serve()

@@ -108,16 +108,18 @@ class ClaimedHome(NamedTuple):
 
 
 def users_directory() -> Path:
-    """The directory below which all of this user's sessions are; made if need be.
+    """The directory below which all of this user's sessions are; it need not exist.
 
     Raises:
-        RaySystemError: it is not this user's alone.
+        RaySystemError: it exists, and is not this user's alone.
     """
     root = temporary_directory() / f"localray-{os.getuid()}"
     if len(str(root / f"{_PREFIX}{_LAST_NUMBER}" / "socket")) > _LONGEST_SOCKET_PATH:
         root = Path(os.sep, "tmp", root.name)
-    root.mkdir(mode=0o700, exist_ok=True)
-    found = root.lstat()
+    try:
+        found = root.lstat()
+    except FileNotFoundError:
+        return root
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise RaySystemError(
             f"{root} is not a directory that only you can enter, so no session may be kept there. Remove it, or set "
@@ -138,6 +140,8 @@ def claim(number: int | None) -> ClaimedHome:
     """
     while True:
         try:
+            users_directory().mkdir(mode=0o700, exist_ok=True)
+            # Looked at once more: somebody else may have been faster.
             return _claim(users_directory(), number)
         except FileNotFoundError:
             # The last session that was there has just taken the user's directory along.
@@ -193,7 +197,7 @@ def living() -> list[SessionHome]:
     root = users_directory()
     sweep(root, (_PREFIX,))
     found: list[tuple[float, SessionHome]] = []
-    for entry in root.iterdir():
+    for entry in root.iterdir() if root.is_dir() else ():
         number = entry.name.removeprefix(_PREFIX)
         if entry.name.startswith(_PREFIX) and number.isdigit():
             home = SessionHome(entry, int(number))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,9 +34,17 @@ print(ray.get(counter.add.remote()))
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A directory of its own for the sessions of a test."""
-    given = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+def directory() -> Iterator[Path]:
+    """For the sessions of a test; short, because a socket's path must be."""
+    path = Path(tempfile.mkdtemp(prefix="localray-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def environment(directory: Path) -> Iterator[dict[str, str]]:
+    """In which a test finds no sessions but its own."""
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(directory)}
     given.pop("RAY_ADDRESS", None)
     yield given
     localray(given, "stop", "--force")
@@ -52,7 +62,7 @@ def python(environment: dict[str, str], *words: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_session_outlives_its_drivers(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_session_outlives_its_drivers(environment: dict[str, str], directory: Path) -> None:
     assert "There is no running session" in localray(environment, "status", code=1)
     started = localray(environment, "start", "--head", "--num-cpus", "2", "--labels", "zone=a", "--port", "7000")
     assert "127.0.0.1:7000" in started
@@ -66,7 +76,7 @@ def test_a_session_outlives_its_drivers(environment: dict[str, str], tmp_path: P
     assert "zone=a" in status and status.rstrip().endswith("nothing")
     assert "ACTOR_HANDLE" not in localray(environment, "memory") and "0 objects" in localray(environment, "memory")
     assert "has ended" in localray(environment, "stop")
-    assert list(tmp_path.glob("localray*/*")) == []
+    assert list(directory.iterdir()) == []
     assert "No session is running" in localray(environment, "stop")
 
 
@@ -84,11 +94,11 @@ def test_status_says_what_waits_and_why(environment: dict[str, str]) -> None:
     assert "placement group pair: 1 CPU + 1 CPU" in said
 
 
-def test_a_blocking_start_ends_with_its_process(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_blocking_start_ends_with_its_process(environment: dict[str, str], directory: Path) -> None:
     words = [sys.executable, "-m", "localray.cli.main", "start", "--head", "--num-cpus", "1", "--block"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as blocking:
         assert blocking.stdout is not None
         assert "Started a session" in blocking.stdout.readline()
         blocking.terminate()
         blocking.wait(DEADLINE_S)
-    assert list(tmp_path.glob("localray*/*")) == []
+    assert list(directory.iterdir()) == []

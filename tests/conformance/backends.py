@@ -10,10 +10,12 @@ import contextlib
 import gc
 import importlib
 import os
+import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType, ModuleType
 
 from localray.leaks import check_no_leaks, mark_environment, take_snapshot
@@ -113,6 +115,32 @@ def _run_on_localray(program: Program, engine: Engine) -> None:
     mark_environment()
     gc.collect()
     before = take_snapshot()
+    with contextlib.ExitStack() as surroundings:
+        if not program.starts_session:
+            surroundings.enter_context(_sessions_of_its_own())
+        _run_program(program, engine, ray)
+    check_no_leaks(before)
+
+
+@contextlib.contextmanager
+def _sessions_of_its_own() -> Iterator[None]:
+    """The program finds no session that somebody else has started, and nobody finds its; nothing may be left."""
+    # Short, because a socket's path must be; `pytest`'s own directories are not.
+    directory = Path(tempfile.mkdtemp(prefix="localray-"))
+    previous = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(directory)
+    try:
+        yield
+        assert list(directory.iterdir()) == [], "files of a session are left"
+    finally:
+        if previous is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = previous
+        shutil.rmtree(directory)
+
+
+def _run_program(program: Program, engine: Engine, ray: ModuleType) -> None:
     try:
         if program.starts_session:
             choice: dict[str, object] = {"engine": "sim", "seed": 0} if engine is Engine.SIMULATION else {}
@@ -121,7 +149,6 @@ def _run_on_localray(program: Program, engine: Engine) -> None:
             _call(program, ray, engine)
     finally:
         ray.shutdown()
-    check_no_leaks(before)
 
 
 def _call(program: Program, ray: ModuleType, engine: Engine) -> None:

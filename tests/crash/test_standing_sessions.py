@@ -49,7 +49,7 @@ def _ready(driver: Driver) -> tuple[int, int, int]:
     """The head, the fork server and the driver that has joined, whose tasks run."""
     found: dict[str, int] = {}
     driver.wait_for("head=")
-    wait_until(lambda: driver.output().count("under way") == 2 and "joined=" in driver.output(), "work is under way", 60)
+    wait_until(lambda: "under way" in driver.output() and "joined=" in driver.output(), "work is under way", 60)
     for line in driver.output().splitlines():
         name, _, number = line.rpartition(" ")[2].partition("=")
         if name in ("head", "forker", "joined"):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ..helpers import wait_until
-from ..registry import NOT_SIMULATED, program
+from ..registry import NOT_SIMULATED, Engine, program
 
 ONE_CPU = {"num_cpus": 1}
 PROCESSES = "drivers are processes"
@@ -159,10 +159,24 @@ def who_joins_does_not_describe_nodes(ray: ModuleType, cluster: Any) -> None:
 @program(starts_session=False, engines=NOT_SIMULATED, reason=PROCESSES)
 def there_is_no_session_to_join(ray: ModuleType) -> None:
     """A3: joining what is not there is a ConnectionError."""
-    for address in ("auto", "127.0.0.1:1"):
-        with pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionError):
+        ray.init("auto")
+    assert not ray.is_initialized()
+
+
+@program(
+    starts_session=False,
+    engines={Engine.PROCESSES},
+    reason="real Ray ends the driver after half a minute; a simulation is always its own",
+)
+def there_is_no_session_at_this_address(ray: ModuleType) -> None:
+    """A3: an address where no session is, or that is none, is an error at once, and leaves nothing behind."""
+    for address in ("127.0.0.1:1", "somewhere.else:6379"):
+        with pytest.raises(ConnectionError, match="no session at"):
             ray.init(address)
-        assert not ray.is_initialized()
+    with pytest.raises(ValueError, match="Malformed address"):
+        ray.init("nonsense")
+    assert not ray.is_initialized()
 
 
 @program(nodes=[ONE_CPU], engines=NOT_SIMULATED, reason=PROCESSES)

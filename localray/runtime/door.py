@@ -73,10 +73,14 @@ class Door:
                 self.turn_away(next(iter(self._visitors)))
             stream.setblocking(False)
             visitor = Visitor(stream, process, handshake.greet())
+            try:
+                # A new stream has room for so little.
+                stream.send(visitor.greeting)
+            except OSError:
+                stream.close()  # It has gone while it waited to be let in.
+                continue
             self._visitors[stream.fileno()] = visitor
             came.append(stream.fileno())
-            # A new stream has room for so little.
-            stream.send(visitor.greeting)
 
     def hear(self, descriptor: int) -> Admitted | None:
         """A visitor has said something. Returns it once it has shown that it knows the key; afterwards, and when it is

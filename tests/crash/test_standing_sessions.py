@@ -122,6 +122,9 @@ ray.shutdown(); cluster.shutdown()
         home = SessionHome(entry, int(entry.name.rpartition("_")[2]))
         assert directory.stat().st_mode & 0o077 == 0
         assert Path(home.path, "key").stat().st_mode & 0o077 == 0
+        for _ in range(50):
+            # Gone before it is greeted.
+            _stranger(home).close()
         strangers = [_stranger(home) for _ in range(200)]
         for position, stranger in enumerate(strangers):
             try:

@@ -81,6 +81,7 @@ class Query(IntEnum):
     LIST_NODES = 17
     LIST_JOBS = 18
     LIST_GROUPS = 19
+    BUSY_WORKERS = 20
 
 
 class ReferenceKind(IntEnum):
@@ -641,6 +642,19 @@ class Demand(NamedTuple):
     waiting: int
     bundles: tuple[Resources, ...]
     why: str
+
+
+class BusyWorker(NamedTuple):
+    """A worker that has something to do: a row of the answer to `Query.BUSY_WORKERS`. ``task_id`` and ``attempt`` are
+    those of what runs, ``names`` those of all it has; ``comes_again`` says whether all of that would be tried again."""
+
+    worker: int
+    process_id: int
+    node: int
+    task_id: bytes
+    attempt: int
+    names: tuple[str, ...]
+    comes_again: int
 
 
 class StoreTotals(NamedTuple):

@@ -135,6 +135,9 @@ class _Session:
 
 _session = _Session()
 
+FAULTS_VARIABLE = "LOCALRAY_FAULTS"
+FAULTS_SEED_VARIABLE = "LOCALRAY_FAULTS_SEED"
+
 
 @contextmanager
 def only_simulations(seeds: Iterator[int]) -> Iterator[None]:
@@ -196,7 +199,8 @@ def init(
         seed: of every random decision of the session.
         nodes: of a simulated cluster, the driver's own first, which then says all that the keywords above would: how
             many, or "4x8cpu,2x1gpu", or descriptions (`localray.sim.nodes`).
-        faults: what goes wrong in a simulation: "chaos", "kill_worker:nth=3", or rules (`localray.faults`).
+        faults: what goes wrong: "kill_worker:probability=0.1", or rules (`localray.faults`); in a simulation more kinds
+            than with real processes, for which the variable LOCALRAY_FAULTS says it too.
         _memory: bytes that tasks may ask for with ``memory=``; by default the machine's less the object store's.
         object_spilling_directory: where objects go that the store has no room for; by default the temporary directory.
             With "" nothing goes to disk, and a full store is an `ObjectStoreFullError`.
@@ -409,14 +413,22 @@ def _start(
     node_name: str,
     simulated: tuple[object, object],
 ) -> Engine:
-    if engine != "sim" and simulated != (None, None):
-        raise ValueError("nodes and faults are those of a simulation: pass engine='sim' too.")
+    nodes, faults = simulated
+    if engine != "sim" and nodes is not None:
+        raise ValueError("nodes are those of a simulation: pass engine='sim' too.")
     if engine == "processes":
         from localray.runtime.launch import NodeOptions, ProcessSession
 
         node_id = os.urandom(28)
         store = store_settings(*spilling, f"{os.getpid()}_{node_id.hex()[:12]}")
-        return ProcessSession(NodeOptions(*node, node_id, seed, store, node_name), namespace, _notify)
+        started = ProcessSession(NodeOptions(*node, node_id, seed, store, node_name), namespace, _notify)
+        faults = faults or os.environ.get(FAULTS_VARIABLE)
+        if faults:
+            from localray.faults import parse
+
+            dice = int(os.environ.get(FAULTS_SEED_VARIABLE, seed))
+            started.hurt(parse(faults, dice), dice)  # type: ignore[arg-type]
+        return started
     if engine == "sim":
         from localray.sim.session import SimulatedSession
 

@@ -2,9 +2,10 @@
 
 * `rules`: a `Rule`, its kinds, phases, triggers and guards, and their checks
 * `text`: rules as text, for command lines, and as plain dicts, for files
+* `injector`: which rules have their moment
 * `presets`: `calm`, `chaos`, `swarm`
 
-Nothing here does anything: `localray.sim` carries rules out on virtual workers.
+Nothing here does anything: `localray.sim` carries rules out on virtual workers, `localray.runtime.havoc` on real ones.
 """
 
 from localray.faults.presets import named

@@ -60,6 +60,7 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
     if actor is not None:
         restarts.process_died(tables, actor, worker, assigned, begun, worker.kill_reason or cause)
     else:
+        cause = worker.kill_reason or cause
         for task in reversed(assigned[begun:]):
             # A worker that goes with its placement group takes along what it had been sent, begun or not, as in Ray.
             if went_with_its_group(tables, task):

@@ -71,6 +71,13 @@ class DropArena(NamedTuple):
     node: int
 
 
+class LookAtWorkers(NamedTuple):
+    """Say which of these workers' processes are stopped; not answered where that cannot be seen."""
+
+    node: int
+    workers: tuple[int, ...]
+
+
 class MeasureMemory(NamedTuple):
     """Say how much memory a node has in use, how much each of these workers, and who the so many largest users are."""
 
@@ -129,6 +136,7 @@ Effect: TypeAlias = (
     | SpillObjects
     | CreateSpillFile
     | DeleteSpillFile
+    | LookAtWorkers
     | MeasureMemory
     | Stop
 )
@@ -201,6 +209,13 @@ class SpillFileCreated(NamedTuple):
     failure: str
 
 
+class WorkersStopped(NamedTuple):
+    """The answer to `LookAtWorkers`: whose processes are stopped by a signal, as opposed to a debugger."""
+
+    node: int
+    stopped: tuple[int, ...]
+
+
 class MemoryUsed(NamedTuple):
     """The answer to `MeasureMemory`: pairs of a worker and its bytes, triples of a process, its bytes and its command;
     or at any time, from a driver that knows by itself."""
@@ -235,6 +250,7 @@ EnvironmentEvent: TypeAlias = (
     | WorkerDied
     | ObjectsSpilled
     | SpillFileCreated
+    | WorkersStopped
     | MemoryUsed
     | WorkerPrinted
     | Tick

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias, cast
 
 from localray.kernel import (
     deaths,
+    frozen,
     jobs,
     memory,
     nodes,
@@ -31,6 +32,7 @@ from localray.kernel.effects import (
     Tick,
     WorkerDied,
     WorkerPrinted,
+    WorkersStopped,
     WorkerStarted,
 )
 from localray.kernel.records import ClientKind, ClientRecord
@@ -86,6 +88,7 @@ def _tick(tables: Tables, event: Tick) -> None:
     workers.reap_idle(tables)
     scheduling.check_backlogs(tables)
     memory.tick(tables)
+    frozen.tick(tables)
     store.tick(tables)
     if patience.is_over(tables):
         queues.capacity_freed(tables)
@@ -101,6 +104,7 @@ ENVIRONMENT_HANDLERS: Final = cast(
         WorkerStarted: _worker_started,
         WorkerDied: _worker_died,
         MemoryUsed: memory.memory_used,
+        WorkersStopped: frozen.stopped,
         WorkerPrinted: output.printed,
         ObjectsSpilled: _objects_spilled,
         SpillFileCreated: _spill_file_created,

@@ -45,9 +45,11 @@ from localray.protocol import (
 )
 from localray.sched.memory import MemorySettings
 from localray.sched.placement import Policy
+from localray.sched.survival import SurvivalSettings
 from localray.sched.views import Dice
 
 MONITOR_OFF: Final = MemorySettings()
+LOOKS_AT_NOBODY: Final = SurvivalSettings()
 
 Event: TypeAlias = ClientMessage | EnvironmentEvent
 
@@ -74,8 +76,10 @@ class Kernel:
         policy: Policy | None = None,
         *,
         standing: bool = False,
+        survival: SurvivalSettings = LOOKS_AT_NOBODY,
     ) -> None:
         self.tables = Tables(random, memory_settings, policy, standing=standing)
+        self.tables.survival = survival
 
     @property
     def deadline_s(self) -> float | None:
@@ -86,6 +90,8 @@ class Kernel:
             earliest_s = _earlier(earliest_s, store.deadline_s(tables))
         if tables.backlogged:
             earliest_s = _earlier(earliest_s, scheduling.backlog_deadline_s(tables))
+        if tables.look_at_s is not None:
+            earliest_s = _earlier(earliest_s, tables.look_at_s)
         if tables.measure_at_s is not None or tables.postponed:
             earliest_s = _earlier(earliest_s, memory.deadline_s(tables))
         return earliest_s

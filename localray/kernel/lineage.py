@@ -41,7 +41,7 @@ def keep(tables: Tables, task: TaskRecord) -> None:
     objects.release(tables, needs)
     tables.lineage[task.task_id] = task
     tables.lineage_bytes += size_bytes(task)
-    while tables.lineage_bytes > tables.max_lineage_bytes:
+    while tables.lineage_bytes > tables.survival.max_lineage_bytes:
         oldest = next(iter(tables.lineage.values()))
         discard(tables, oldest, UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_LINEAGE_EVICTED)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localray.kernel import devices, nodes, patience, queues, scheduling, workers
+from localray.kernel import devices, frozen, nodes, patience, queues, scheduling, workers
 from localray.kernel.records import GroupState, NodeRecord, SchedulingClass, TaskRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -146,6 +146,7 @@ def place_on(tables: Tables, node: NodeRecord, group: SchedulingClass, task: Tas
         worker.placement_group = group.placement_group
         group.placement_group.workers[worker.number] = worker
     worker.leased_at_s = tables.now_s
+    frozen.watch(tables)
     if tables.measure_at_s is None and tables.memory.refresh_s:
         tables.measure_at_s = tables.now_s + tables.memory.refresh_s
     queues.take_next(group, task)

@@ -234,6 +234,7 @@ class WorkerRecord:
     stopping: bool = False
     killed: bool = False
     kill_reason: str = ""
+    stopped_at_s: float | None = None
     ended_count: int = 0
     calls: dict[bytes, int] = field(default_factory=dict)
     leased_at_s: float = 0.0

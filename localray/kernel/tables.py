@@ -31,6 +31,7 @@ from localray.protocol import DefineFunction, DefineRuntimeEnv, DefineTemplate, 
 from localray.sched.memory import MemorySettings
 from localray.sched.placement import Policy
 from localray.sched.rooms import NodeIndex
+from localray.sched.survival import SurvivalSettings
 from localray.sched.views import Dice
 
 
@@ -62,9 +63,9 @@ class Tables:
         "lineage",
         "lineage_bytes",
         "log",
+        "look_at_s",
         "lost",
         "lost_values",
-        "max_lineage_bytes",
         "measure_at_s",
         "memory",
         "names",
@@ -89,6 +90,7 @@ class Tables:
         "start_failures",
         "starved",
         "stopped",
+        "survival",
         "tasks",
         "template_messages",
         "templates",
@@ -108,6 +110,7 @@ class Tables:
         self.random = random
         self.memory = memory
         self.policy = policy
+        self.survival = SurvivalSettings()
         # The time of the last event, and when the first node came.
         self.now_s = self.began_s = 0.0
         self.log, self.history = TransitionLog(), History()
@@ -154,6 +157,8 @@ class Tables:
         self.reap_at_s: float | None = None
         # When the memory monitor measures next, and tasks that it will have tried again then.
         self.measure_at_s: float | None = None
+        # When the processes of busy workers are looked at next.
+        self.look_at_s: float | None = None
         self.postponed: dict[TaskRecord, float] = {}
         self.next_client = self.next_job = 1
         # Whether the session outlives its drivers; then the client with which it ends, 0 for nobody.
@@ -186,9 +191,9 @@ class Tables:
         self.crowded: dict[int, None] = {}
         # Numbers of nodes whose stores may want a tick.
         self.timed_stores: dict[int, None] = {}
-        # Finished tasks that could make what they made again, oldest first; what they take, and may take.
+        # Finished tasks that could make what they made again, oldest first, and what they take.
         self.lineage: dict[bytes, TaskRecord] = {}
-        self.lineage_bytes, self.max_lineage_bytes = 0, 1 << 30
+        self.lineage_bytes = 0
         # Those of them that have nothing to make any more.
         self.unneeded_lineage: deque[TaskRecord] = deque()
         # Objects that are needed and have no value any more, each with why: to be made again, or to fail.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from localray.kernel import inventory, listing, pending
 from localray.kernel.records import ClientRecord, ObjectState, TaskState, WorkerState
 from localray.kernel.tables import Tables
-from localray.protocol import Ask, Query, ReplyValue
+from localray.protocol import Ask, BusyWorker, Query, ReplyValue
 from localray.sched.resources import RESOURCE_UNIT
 
 _STORE = "object_store_memory"
@@ -39,6 +39,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return per_node(tables)
     if query is Query.DEMANDS:
         return pending.demands(tables)
+    if query is Query.BUSY_WORKERS:
+        return busy_workers(tables)
     if query is Query.STORE:
         return inventory.store(tables)
     if query is Query.GROUPS:
@@ -143,6 +145,24 @@ def placement_groups(tables: Tables, group_id: bytes) -> ReplyValue:
         for group in known
         if group_id in (b"", group.group_id)
     )
+
+
+def busy_workers(tables: Tables) -> ReplyValue:
+    """A row for each worker whose process is up and that has tasks, or calls of its actor."""
+    rows: list[ReplyValue] = []
+    for worker in tables.workers.values():
+        process_id = tables.clients[worker.number].process_id
+        running = next(iter(worker.assigned.values()), None)
+        if running is None or not process_id or worker.killed:
+            continue
+        tasks = worker.assigned.values()
+        comes_again = worker.actor is None and all(task.retries_left != 0 for task in tasks)
+        names = tuple(task.template.name for task in tasks)
+        row = BusyWorker(
+            worker.number, process_id, worker.node.number, running.task_id, running.attempt, names, int(comes_again)
+        )
+        rows.append(tuple(row))
+    return tuple(rows)
 
 
 def task_events(tables: Tables) -> ReplyValue:

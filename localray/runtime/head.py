@@ -30,6 +30,7 @@ from localray.kernel.effects import (
     DropArena,
     Effect,
     KillWorker,
+    LookAtWorkers,
     MeasureMemory,
     MemoryUsed,
     ReleaseBuffer,
@@ -40,6 +41,7 @@ from localray.kernel.effects import (
     Stop,
     Tick,
     WorkerDied,
+    WorkersStopped,
 )
 from localray.runtime.arenas import HeadArenas
 from localray.runtime.connection import Connection
@@ -103,6 +105,7 @@ class Head:
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
             MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
+            LookAtWorkers: self._look_at_workers,  # type: ignore[dict-item]
             ShareArena: self._share_arena,  # type: ignore[dict-item]
             DropArena: arenas.drop,  # type: ignore[dict-item]
             CoolArena: arenas.cool,  # type: ignore[dict-item]
@@ -352,6 +355,10 @@ class Head:
             workers = tuple((number, memory.of_process(self._processes.get(number, 0))) for number in effect.workers)
             top_users = tuple(memory.largest(effect.top_count)) if effect.top_count else ()
             self.step(MemoryUsed(effect.node, *usage, workers, top_users))
+
+    def _look_at_workers(self, effect: LookAtWorkers) -> None:
+        stopped = [number for number in effect.workers if self._memory.is_stopped(self._processes.get(number, 0))]
+        self.step(WorkersStopped(effect.node, tuple(stopped)))
 
     def _stop(self, effect: Stop) -> None:
         self._stopping = True

@@ -20,6 +20,7 @@ from localray.runtime.arenas import HeadArenas
 from localray.runtime.head import Head
 from localray.runtime.options import HeadOptions
 from localray.runtime.spilling import Spiller
+from localray.sched import survival
 from localray.sched.memory import settings_from
 from localray.shm.session_directories import SessionDirectory
 from localray.shm.settings import StoreSettings
@@ -36,7 +37,12 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     """
     capacity_bytes = options["store_capacity_bytes"]
     home = options["home"]
-    kernel = Kernel(Random(options["seed"]), settings_from(os.environ), standing=bool(home))
+    kernel = Kernel(
+        Random(options["seed"]),
+        settings_from(os.environ),
+        standing=bool(home),
+        survival=survival.settings_from(os.environ),
+    )
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
     arenas = HeadArenas()
     spiller = Spiller(arenas, list(store.directories))

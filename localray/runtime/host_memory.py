@@ -68,6 +68,15 @@ class HostMemory:
         except (OSError, ValueError, IndexError):
             return 0  # It has ended, or this system has no such file.
 
+    def is_stopped(self, process: int) -> bool:
+        """Whether a process was stopped by a signal; not one that a debugger has stopped, nor one that is gone."""
+        try:
+            # After the name, which may hold anything: the state.
+            fields = (self._processes / str(process) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return False  # It has ended, or this system has no such file.
+        return fields[:1] == ["T"]
+
     def largest(self, count: int) -> list[tuple[int, int, str]]:
         """The processes that use most: ``(process id, bytes, command)``."""
         sizes = sorted(((self.of_process(process), process) for process in self._all()), reverse=True)[:count]

@@ -15,7 +15,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,12 +23,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from localray.exceptions import RaySystemError
 from localray.runtime.driver import Driver, import_path
 from localray.runtime.interrupts import guard
+from localray.sched import survival
 from localray.sched.memory import settings_from
 from localray.shm.session_directories import remove, sweep
 from localray.shm.settings import StoreSettings
 
 if TYPE_CHECKING:
     from localray.client.client import Client
+    from localray.faults import Rule
+    from localray.runtime.havoc import ProcessHavoc
     from localray.runtime.session_home import ClaimedHome
 
 STOP_TIMEOUT_S = 5.0
@@ -63,6 +66,7 @@ class HeadProcess:
     def __init__(self, options: NodeOptions, claimed: ClaimedHome | None = None, output: int | None = None) -> None:
         # Checked here, where the user sees it; used by the head, whose environment is this one.
         settings_from(os.environ)
+        survival.settings_from(os.environ)
         # A driver without standard streams has workers that print into the void; asked before we open anything
         # ourselves.
         streams = [output if output is not None else None if _is_open(n) else subprocess.DEVNULL for n in (1, 2)]
@@ -162,6 +166,8 @@ class ProcessSession:
 
     def __init__(self, options: NodeOptions, namespace: str, notify: Callable[[str], None]) -> None:
         self._process_id = os.getpid()
+        self._havoc: ProcessHavoc | None = None
+        self._notify = notify
         # Whatever stops the start, Ctrl-C included: what is to be undone then is on this stack.
         started = ExitStack()
         guard.install()
@@ -186,11 +192,21 @@ class ProcessSession:
         """Of the head."""
         return self._head.process_id
 
+    def hurt(self, rules: Sequence[Rule], seed: int) -> None:
+        """Let its workers die by rules of faults, until it ends."""
+        from localray.runtime.havoc import ProcessHavoc
+
+        self._havoc = ProcessHavoc(self.client, rules, seed)
+        self._havoc.begin()
+
     def shutdown(self) -> None:
         """End the session: every process is gone when this returns."""
         if os.getpid() != self._process_id:
             # A forked child of the driver: the session is its parent's.
             return
+        if self._havoc is not None:
+            self._havoc.end()
+            self._notify(f"{len(self._havoc.happened)} workers were killed by rules of faults.")
         with guard:
             try:
                 self._driver.leave()

@@ -9,10 +9,10 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType, TracebackType
 
+from localray.faults.injector import Happened
 from localray.sched.placement import Policy
 from localray.sim import session
 from localray.sim.host import Checks
-from localray.sim.injector import Happened
 from localray.sim.nodes import NodesGiven, SimulatedNode
 from localray.sim.schedule import Schedule
 from localray.sim.session import SessionOptions, SimulatedSession, running, starting

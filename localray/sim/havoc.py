@@ -2,7 +2,7 @@
 
 What happens is only what the real world does: processes that end, messages that are late, disks that fail. The kernel
 hears of it as it would from a real driver of its own, and what follows is its decision. Must not live here: whether a
-rule has its moment (`localray.sim.injector`).
+rule has its moment (`localray.faults.injector`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from localray.faults import Fault, Phase, Rule
+from localray.faults.injector import ArmedRule, Injector
 from localray.faults.rules import NOT_ON_THE_DRIVERS_NODE
 from localray.kernel import ENVIRONMENT, Event
 from localray.kernel.effects import DriverConnected, DriverDisconnected, MemoryUsed, NodeDied
@@ -17,7 +18,6 @@ from localray.kernel.records import NodeRecord, ObjectState, TaskRecord, WorkerR
 from localray.protocol import INLINE, NODE_SHIFT, ObjectDamaged, ReserveBuffer, RunTask
 from localray.sim.clock import to_ns
 from localray.sim.host import Host
-from localray.sim.injector import ArmedRule, Injector
 from localray.sim.nodes import SimulatedNode
 from localray.sim.worker import KILLED, VirtualWorker
 

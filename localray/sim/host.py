@@ -19,6 +19,7 @@ from localray.kernel.effects import (
     DropArena,
     Effect,
     KillWorker,
+    LookAtWorkers,
     MeasureMemory,
     MemoryUsed,
     NodeAdded,
@@ -124,6 +125,7 @@ class Host:
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
             MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
+            LookAtWorkers: lambda effect: None,
             CoolArena: lambda effect: None,
             ShareArena: lambda effect: None,
             DropArena: lambda effect: None,

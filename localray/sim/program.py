@@ -15,9 +15,9 @@ from itertools import count
 from pathlib import Path
 from types import ModuleType
 
+from localray.faults.injector import Firing, Happened
 from localray.sched.placement import Policy
 from localray.sim.host import Checks
-from localray.sim.injector import Firing, Happened
 from localray.sim.nodes import STORE_BYTES, NodesGiven, SimulatedNode, parse_nodes
 from localray.sim.schedule import Schedule
 from localray.sim.session import SessionOptions, SimulatedSession, Transition, running, starting

@@ -21,6 +21,7 @@ from typing import TypeAlias
 from localray.client.client import Client
 from localray.exceptions import RaySystemError
 from localray.faults import Rule, parse
+from localray.faults.injector import Firing, Injector
 from localray.kernel import Kernel
 from localray.kernel.effects import NodeDied
 from localray.protocol import RegisterDriver, ShutDown
@@ -33,7 +34,6 @@ from localray.sim.errors import DeadlockError, LeftBehindError
 from localray.sim.events import EventQueue
 from localray.sim.havoc import Havoc
 from localray.sim.host import Checks, Host
-from localray.sim.injector import Firing, Injector
 from localray.sim.nodes import NodesGiven, SimulatedNode, joining, parse_nodes
 from localray.sim.patches import Patches
 from localray.sim.schedule import Choice, RandomSchedule, Schedule, ScheduleDice

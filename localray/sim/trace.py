@@ -23,6 +23,7 @@ from localray.kernel.effects import (
     DropArena,
     Effect,
     KillWorker,
+    LookAtWorkers,
     MeasureMemory,
     MemoryUsed,
     NodeAdded,
@@ -37,6 +38,7 @@ from localray.kernel.effects import (
     Stop,
     Tick,
     WorkerDied,
+    WorkersStopped,
     WorkerStarted,
 )
 from localray.protocol import (
@@ -181,6 +183,7 @@ FACTS: Final[dict[type, Facts]] = {
     WorkerStarted: _all,
     WorkerDied: _all,
     MemoryUsed: itemgetter(0, 1, 2, 3),
+    WorkersStopped: _all,
     ObjectsSpilled: itemgetter(0, 1, 2),
     SpillFileCreated: _all,
     Tick: _nothing,
@@ -188,6 +191,7 @@ FACTS: Final[dict[type, Facts]] = {
     KillWorker: _all,
     ReleaseBuffer: itemgetter(0, 1),
     MeasureMemory: _all,
+    LookAtWorkers: _all,
     CoolArena: _all,
     ShareArena: _all,
     DropArena: _all,

@@ -30,6 +30,7 @@ from localray.kernel.effects import (
     Tick,
     WorkerDied,
     WorkerPrinted,
+    WorkersStopped,
     WorkerStarted,
 )
 from localray.kernel.pending import why
@@ -89,6 +90,7 @@ from localray.protocol import (
 from localray.sched.bundle_names import within
 from localray.sched.labels import parse_selector
 from localray.sched.memory import settings_from
+from localray.sched.survival import SurvivalSettings
 from localray.shm.settings import StoreSettings
 
 from .names import Names
@@ -97,7 +99,7 @@ from .rendering import Renderer
 _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
-    "error", "at", "task_retries", "size", "took", "cause", "started", "store", "prestart",
+    "error", "after", "at", "task_retries", "size", "took", "cause", "started", "store", "prestart",
     "group", "bundle", "target", "on", "env", "by",
     "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
@@ -262,7 +264,14 @@ class Cluster:
 
     def _do_lineage(self, words: Words) -> None:
         """``lineage bytes=1000``: what may be kept."""
-        self.kernel.tables.max_lineage_bytes = words.number("bytes", 0)
+        self.kernel.tables.survival = SurvivalSettings(max_lineage_bytes=words.number("bytes", 0))
+
+    def _do_frozen(self, words: Words) -> None:
+        """``frozen after=10s``, and the answers to looks: ``frozen w1 w2``."""
+        if "after" in words.keys:
+            self.kernel.tables.survival = SurvivalSettings(frozen_after_s=duration_s(words.keys["after"]))
+        else:
+            self.step(WorkersStopped(0, tuple(self.number_of(name) for name in words.plain[1:])))
 
     def _do_memory(self, words: Words) -> None:
         used, total = (int(part) for part in words.plain[1].split("/"))

@@ -11,6 +11,7 @@ from localray.kernel.effects import (
     DropArena,
     Effect,
     KillWorker,
+    LookAtWorkers,
     MeasureMemory,
     ReleaseBuffer,
     Send,
@@ -84,6 +85,8 @@ class Renderer:
             return f"share arena {effect.node} with {names.client(effect.client)}"
         if isinstance(effect, DropArena):
             return f"drop arena {effect.node}"
+        if isinstance(effect, LookAtWorkers):
+            return f"look at {', '.join(names.client(number) for number in effect.workers)}"
         if isinstance(effect, CoolArena):
             return f"cool {effect.size_bytes} bytes at {effect.offset}"
         if isinstance(effect, SpillObjects):

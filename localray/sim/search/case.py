@@ -13,9 +13,9 @@ from importlib import import_module
 from typing import Any
 
 from localray.faults import parse
+from localray.faults.injector import Firing
 from localray.faults.text import to_mapping
 from localray.sim.host import Checks
-from localray.sim.injector import Firing
 from localray.sim.nodes import SimulatedNode, parse_nodes
 from localray.sim.program import Report, observe, run_script
 from localray.sim.schedule import Schedule, Search

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from localray.sim.injector import Firing
+from localray.faults.injector import Firing
 from localray.sim.nodes import SimulatedNode, parse_nodes
 from localray.sim.program import Report
 from localray.sim.schedule import Key, Recording, Replay

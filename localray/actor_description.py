@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar, overload
+from typing import NamedTuple, TypeVar, overload
 
 from localray import options as option_table
 from localray.client.client import Client
@@ -19,6 +19,17 @@ from localray.submission import integer, serialize_retry_exceptions
 _RETRIED_ERRORS = "retried_errors"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+
+class CallLimits(NamedTuple):
+    """How many of one caller's calls of an actor may be unanswered, and how many objects all of its calls may have
+    yielded that nobody has taken; -1 is without limit."""
+
+    max_pending_calls: int
+    stream_limit: int
+
+
+NO_LIMITS = CallLimits(-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +45,39 @@ class MethodDescription:
 
 @dataclass(eq=False)
 class ActorDescription:
-    """What handles of one class share. ``templates`` caches definitions for each client, by method and options."""
+    """What handles of one class share. ``groups`` are the names of its concurrency groups, None where they are not
+    known; ``stream_limit`` is how many yielded objects of all its calls together may wait to be taken, -1 is without
+    limit; ``templates`` caches definitions for each client, by method and options."""
 
     class_name: str
     methods: dict[str, MethodDescription]
     max_pending_calls: int
+    stream_limit: int = -1
+    groups: tuple[str, ...] | None = None
     templates: dict[tuple[object, ...], tuple[Client, DefineTemplate]] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """As it is kept by the kernel for `ray.get_actor`; signatures stay behind."""
         methods = {name: _plain(method.options) for name, method in self.methods.items()}
-        plain = {"class": self.class_name, "methods": methods, "pending": self.max_pending_calls}
+        plain: dict[str, object] = {"class": self.class_name, "methods": methods, "pending": self.max_pending_calls}
+        plain["streams"] = self.stream_limit
+        plain["groups"] = self.groups
+        plain["generators"] = [name for name, method in self.methods.items() if method.is_generator]
         return json.dumps(plain).encode()
 
     @staticmethod
     def from_bytes(data: bytes) -> ActorDescription:
         """The inverse of `to_bytes`."""
         plain = json.loads(data)
+        generators = set(plain["generators"])
         methods = {
-            name: MethodDescription(options, False, None, bytes.fromhex(options.pop(_RETRIED_ERRORS, "")))
+            name: MethodDescription(
+                options, name in generators, None, bytes.fromhex(options.pop(_RETRIED_ERRORS, ""))
+            )
             for name, options in plain["methods"].items()
         }
-        return ActorDescription(plain["class"], methods, plain["pending"])
+        groups = None if plain["groups"] is None else tuple(plain["groups"])
+        return ActorDescription(plain["class"], methods, plain["pending"], plain["streams"], groups)
 
 
 def _plain(options: Mapping[str, object]) -> dict[str, object]:
@@ -69,7 +91,9 @@ def _plain(options: Mapping[str, object]) -> dict[str, object]:
     return plain
 
 
-def describe_class(cls: type, max_pending_calls: int) -> ActorDescription:
+def describe_class(
+    cls: type, limits: CallLimits = NO_LIMITS, groups: tuple[str, ...] | None = None
+) -> ActorDescription:
     """Look at a class: its public and private methods, except Python's own special ones that no call names."""
     methods: dict[str, MethodDescription] = {}
     for name, function in inspect.getmembers(cls, callable):
@@ -79,15 +103,28 @@ def describe_class(cls: type, max_pending_calls: int) -> ActorDescription:
             continue
         skip = not isinstance(inspect.getattr_static(cls, name), (staticmethod, classmethod))
         options = dict(getattr(function, METHOD_OPTIONS_ATTRIBUTE, {}))
-        is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         signature = CallSignature(function, skip_first=skip) if inspect.isfunction(function) else None
-        methods[name] = MethodDescription(options, is_generator, signature)
-    return ActorDescription(cls.__name__, methods, max_pending_calls)
+        methods[name] = MethodDescription(options, is_generator(function), signature)
+    return ActorDescription(cls.__name__, methods, *limits, groups)
 
 
-def most_pending_calls(options: Mapping[str, object]) -> int:
-    """How many of one caller's calls may be unanswered; -1 is without limit."""
-    return integer(options.get("max_pending_calls"), -1)
+def call_limits(options: Mapping[str, object]) -> CallLimits:
+    """What an actor's options say of all of its calls."""
+    return CallLimits(
+        integer(options.get("max_pending_calls"), -1),
+        integer(options.get("_actor_generator_backpressure_num_objects"), -1),
+    )
+
+
+def concurrency_groups(options: Mapping[str, object]) -> dict[str, int]:
+    """The limits of an actor's concurrency groups, by name; unchecked."""
+    groups = options.get("concurrency_groups")
+    return dict(groups) if isinstance(groups, dict) else {}
+
+
+def is_generator(function: object) -> bool:
+    """Whether calls of a function yield."""
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
 @overload
@@ -114,6 +151,7 @@ def method(*args: Callable[..., object], **options: object) -> Callable[..., obj
     option_table.validate_method_options(options, in_options=False)
 
     def annotate(function: Decorated) -> Decorated:
+        option_table.validate_method_options(options, in_options=False, is_generator=is_generator(function))
         setattr(function, METHOD_OPTIONS_ATTRIBUTE, options)
         return function
 

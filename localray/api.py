@@ -4,12 +4,13 @@ client."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from localray.actor import ActorClass
 from localray.client.current import connected_client
 from localray.client.diagnosis import explain_value
+from localray.client.generators import ObjectRefGenerator, Waitable, awaited
 from localray.client.serialization import serialize
 from localray.exceptions import RaySystemError
 from localray.object_ref import ObjectRef
@@ -47,6 +48,10 @@ class NoReturnsDecorator(Protocol):
 
 @overload
 def remote(target: type[T], /) -> ActorClass[T]: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def remote(target: Callable[P, Generator[T, Any, Any]], /) -> RemoteFunction[P, ObjectRefGenerator[T]]: ...  # type: ignore[overload-overlap]
 
 
 @overload
@@ -120,11 +125,15 @@ def get(object_refs: ObjectRef[T], *, timeout: float | None = None) -> T: ...
 def get(object_refs: list[ObjectRef[T]], *, timeout: float | None = None) -> list[T]: ...
 
 
+@overload
+def get(object_refs: ObjectRefGenerator[T], *, timeout: float | None = None) -> ObjectRefGenerator[T]: ...
+
+
 def get(object_refs: object, *, timeout: float | None = None) -> object:
     """The value of an object, or of several.
 
     Args:
-        object_refs: one `ObjectRef` or a list of them.
+        object_refs: one `ObjectRef` or a list of them; a generator of references is handed back as it is.
         timeout: seconds to wait at most; 0 never blocks, None waits for ever.
 
     Returns:
@@ -138,6 +147,8 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
     client = connected_client()
     if isinstance(object_refs, ObjectRef):
         return client.get_one(object_refs, timeout)
+    if isinstance(object_refs, ObjectRefGenerator):
+        return object_refs
     if not isinstance(object_refs, list):
         from localray.dag.compiled_refs import is_compiled
 
@@ -181,17 +192,44 @@ def put(value: T, *, _owner: object = None, _tensor_transport: str = "object_sto
     return cast("ObjectRef[T]", client.put_serialized(serialized))
 
 
+@overload
 def wait(
     ray_waitables: list[ObjectRef[T]],
     *,
     num_returns: int = 1,
     timeout: float | None = None,
     fetch_local: bool = True,
-) -> tuple[list[ObjectRef[T]], list[ObjectRef[T]]]:
-    """Wait until some of several objects are ready. A failed task's object counts as ready.
+) -> tuple[list[ObjectRef[T]], list[ObjectRef[T]]]: ...
+
+
+@overload
+def wait(
+    ray_waitables: list[ObjectRefGenerator[T]],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> tuple[list[ObjectRefGenerator[T]], list[ObjectRefGenerator[T]]]: ...
+
+
+@overload
+def wait(
+    ray_waitables: Sequence[Waitable],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> tuple[list[Waitable], list[Waitable]]: ...
+
+
+def wait(
+    ray_waitables: object, *, num_returns: int = 1, timeout: float | None = None, fetch_local: bool = True
+) -> object:
+    """Wait until some of several objects are ready. A failed task's object counts as ready; a generator is ready when
+    its next item is there, or nothing is left of it.
 
     Args:
-        ray_waitables: a list of different references.
+        ray_waitables: a list of different references and generators.
         num_returns: how many to wait for.
         timeout: seconds to wait at most; None waits for ever.
         fetch_local: accepted; there is one machine.
@@ -204,14 +242,20 @@ def wait(
         ValueError: a reference occurs twice, or a number makes no sense.
     """
     client = connected_client()
-    if isinstance(ray_waitables, ObjectRef):
-        raise TypeError("wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got a single ray.ObjectRef")
+    if isinstance(ray_waitables, (ObjectRef, ObjectRefGenerator)):
+        raise TypeError(
+            "wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got a single "
+            f"{type(ray_waitables).__name__}"
+        )
     if not isinstance(ray_waitables, list):
         raise TypeError(f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got {type(ray_waitables)}")
     if timeout is not None and timeout < 0:
         raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
+    has_generators = False
     for reference in ray_waitables:
-        if not isinstance(reference, ObjectRef):
+        if isinstance(reference, ObjectRefGenerator):
+            has_generators = True
+        elif not isinstance(reference, ObjectRef):
             raise TypeError(
                 "wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got list containing "
                 f"{type(reference)}"
@@ -224,14 +268,18 @@ def wait(
         raise ValueError(f"Invalid number of objects to return {num_returns}.")
     if num_returns > len(ray_waitables):
         raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
-    return cast("tuple[list[ObjectRef[T]], list[ObjectRef[T]]]", client.wait(ray_waitables, num_returns, timeout))
+    if not has_generators:
+        return client.wait(ray_waitables, num_returns, timeout)
+    by_reference = {awaited(waitable): waitable for waitable in ray_waitables}
+    ready, rest = client.wait(list(by_reference), num_returns, timeout)
+    return [by_reference[reference] for reference in ready], [by_reference[reference] for reference in rest]
 
 
-def cancel(ray_waitable: ObjectRef[object], *, force: bool = False, recursive: bool = True) -> None:
+def cancel(ray_waitable: Waitable, *, force: bool = False, recursive: bool = True) -> None:
     """Cancel the task that makes an object. A finished task is left alone.
 
     Args:
-        ray_waitable: a reference to what the task makes.
+        ray_waitable: a reference to what the task makes, or its generator.
         force: kill the worker instead of raising KeyboardInterrupt in it.
         recursive: cancel what the task has submitted too, and so on.
 
@@ -239,6 +287,8 @@ def cancel(ray_waitable: ObjectRef[object], *, force: bool = False, recursive: b
         TypeError: this is not a reference.
     """
     client = connected_client()
+    if isinstance(ray_waitable, ObjectRefGenerator):
+        ray_waitable = ray_waitable.completed()
     if not isinstance(ray_waitable, ObjectRef):
         raise TypeError(
             f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(ray_waitable)}."

@@ -48,6 +48,7 @@ class Status(IntEnum):
     RUNTIME_ENV_FAILED = 16
     UNRECONSTRUCTABLE = 17
     OWNER_DIED = 18
+    END_OF_STREAM = 19
 
 
 class TaskKind(IntEnum):
@@ -56,6 +57,14 @@ class TaskKind(IntEnum):
     TASK = 0
     ACTOR_CREATION = 1
     ACTOR_CALL = 2
+
+
+class ReturnMode(IntEnum):
+    """What a call returns: so many objects, a stream of those that it yields, or one that holds references to them."""
+
+    FIXED = 0
+    STREAM = 1
+    DYNAMIC = 2
 
 
 class Query(IntEnum):
@@ -82,6 +91,7 @@ class Query(IntEnum):
     LIST_JOBS = 18
     LIST_GROUPS = 19
     BUSY_WORKERS = 20
+    NOTHING = 21
 
 
 class ReferenceKind(IntEnum):
@@ -254,7 +264,9 @@ class DefineTemplate(NamedTuple):
     """What many submissions share: the function and its options. Tasks name it by number, so that a submission stays
     small. A constructor's ``max_retries`` are its actor's ``max_restarts``. What runs in a placement ``group`` asks for
     its bundle's resources by their names there; ``bundle`` is -1 for any; ``captures`` puts what it submits into the
-    group too."""
+    group too. A stream (`ReturnMode`) has one return, which is ready when it ends; no more than ``backpressure`` of its
+    items, or of all of an actor's, may be there that nobody has taken, -1 is without limit. ``concurrency_groups`` are
+    an actor's, ``concurrency_group`` is where a call belongs."""
 
     template: int
     kind: int
@@ -274,6 +286,11 @@ class DefineTemplate(NamedTuple):
     captures: bool = False
     strategy: Strategy = DEFAULT_STRATEGY
     runtime_env: bytes = b""
+    return_mode: int = ReturnMode.FIXED.value
+    backpressure: int = -1
+    objects_per_yield: int = 1
+    concurrency_group: str = ""
+    concurrency_groups: tuple[tuple[str, int], ...] = ()
 
 
 class SubmitTask(NamedTuple):
@@ -413,9 +430,39 @@ class RecordSite(NamedTuple):
     site: str
 
 
+class ObjectYielded(NamedTuple):
+    """A running generator has yielded one of its objects: of a stream the item at this position, of a task with a fixed
+    number of returns the return at it, counted from 0."""
+
+    task_id: bytes
+    position: int
+    outcome: Outcome
+
+
+class AwaitTaken(NamedTuple):
+    """A worker's generator goes on when so many items of its stream have been taken. Answered by `ItemsTaken`."""
+
+    task_id: bytes
+    taken: int
+
+
+class TakeItems(NamedTuple):
+    """The owner of a stream that is produced with backpressure has taken so many of its items, all in all."""
+
+    task_id: bytes
+    taken: int
+
+
+class DropStream(NamedTuple):
+    """The owner of a stream takes no more of it: items from this position on are nobody's."""
+
+    task_id: bytes
+    taken: int
+
+
 class TaskDone(NamedTuple):
-    """A worker finished a task: one outcome for each return. ``retryable`` marks a user error that the task's options
-    want retried."""
+    """A worker finished a task: one outcome for each return that it has not yielded before. ``retryable`` marks a user
+    error that the task's options want retried."""
 
     task_id: bytes
     outcomes: tuple[Outcome, ...]
@@ -604,6 +651,13 @@ class CancelRunning(NamedTuple):
     task_id: bytes
 
 
+class ItemsTaken(NamedTuple):
+    """Of this stream, whose worker waits for that, so many items have been taken; all that will ever come if -1."""
+
+    task_id: bytes
+    taken: int
+
+
 class ObjectReady(NamedTuple):
     """An object that this client asked for."""
 
@@ -737,6 +791,10 @@ ClientMessage: TypeAlias = (
     | UnpinObjects
     | FreeObjects
     | RecordSite
+    | ObjectYielded
+    | AwaitTaken
+    | TakeItems
+    | DropStream
     | TaskDone
     | WorkerReady
     | RuntimeEnvFailed
@@ -765,6 +823,7 @@ KernelMessage: TypeAlias = (
     | RunTask
     | RecallTasks
     | CancelRunning
+    | ItemsTaken
     | ObjectReady
     | Reply
     | WorkerOutput
@@ -797,6 +856,10 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     UnpinObjects,
     FreeObjects,
     RecordSite,
+    ObjectYielded,
+    AwaitTaken,
+    TakeItems,
+    DropStream,
     TaskDone,
     WorkerReady,
     RuntimeEnvFailed,
@@ -820,6 +883,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     RunTask,
     RecallTasks,
     CancelRunning,
+    ItemsTaken,
     ObjectReady,
     Reply,
     WorkerOutput,

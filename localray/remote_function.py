@@ -23,9 +23,9 @@ from localray.protocol import CallMode, DefineTemplate, TaskKind
 from localray.signatures import CallSignature
 from localray.strategies import encode_strategy
 from localray.submission import (
-    count_returns,
+    handed_back,
     integer,
-    one_or_all,
+    returns,
     runtime_env_key,
     serialize_retry_exceptions,
     template_resources,
@@ -229,7 +229,7 @@ class Submission(Generic[P, Returned_co]):
         template = known[1]
         arguments = pack_arguments(client, template.name, args, kwargs)
         references = client.submit_task(template.template, template.num_returns, arguments)
-        return cast("Returned_co", one_or_all(references))
+        return cast("Returned_co", handed_back(client, template, references))
 
     def _define(self, client: Client) -> DefineTemplate:
         options = self._options
@@ -237,13 +237,14 @@ class Submission(Generic[P, Returned_co]):
         to_place, to_hold = template_resources(options, is_actor=False)
         placement = place(options, self._function._function.__qualname__, to_place, to_hold)
         max_retries = options.get("max_retries")
+        return_mode, num_returns = returns(options, self._function._is_generator)
         template = DefineTemplate(
             template=client.new_template_number(),
             kind=TaskKind.TASK.value,
             function_id=self._function.function_id(client),
             name=str(options.get("name") or self._function.__name__),
             method="",
-            num_returns=count_returns(options, self._function._is_generator),
+            num_returns=num_returns,
             to_place=placement.to_place,
             to_hold=placement.to_hold,
             max_retries=option_table.default_max_retries(os.environ) if max_retries is None else integer(max_retries),
@@ -256,6 +257,9 @@ class Submission(Generic[P, Returned_co]):
             bundle=placement.bundle,
             captures=placement.captures,
             runtime_env=runtime_env_key(client, options),
+            return_mode=return_mode.value,
+            backpressure=integer(options.get("_generator_backpressure_num_objects"), -1),
+            objects_per_yield=integer(options.get("_num_objects_per_yield"), 1),
         )
         client.define_template(template)
         return template

@@ -9,8 +9,9 @@ from typing import cast
 from localray import options as option_table
 from localray.client.client import Client
 from localray.client.definitions import serialize_definition
+from localray.client.generators import ObjectRefGenerator
 from localray.object_ref import ObjectRef
-from localray.protocol import Resources
+from localray.protocol import DefineTemplate, Resources, ReturnMode
 
 
 def integer(value: object, default: int = 0) -> int:
@@ -18,23 +19,26 @@ def integer(value: object, default: int = 0) -> int:
     return value if isinstance(value, int) else default
 
 
-def one_or_all(references: list[ObjectRef[object]]) -> object:
-    """What ``.remote()`` returns: one reference, a list of several, None for none."""
+def handed_back(
+    client: Client, template: DefineTemplate, references: list[ObjectRef[object]], stream_limit: int = -1
+) -> object:
+    """What ``.remote()`` returns: one reference, a list of several, None for none, a generator of those that will
+    come. An actor may have a limit for all of its streams together."""
+    if template.return_mode == ReturnMode.STREAM:
+        return ObjectRefGenerator(client, references[0], template.backpressure > 0 or stream_limit > 0)
     if len(references) == 1:
         return references[0]
     return references or None
 
 
-def count_returns(options: Mapping[str, object], is_generator: bool) -> int:
-    """How many objects a call returns.
-
-    Raises:
-        NotImplementedError: it would be a stream of objects.
-    """
+def returns(options: Mapping[str, object], is_generator: bool) -> tuple[ReturnMode, int]:
+    """How a call returns its objects, and how many references to them are known from the start."""
     num_returns = options.get("num_returns")
-    if num_returns in ("streaming", "dynamic") or (num_returns is None and is_generator):
-        raise NotImplementedError("Generators as remote functions are not supported yet; return a list instead.")
-    return 1 if num_returns is None else integer(num_returns)
+    if num_returns == "streaming" or (num_returns is None and is_generator):
+        return ReturnMode.STREAM, 1
+    if num_returns == "dynamic":
+        return ReturnMode.DYNAMIC, 1
+    return ReturnMode.FIXED, 1 if num_returns is None else integer(num_returns)
 
 
 def serialize_retry_exceptions(choice: object) -> bytes:

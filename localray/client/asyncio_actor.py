@@ -1,5 +1,6 @@
-"""Actors whose calls interleave on one event loop: coroutines start as they arrive, up to ``max_concurrency``; the rest
-waits here, in order.
+"""Actors whose calls interleave on an event loop: coroutines start as they arrive, up to the limit of their concurrency
+group; the rest waits here, in order. Each group has a loop of its own on a thread of its own, as in Ray, so that what
+blocks one does not block another; the actor's constructor and calls without a group have the main thread's.
 
 A module of its own because importing asyncio costs a worker's start 20 ms, which only such actors need.
 """
@@ -10,22 +11,63 @@ import asyncio
 import inspect
 import threading
 from collections import deque
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 from localray.client.context import TaskContext, current_task
-from localray.protocol import RunTask, TaskKind
+from localray.client.outcomes import not_a_generator, pack_returns
+from localray.protocol import DefineTemplate, Outcome, ReturnMode, RunTask, TaskKind
 
 if TYPE_CHECKING:
     from localray.client.executor import Executor
 
+_END = object()
+
 
 class AsyncioActor:
-    """Runs an actor's constructor and calls on one event loop; coroutines interleave where they await."""
+    """An actor's event loops, by concurrency group; the default one has the empty name."""
 
-    def __init__(self, executor: Executor, creation: RunTask, max_concurrency: int) -> None:
+    def __init__(self, executor: Executor, creation: RunTask, template: DefineTemplate) -> None:
         self._executor = executor
-        self._limit = max_concurrency
-        self._waiting: deque[RunTask] = deque([creation])
+        self._limits = {"": template.max_concurrency, **dict(template.concurrency_groups)}
+        self._main = GroupLoop(executor, self._limits[""])
+        self._loops = {"": self._main}
+        self._creation = creation
+
+    def run(self) -> None:
+        """Run the default loop on the calling thread until the process ends."""
+        executor = self._executor
+        queue = executor.queue
+        executor.accept = self.accept
+        executor.interrupt = self._cancel
+        self._main.accept(self._creation)
+        while queue:
+            self.accept(queue.popleft())
+        self._main.run()
+
+    def accept(self, message: RunTask) -> None:
+        """Take a call in, from whichever thread reads the channel."""
+        name = self._executor.template(message).concurrency_group
+        if name not in self._limits:
+            name = ""  # Where the call ends with an error that says so.
+        loop = self._loops.get(name)
+        if loop is None:
+            loop = self._loops[name] = GroupLoop(self._executor, self._limits[name])
+            self._executor.client.channel.spawn(loop.run, f"localray-loop-{name}")
+        loop.accept(message)
+
+    def _cancel(self, task_id: bytes) -> None:
+        for loop in list(self._loops.values()):
+            loop.cancel(task_id)
+
+
+class GroupLoop:
+    """Runs the calls of one concurrency group on one event loop; coroutines interleave where they await."""
+
+    def __init__(self, executor: Executor, limit: int) -> None:
+        self._executor = executor
+        self._limit = limit
+        self._waiting: deque[RunTask] = deque()
         self._running = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
@@ -34,15 +76,11 @@ class AsyncioActor:
 
     def run(self) -> None:
         """Run the loop on the calling thread until the process ends."""
-        channel = self._executor.client.channel
-        loop = self._loop = channel.new_event_loop()
+        loop = self._executor.client.channel.new_event_loop()
         self._thread = threading.get_ident()
         asyncio.set_event_loop(loop)
-        queue = self._executor.queue
-        self._executor.accept = self.accept
-        self._executor.interrupt = self._cancel
-        while queue:
-            self._waiting.append(queue.popleft())
+        self._loop = loop
+        # What came before this one was there waits already.
         loop.call_soon(self._start_waiting)
         loop.run_forever()
 
@@ -53,6 +91,12 @@ class AsyncioActor:
             self._start_waiting()
         elif self._loop is not None:
             self._loop.call_soon_threadsafe(self._start_waiting)
+
+    def cancel(self, task_id: bytes) -> None:
+        """Cancel a call, if it runs here."""
+        task = self._tasks.get(task_id)
+        if task is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(task.cancel)
 
     def _start_waiting(self) -> None:
         loop = self._loop
@@ -69,25 +113,57 @@ class AsyncioActor:
         started_s = executor.begin(message)
         current_task.set(TaskContext(message, template, executor))
         try:
-            if template.kind == TaskKind.ACTOR_CREATION:
-                executor.construct(message, template)
-                result: object = None
-            else:
-                function, args, kwargs = executor.prepare_call(message, template)
-                if message.task_id in executor.cancelled:
-                    raise asyncio.CancelledError
-                result = function(*args, **kwargs)
-                if inspect.isawaitable(result):
-                    result = await result
+            outcomes = await self._call(message, template)
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raised is the call's outcome
             executor.conclude_error(message, template, error, started_s)
         else:
-            executor.answer(message, template, result, started_s)
+            executor.answer(message, outcomes, started_s)
         finally:
             self._running -= 1
             self._tasks.pop(message.task_id, None)
             self._start_waiting()
             self._flush_soon()
+
+    async def _call(self, message: RunTask, template: DefineTemplate) -> tuple[Outcome, ...]:
+        """Run the constructor, or a call; returns the outcomes of what it has not yielded."""
+        executor = self._executor
+        if template.kind == TaskKind.ACTOR_CREATION:
+            executor.construct(message, template)
+            return pack_returns(executor.client, template, None)
+        function, args, kwargs = executor.prepare_call(message, template)
+        if message.task_id in executor.cancelled:
+            raise asyncio.CancelledError
+        result = function(*args, **kwargs)
+        if inspect.isawaitable(result):
+            result = await result
+        if inspect.isasyncgen(result) and template.return_mode == ReturnMode.FIXED:
+            raise TypeError("'async_generator' object is not iterable: call it with num_returns=\"streaming\".")
+        if template.return_mode or inspect.isgenerator(result):
+            return await self._run_generator(message, template, result)
+        return pack_returns(executor.client, template, result)
+
+    async def _run_generator(
+        self, message: RunTask, template: DefineTemplate, generator: object
+    ) -> tuple[Outcome, ...]:
+        """Run a generator to its end, letting others in after each item."""
+        executor = self._executor
+        run = executor.generators.begin(message, template)
+        if inspect.isgenerator(generator):
+            items = _interleaving(generator)
+        elif inspect.isasyncgen(generator) and template.return_mode == ReturnMode.STREAM:
+            items = generator
+        else:
+            raise not_a_generator(template)
+        async for item in items:
+            if run.is_complete:
+                run.tell_of_more()
+                break
+            run.emit(item)
+            while run.is_full:
+                await run.wait_on_loop()
+        outcomes = run.conclude()
+        executor.generators.end(message.task_id)
+        return outcomes
 
     def _flush_soon(self) -> None:
         """Send all answers of one turn of the loop together."""
@@ -99,7 +175,9 @@ class AsyncioActor:
         self._flushing = False
         self._executor.client.channel.flush()
 
-    def _cancel(self, task_id: bytes) -> None:
-        task = self._tasks.get(task_id)
-        if task is not None and self._loop is not None:
-            self._loop.call_soon_threadsafe(task.cancel)
+
+async def _interleaving(generator: Iterator[object]) -> AsyncIterator[object]:
+    """A plain generator on the loop: after each item the others have a turn, and a cancellation is heard."""
+    for item in generator:
+        yield item
+        await asyncio.sleep(0)

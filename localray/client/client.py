@@ -43,6 +43,7 @@ from localray.protocol import (
     Notice,
     ObjectDamaged,
     ObjectReady,
+    Outcome,
     PutObject,
     Query,
     Reply,
@@ -188,7 +189,11 @@ class Client:
 
     def put_serialized(self, serialized: Serialized) -> ObjectRef[object]:
         """Store a value that is serialized already."""
-        status, payload, location, size_bytes, contained = self.pack(serialized)
+        return self.put_outcome(self.pack(serialized))
+
+    def put_outcome(self, outcome: Outcome) -> ObjectRef[object]:
+        """Store a packed value, or an error."""
+        status, payload, location, size_bytes, contained = outcome
         object_id = self.new_object_id()
         reference = self.references.declare(object_id)
         if location == INLINE:
@@ -205,7 +210,7 @@ class Client:
             self._notify(advice)
         return self.put_serialized(serialized)
 
-    def pack(self, serialized: Serialized) -> tuple[int, bytes, int, int, tuple[bytes, ...]]:
+    def pack(self, serialized: Serialized) -> Outcome:
         """Put a value into the form in which it travels: inline when small, else written to the store.
 
         Raises:
@@ -370,6 +375,9 @@ class Client:
             # One that never blocks stalls nothing: its CPU is not to be lent out.
             self.channel.queue(GetObjects(number, asked, needed, lends and self.stalls and timeout_s != 0))
         try:
+            if timeout_s == 0:
+                # Never to block is not to be told nothing: what is ready now arrives ahead of this answer.
+                self.ask(Query.NOTHING)
             self.channel.wait(waiter, timeout_s)
         finally:
             if (asked or waiter.asked_again) and waiter.missing > 0:

@@ -11,43 +11,44 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
+from types import GeneratorType
 from typing import TYPE_CHECKING
 
 from localray.client.arguments import unpack_arguments
 from localray.client.client import Client
 from localray.client.context import Actor, TaskContext, current_task, label_of
-from localray.client.failures import is_cancellation, pack_error, wants_retry
+from localray.client.failures import is_cancellation, wants_retry
 from localray.client.leaving import Leaving
-from localray.client.serialization import deserialize, serialize
+from localray.client.outcomes import cancelled, failed, not_a_generator, pack_returns
+from localray.client.serialization import deserialize
 from localray.client.threaded_actor import ThreadedActor
+from localray.client.yielding import GeneratorRuns
 from localray.exceptions import RaySystemError, RuntimeEnvSetupError
 from localray.protocol import (
-    INLINE,
     CallMode,
     CancelRunning,
     DefineFunction,
     DefineRuntimeEnv,
     DefineTemplate,
     Exit,
+    ItemsTaken,
     KernelMessage,
     Outcome,
     RecallTasks,
+    ReturnMode,
     RunTask,
     RuntimeEnvFailed,
     SetUpJob,
-    Status,
     TaskDone,
     TaskKind,
     TasksReturned,
-    text_payload,
 )
 
 if TYPE_CHECKING:
     from localray.client.asyncio_actor import AsyncioActor
 
-_PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent)
-_OWN_ADDRESS = "127.0.0.1"
+_END = object()
+"""What `next` gives when a generator has returned."""
 
 
 class WorkerExit(BaseException):
@@ -85,6 +86,7 @@ class Executor:
         self.asyncio_actor: AsyncioActor | None = None
         self.interruptible = False
         self.leaving = Leaving(self, exit_process)
+        self.generators = GeneratorRuns(client)
         self._set_up_job = set_up_job
         self._set_up_runtime_env = set_up_runtime_env
         self._runtime_env: DefineRuntimeEnv | None = None
@@ -92,6 +94,7 @@ class Executor:
         self._blobs: dict[bytes, DefineFunction] = {}
         self._functions: dict[bytes, Callable[..., object]] = {}
         self._templates: dict[int, DefineTemplate] = {}
+        self._groups: frozenset[str] = frozenset()
         client.on_worker_message = self.handle
 
     # ---------------------------------------------------------------- messages
@@ -110,6 +113,8 @@ class Executor:
             self._recall(message)
         elif isinstance(message, CancelRunning):
             self._cancel(message)
+        elif isinstance(message, ItemsTaken):
+            self.generators.items_taken(message)
         elif isinstance(message, SetUpJob):
             self.client.set_job(message.job)
             self.client.namespace = message.namespace
@@ -162,18 +167,22 @@ class Executor:
             # Its constructor already runs on the loop, as in Ray: it may create tasks there.
             from localray.client.asyncio_actor import AsyncioActor
 
-            self.asyncio_actor = AsyncioActor(self, message, template.max_concurrency)
+            self.asyncio_actor = AsyncioActor(self, message, template)
             return
         started_s = self.begin(message)
         token = current_task.set(TaskContext(message, template, self))
         try:
             result = self._invoke(message, template)
+            if type(result) is GeneratorType or template.return_mode:
+                outcomes = self._run_generator(message, template, result)
+            else:
+                outcomes = pack_returns(self.client, template, result)
         except WorkerExit:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raised is the task's outcome
             self.conclude_error(message, template, error, started_s)
         else:
-            self.answer(message, template, result, started_s)
+            self.answer(message, outcomes, started_s)
         finally:
             current_task.reset(token)
             self.running = None
@@ -224,6 +233,12 @@ class Executor:
         else:
             self.construct(message, template)
             return None
+        return self._in_user_code(message, function, *args, **kwargs)
+
+    def _in_user_code(
+        self, message: RunTask, function: Callable[..., object], *args: object, **kwargs: object
+    ) -> object:
+        """Call what may be interrupted by a cancellation."""
         self.interruptible = True
         try:
             if message.task_id in self.cancelled:
@@ -276,10 +291,12 @@ class Executor:
         )
         self.actor.instance = instance = target(*args, **kwargs)
         self.actor.label = label_of(instance, self.actor.label)
+        self.generators.limit = template.backpressure
+        self._groups = frozenset(name for name, _ in template.concurrency_groups)
         if mode is not CallMode.SERIAL:
             self.leaving.running = set()
         if mode is CallMode.THREADED:
-            self.accept = ThreadedActor(self, template.max_concurrency).accept
+            self.accept = ThreadedActor(self, template).accept
 
     def prepare_call(
         self, message: RunTask, template: DefineTemplate
@@ -287,6 +304,9 @@ class Executor:
         """The bound method of a call and its arguments."""
         if self.actor is None:
             raise RaySystemError("a call arrived at a worker that is no actor")
+        if template.concurrency_group and template.concurrency_group not in self._groups:
+            name = self.actor.actor_class.__name__
+            raise ValueError(f"The actor '{name}' has no concurrency group '{template.concurrency_group}'.")
         args, kwargs = self.arguments(message)
         instance = self.actor.instance
         if template.method == "__ray_call__":
@@ -301,39 +321,22 @@ class Executor:
 
     # ---------------------------------------------------------------- answers
 
-    def answer(self, message: RunTask, template: DefineTemplate, result: object, started_s: float) -> None:
-        """Send a result."""
-        if self.leaving.reason and self.leaving.is_over(message.task_id):
-            return
-        try:
-            outcomes = self._pack_returns(template, result)
-        except BaseException as error:  # noqa: BLE001 - a __reduce__ of the user's may raise anything; it is the task's error
-            self.conclude_error(message, template, error, started_s)
-            return
-        self._send(message, outcomes, started_s, retryable=False)
-
-    def _pack_returns(self, template: DefineTemplate, result: object) -> tuple[Outcome, ...]:
-        pack = self.client.pack
-        if template.num_returns == 1:
-            return (pack(serialize(result)),)
-        if template.num_returns == 0:
-            return ()
-        try:
-            results = list(result)  # type: ignore[call-overload]
-        except TypeError:
-            results = [result]
-        if len(results) != template.num_returns:
-            raise ValueError(f"Task returned {len(results)} objects, but num_returns={template.num_returns}.")
-        outcomes: list[Outcome] = []
-        try:
-            for item in results:
-                outcomes.append(pack(serialize(item)))
-        except BaseException:
-            for outcome in outcomes:
-                if outcome[2] != INLINE:
-                    self.client.reservations.abandon(outcome[2], outcome[3], outcome[1])
-            raise
-        return tuple(outcomes)
+    def _run_generator(self, message: RunTask, template: DefineTemplate, generator: object) -> tuple[Outcome, ...]:
+        """Run a generator to its end on the calling thread; returns the outcomes of what it has not yielded."""
+        run = self.generators.begin(message, template)
+        if type(generator) is not GeneratorType:
+            raise not_a_generator(template)
+        call = self._in_user_code
+        while (item := call(message, next, generator, _END)) is not _END:
+            run.emit(item)
+            while run.is_full:
+                call(message, run.wait)
+            if run.is_complete and call(message, next, generator, _END) is not _END:
+                run.tell_of_more()
+                break
+        outcomes = run.conclude()
+        self.generators.end(message.task_id)
+        return outcomes
 
     def conclude_error(
         self, message: RunTask, template: DefineTemplate, error: BaseException, started_s: float
@@ -344,23 +347,28 @@ class Executor:
             return
         if self.leaving.reason and self.leaving.is_over(message.task_id):
             return
-        if is_cancellation(error) or message.task_id in self.cancelled:
+        is_cancelled = is_cancellation(error) or message.task_id in self.cancelled
+        if is_cancelled:
             self.cancelled.discard(message.task_id)
-            status, payload = Status.CANCELLED.value, text_payload(f"Task {template.name} was cancelled.")
+            outcome = cancelled(template)
         else:
-            actor = self.actor
-            status = Status.TASK_ERROR.value
-            payload = pack_error(
-                error,
-                template.name,
-                None if actor is None else actor.actor_id.hex(),
-                None if actor is None else actor.instance,
-            )
-        outcome: Outcome = (status, payload, INLINE, len(payload), ())
+            outcome = failed(error, template, self.actor)
         retryable = isinstance(error, Exception) and wants_retry(template.retry_exceptions, error)
-        self._send(message, (outcome,) * template.num_returns, started_s, retryable=retryable)
+        run = self.generators.end(message.task_id)
+        if run is not None:
+            outcomes = run.failed(outcome, from_outside=is_cancelled)
+        elif template.return_mode == ReturnMode.STREAM and not is_cancelled:
+            outcomes = self.generators.begin(message, template).failed(outcome, from_outside=False)
+        else:
+            outcomes = (outcome,) * template.num_returns
+        self.answer(message, outcomes, started_s, retryable=retryable)
 
-    def _send(self, message: RunTask, outcomes: tuple[Outcome, ...], started_s: float, *, retryable: bool) -> None:
+    def answer(
+        self, message: RunTask, outcomes: tuple[Outcome, ...], started_s: float, *, retryable: bool = False
+    ) -> None:
+        """Send what a task ended with: an outcome for each return that it has not yielded."""
+        if self.leaving.reason and self.leaving.is_over(message.task_id):
+            return
         channel = self.client.channel
         duration_s = channel.now_s() - started_s
         done = TaskDone(message.task_id, outcomes, duration_s, retryable)

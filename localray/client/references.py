@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Protocol
 from localray.client import creation_sites
 from localray.client.channel import Channel, Waiter
 from localray.object_ref import ObjectRef
-from localray.protocol import INLINE, AddReferences, DropReferences, PutObject, RecordSite, UnpinObjects, Value
+from localray.protocol import (
+    INLINE,
+    AddReferences,
+    DropReferences,
+    DropStream,
+    PutObject,
+    RecordSite,
+    UnpinObjects,
+    Value,
+)
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -67,6 +76,7 @@ class ReferenceTable:
         self._abandon = abandon
         self._released: deque[bytes] = deque()
         self._unpinned: deque[bytes] = deque()
+        self._dropped_streams: deque[DropStream] = deque()
         self._pinned_for_ever: set[bytes] = set()
         self._records_sites = creation_sites.wanted(os.environ)
         self._viewed: deque[bytes] = deque()
@@ -79,6 +89,22 @@ class ReferenceTable:
         if self._records_sites:
             self._channel.queue(RecordSite(object_id, creation_sites.site_of_new(object_id)))
         return ObjectRef(object_id, self)
+
+    def expect(self, object_id: bytes) -> ObjectRef[object]:
+        """The first reference to an item of a stream of this client, which holds them all without saying so."""
+        with self.lock:
+            entry = self.entries.get(object_id)
+            if entry is None:
+                self.entries[object_id] = Entry(1)
+            else:
+                entry.count += 1
+        return ObjectRef(object_id, self)
+
+    def drop_stream(self, task_id: bytes, taken: int) -> None:
+        """A generator died, of whose items so many were taken. Called by the garbage collector like `drop`."""
+        if not self.closed:
+            self._dropped_streams.append(DropStream(task_id, taken))
+            self._channel.soon()
 
     def adopt(self, object_id: bytes) -> ObjectRef[object]:
         """A reference that arrived inside a value."""
@@ -131,6 +157,10 @@ class ReferenceTable:
 
     def conclude(self, at_least: int = 1) -> None:
         """Work off what died since the last time, if it is at least so much."""
+        if self._dropped_streams:
+            with self.lock:
+                for _ in range(len(self._dropped_streams)):
+                    self._channel.queue(self._dropped_streams.popleft())
         if len(self._released) >= at_least:
             self._conclude_released()
         if self._unpinned:
@@ -194,3 +224,4 @@ class ReferenceTable:
         self.entries.clear()
         self._released.clear()
         self._unpinned.clear()
+        self._dropped_streams.clear()

@@ -1,5 +1,5 @@
-"""Actors that run several calls at once on threads: calls start as they arrive, up to ``max_concurrency``; the rest
-waits here, in order."""
+"""Actors that run several calls at once on threads: calls start as they arrive, up to the limit of their concurrency
+group; the rest waits here, in order. A group that is full holds up no other."""
 
 from __future__ import annotations
 
@@ -7,18 +7,34 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from localray.protocol import RunTask
+from localray.protocol import DefineTemplate, RunTask
 
 if TYPE_CHECKING:
     from localray.client.executor import Executor
 
 
 class ThreadedActor:
-    """Runs an actor's calls on up to ``max_concurrency`` threads."""
+    """Runs an actor's calls on threads. Each concurrency group has its own; calls without a group have up to
+    ``max_concurrency``."""
 
-    def __init__(self, executor: Executor, max_concurrency: int) -> None:
+    def __init__(self, executor: Executor, template: DefineTemplate) -> None:
         self._executor = executor
-        self._limit = max_concurrency
+        limits = {"": template.max_concurrency, **dict(template.concurrency_groups)}
+        self._groups = {name: GroupThreads(executor, limit) for name, limit in limits.items()}
+
+    def accept(self, message: RunTask) -> None:
+        """Take a call in: start it, or let it wait for a thread."""
+        name = self._executor.template(message).concurrency_group
+        # A group that is not there is an error of the call's.
+        self._groups.get(name, self._groups[""]).accept(message)
+
+
+class GroupThreads:
+    """The threads of one concurrency group, which come and go."""
+
+    def __init__(self, executor: Executor, limit: int) -> None:
+        self._executor = executor
+        self._limit = limit
         self._waiting: deque[RunTask] = deque()
         self._running = 0
         self._lock = threading.Lock()

@@ -14,6 +14,7 @@ from localray.exceptions import (
     ObjectFreedError,
     ObjectLostError,
     ObjectReconstructionFailedError,
+    ObjectRefStreamEndOfStreamError,
     ObjectStoreFullError,
     OutOfDiskError,
     OutOfMemoryError,
@@ -103,6 +104,8 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return RuntimeEnvSetupError(text)
     if status == Status.NODE_DIED:
         return NodeDiedError(text)
+    if status == Status.END_OF_STREAM:
+        return ObjectRefStreamEndOfStreamError(text)
     return WorkerCrashedError(text)
 
 

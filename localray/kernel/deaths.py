@@ -15,6 +15,7 @@ from localray.kernel import (
     recovery,
     restarts,
     scheduling,
+    streams,
     tasks,
     workers,
 )
@@ -73,6 +74,7 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
             else:
                 ran_out_of_memory(tables, task, worker.out_of_memory)
     client = tables.clients.pop(worker.number)
+    streams.owner_left(tables, client)
     if actor is not None or worker.killed or not retired:
         owner_died(tables, client)
     holdings.drop_client(tables, client)

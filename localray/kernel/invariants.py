@@ -18,6 +18,7 @@ from localray.kernel.records import (
     TaskState,
     WorkerState,
 )
+from localray.kernel.streams import item_id
 from localray.kernel.tables import Tables
 from localray.protocol import NODE_SHIFT, ON_DISK
 from localray.sched.bundle_names import plain, plain_name, provided
@@ -32,6 +33,7 @@ def check(tables: Tables) -> None:
     check_lineage(tables)
     check_pins(tables)
     check_tasks(tables)
+    check_streams(tables)
     check_waits(tables)
     check_queues(tables)
     check_resources(tables)
@@ -139,6 +141,24 @@ def check_tasks(tables: Tables) -> None:
             raise tables.broken(f"waits for {task.missing} arguments, {pending} are pending", task_id)
         if task.state is TaskState.WAITING and not pending and task not in tables.postponed:
             raise tables.broken("waits although its arguments are there", task_id)
+
+
+def check_streams(tables: Tables) -> None:
+    """A stream has a living owner, and a task until it ends; its owner waits for no item that will not come."""
+    for task_id, stream in tables.streams.items():
+        if stream.owner not in tables.clients:
+            raise tables.broken("a stream has outlived its owner", task_id)
+        if stream.ended is (task_id in tables.tasks):
+            raise tables.broken("a stream goes on without its task, or has ended before it", task_id)
+        if not stream.yielded <= stream.declared or stream.taken > stream.yielded:
+            raise tables.broken(
+                f"{stream.taken} taken of {stream.yielded} items yielded of {stream.declared} declared", task_id
+            )
+        for position in range(stream.declared):
+            record = tables.objects.get(item_id(task_id, position))
+            is_due = position >= stream.yielded and not stream.ended
+            if record is not None and (record.state is ObjectState.PENDING) is not is_due:
+                raise tables.broken(f"item {position} is {record.state.name}", task_id)
 
 
 def check_waits(tables: Tables) -> None:

@@ -108,6 +108,7 @@ class Template:
     group: bytes = b""
     bundle: int = -1
     runtime_env: bytes = b""
+    is_stream: bool = False
     scheduling_class: SchedulingClass | None = None
 
 
@@ -118,7 +119,8 @@ class TaskRecord:
     ``parent_id`` is the task that submitted it, which may have ended since, and empty for a driver's; ``root`` is the
     detached actor from which it hangs, as its constructor or below it, if one. ``makes`` counts the objects of which it
     is the maker, for whose sake it is kept when it has finished (`lineage`); ``duration_s`` is how long its last
-    attempt ran, once known."""
+    attempt ran, once known; ``yielded`` counts those of a fixed number of returns that this attempt has delivered ahead
+    of its end."""
 
     task_id: bytes
     template: Template
@@ -142,6 +144,7 @@ class TaskRecord:
     created_at_s: float = NEVER_S
     sent_at_s: float = NEVER_S
     duration_s: float = 0.0
+    yielded: int = 0
 
     @property
     def may_share_a_worker(self) -> bool:

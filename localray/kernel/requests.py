@@ -25,6 +25,7 @@ from localray.kernel import (
     scheduling,
     sessions,
     store,
+    streams,
     tasks,
     views,
     workers,
@@ -38,6 +39,7 @@ from localray.protocol import (
     AddNode,
     AddReferences,
     Ask,
+    AwaitTaken,
     CallMode,
     CancelTask,
     ClientMessage,
@@ -48,6 +50,7 @@ from localray.protocol import (
     DefineRuntimeEnv,
     DefineTemplate,
     DropReferences,
+    DropStream,
     EndSession,
     FindActor,
     FindGroup,
@@ -57,6 +60,7 @@ from localray.protocol import (
     KillActor,
     LeaseBuffer,
     ObjectDamaged,
+    ObjectYielded,
     PutObject,
     RecordSite,
     RegisterDriver,
@@ -65,11 +69,13 @@ from localray.protocol import (
     RemoveNode,
     Reply,
     ReserveBuffer,
+    ReturnMode,
     RuntimeEnvFailed,
     ShutDown,
     Status,
     SubmitCall,
     SubmitTask,
+    TakeItems,
     TaskDone,
     TaskKind,
     TasksReturned,
@@ -139,6 +145,7 @@ def _define_template(tables: Tables, client: ClientRecord, message: DefineTempla
         message.group,
         message.bundle,
         message.runtime_env,
+        message.return_mode == ReturnMode.STREAM,
     )
 
 
@@ -172,6 +179,8 @@ def _object_damaged(tables: Tables, client: ClientRecord, message: ObjectDamaged
 
 
 def _get_objects(tables: Tables, client: ClientRecord, message: GetObjects) -> None:
+    if tables.streams:
+        streams.expect(tables, client, message.object_ids)
     wait = WaitRecord(client.number, message.request, message.object_ids, message.needed)
     objects.watch(tables, client, wait)
     if wait.missing <= 0:
@@ -281,6 +290,10 @@ CLIENT_HANDLERS: Final = cast(
         UnpinObjects: _unpin_objects,
         FreeObjects: _free_objects,
         RecordSite: inventory.record_site,
+        ObjectYielded: streams.take_in,
+        AwaitTaken: streams.await_taken,
+        TakeItems: streams.take,
+        DropStream: streams.drop,
         TaskDone: answers.task_done,
         WorkerReady: _worker_ready,
         TasksReturned: _tasks_returned,

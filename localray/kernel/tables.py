@@ -27,6 +27,7 @@ from localray.kernel.records import (
 )
 from localray.kernel.store_records import SpillFile
 from localray.kernel.story import TransitionLog
+from localray.kernel.stream_records import StreamRecord
 from localray.protocol import DefineFunction, DefineRuntimeEnv, DefineTemplate, KernelMessage, Status
 from localray.sched.memory import MemorySettings
 from localray.sched.placement import Policy
@@ -90,6 +91,7 @@ class Tables:
         "start_failures",
         "starved",
         "stopped",
+        "streams",
         "survival",
         "tasks",
         "template_messages",
@@ -117,19 +119,11 @@ class Tables:
         self.effects: list[Effect] = []
         self.objects: dict[bytes, ObjectRecord] = {}
         self.tasks: dict[bytes, TaskRecord] = {}
+        # Of generators, by task.
+        self.streams: dict[bytes, StreamRecord] = {}
         self.actors: dict[bytes, ActorRecord] = {}
         self.names: dict[tuple[str, str], ActorRecord] = {}
-        # Placement groups that are not removed; those of them that wait for room, and whether there may be some now.
-        self.groups: dict[bytes, GroupRecord] = {}
-        self.group_names: dict[tuple[str, str], GroupRecord] = {}
-        self.pending_groups: dict[GroupRecord, None] = {}
-        self.groups_hungry = False
-        # Whether any of them could have room if others gave some back.
-        self.groups_wait = False
-        # Ids of detached actors that have died: the groups they created are to go.
-        self.bereaved: deque[bytes] = deque()
-        # The last of those that are removed.
-        self.removed_groups: dict[bytes, GroupRecord] = {}
+        self._make_groups()
         self.workers: dict[int, WorkerRecord] = {}
         self.clients: dict[int, ClientRecord] = {}
         self.nodes: dict[int, NodeRecord] = {}
@@ -164,6 +158,20 @@ class Tables:
         # Whether the session outlives its drivers; then the client with which it ends, 0 for nobody.
         self.standing = standing
         self.keeper = 0
+
+    def _make_groups(self) -> None:
+        """Placement groups."""
+        # Placement groups that are not removed; those of them that wait for room, and whether there may be some now.
+        self.groups: dict[bytes, GroupRecord] = {}
+        self.group_names: dict[tuple[str, str], GroupRecord] = {}
+        self.pending_groups: dict[GroupRecord, None] = {}
+        self.groups_hungry = False
+        # Whether any of them could have room if others gave some back.
+        self.groups_wait = False
+        # Ids of detached actors that have died: the groups they created are to go.
+        self.bereaved: deque[bytes] = deque()
+        # The last of those that are removed.
+        self.removed_groups: dict[bytes, GroupRecord] = {}
 
     def _make_queues(self) -> None:
         """Who waits to be placed, and why not now."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from localray.kernel import lineage, objects
+from localray.kernel import lineage, objects, streams
 from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, TaskState, Template
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -54,6 +54,8 @@ def create(
     )
     task.created_at_s = tables.now_s
     tables.tasks[task_id] = task
+    if template.is_stream:
+        streams.open_stream(tables, submitter, task_id)
     if template.num_returns == 1:
         objects.declare(tables, task_id + INDEX_BYTES[0], submitter)
     else:
@@ -127,14 +129,19 @@ def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> Non
     """A worker answered: hand each return to whoever waits for it. A return that nobody refers to any more is dropped
     at once."""
     move(tables.log, task.task_id, task, TaskState.FINISHED, "answered")
-    status, error = outcomes[0][:2] if outcomes else (0, b"")
+    status, error = outcomes[-1][:2] if outcomes else (0, b"")
     tables.history.over(task, status, error, tables.now_s)
-    if len(outcomes) != task.template.num_returns:
+    if task.template.is_stream and len(outcomes) == 2:
+        # The generator raised: as in Ray that is its last item, and the task itself has ended well.
+        streams.append(tables, task, outcomes[1])
+        outcomes = outcomes[:1]
+    if task.yielded + len(outcomes) != task.template.num_returns:
         raise tables.broken(
-            f"a task of {task.template.num_returns} returns answered with {len(outcomes)}", task.task_id
+            f"a task of {task.template.num_returns} returns, {task.yielded} yielded, answered with {len(outcomes)}",
+            task.task_id,
         )
     unwanted: list[ObjectRecord] = []
-    for position, outcome in enumerate(outcomes):
+    for position, outcome in enumerate(outcomes, task.yielded):
         record = tables.objects.get(return_id(task.task_id, position))
         if record is None or record.state is not ObjectState.PENDING:
             if record is not None and record.location == ON_DISK and outcome[2] != INLINE:
@@ -167,6 +174,8 @@ def fail(tables: Tables, task: TaskRecord, status: Status, payload: bytes, reaso
 def conclude(tables: Tables, task: TaskRecord) -> None:
     """Forget an ended task and let go of what it held, unless what it made may have to be made again."""
     del tables.tasks[task.task_id]
+    if task.template.is_stream:
+        streams.end(tables, task)
     if tables.postponed:
         tables.postponed.pop(task, None)
     if task.makes:
@@ -213,6 +222,7 @@ def may_retry(tables: Tables, task: TaskRecord) -> bool:
 def use_retry(task: TaskRecord) -> None:
     """Count one more attempt against the task's budget."""
     task.attempt += 1
+    task.yielded = 0
     task.retries_left = one_fewer(task.retries_left)
 
 

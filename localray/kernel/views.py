@@ -41,6 +41,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return pending.demands(tables)
     if query is Query.BUSY_WORKERS:
         return busy_workers(tables)
+    if query is Query.NOTHING:
+        return None
     if query is Query.STORE:
         return inventory.store(tables)
     if query is Query.GROUPS:
@@ -182,6 +184,7 @@ def table_sizes(tables: Tables) -> ReplyValue:
         ("objects", len(tables.objects)),
         ("tasks", len(tables.tasks)),
         ("lineage", len(tables.lineage)),
+        ("streams", len(tables.streams)),
         ("actors", len(tables.actors)),
         ("workers", len(tables.workers)),
         ("leased workers", busy),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from localray.options.checks import (
     SCHEDULING_STRATEGY_NAMES,
     check_actor_submission,
+    check_concurrency_groups,
     check_method_call,
     check_task_submission,
     default_max_retries,
@@ -52,6 +53,7 @@ __all__ = [
     "SchedulingStrategyOption",
     "Where",
     "check_actor_submission",
+    "check_concurrency_groups",
     "check_method_call",
     "check_task_submission",
     "check_whole_amounts",

@@ -202,6 +202,24 @@ def check_actor_submission(options: Mapping[str, object], is_asyncio: bool) -> N
     check_whole_amounts(options)
 
 
+def check_concurrency_groups(groups: object) -> None:
+    """Check the groups of an actor as Ray does at `.remote()`.
+
+    Raises:
+        TypeError: this is not a dictionary from names to integers.
+        ValueError: a limit is not positive.
+    """
+    if not groups:
+        return
+    if not isinstance(groups, dict):
+        raise TypeError(f"concurrency_groups must be a dictionary from names to limits, but received {type(groups)}")
+    for name, limit in groups.items():
+        if not isinstance(name, str) or not isinstance(limit, int):
+            raise TypeError(f"A concurrency group is a name and an integer, but received {name!r}: {limit!r}")
+        if limit < 1:
+            raise ValueError(f"The concurrency group '{name}' must have a limit of at least 1, but has {limit}.")
+
+
 def warn_of_deprecated_placement(options: Mapping[str, object], stacklevel: int) -> None:
     """Warn of `placement_group` and its companions, as Ray does at `.remote()`.
 

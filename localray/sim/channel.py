@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from localray.client.channel import Waiter
 from localray.client.current import set_thread_client
 from localray.exceptions import RaySystemError
-from localray.protocol import ClientMessage, KernelMessage, PutObject, SubmitCall, SubmitTask, TaskDone
+from localray.protocol import ClientMessage, KernelMessage, ObjectYielded, PutObject, SubmitCall, SubmitTask, TaskDone
 from localray.sim.carrier import Blocked, Owner
 from localray.sim.carriers import Carriers
 from localray.sim.clock import NANOSECONDS, to_ns
@@ -27,7 +27,7 @@ _POLL_NS = 5_000_000
 there, and lets time pass."""
 
 
-_COUNTED = frozenset((SubmitTask, SubmitCall, PutObject))
+_COUNTED = frozenset((SubmitTask, SubmitCall, PutObject, ObjectYielded))
 """What a program may send again and again without ever waiting; sent while no lock is held."""
 
 

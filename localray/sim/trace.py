@@ -47,6 +47,7 @@ from localray.protocol import (
     AddNode,
     AddReferences,
     Ask,
+    AwaitTaken,
     CancelRunning,
     CancelTask,
     ConfigureJob,
@@ -56,6 +57,7 @@ from localray.protocol import (
     DefineRuntimeEnv,
     DefineTemplate,
     DropReferences,
+    DropStream,
     DropViews,
     EndSession,
     Exit,
@@ -64,6 +66,7 @@ from localray.protocol import (
     ForgetArena,
     FreeObjects,
     GetObjects,
+    ItemsTaken,
     KeepSession,
     KillActor,
     LeaseBuffer,
@@ -71,6 +74,7 @@ from localray.protocol import (
     Notice,
     ObjectDamaged,
     ObjectReady,
+    ObjectYielded,
     PutObject,
     RecallTasks,
     RecordSite,
@@ -86,6 +90,7 @@ from localray.protocol import (
     ShutDown,
     SubmitCall,
     SubmitTask,
+    TakeItems,
     TaskDone,
     TasksReturned,
     UnpinObjects,
@@ -114,6 +119,11 @@ def _task_done(message: tuple[object, ...]) -> object:
     # An inline value's size may depend on what its pickle looks like; its place is -1.
     places = tuple((outcome[0], outcome[2], outcome[4]) for outcome in outcomes)  # type: ignore[attr-defined]
     return task_id, places, duration_s, retryable
+
+
+def _object_yielded(message: tuple[object, ...]) -> object:
+    task_id, position, outcome = message
+    return task_id, position, outcome[0], outcome[2], outcome[4]  # type: ignore[index]
 
 
 def _run_task(message: tuple[object, ...]) -> object:
@@ -145,6 +155,10 @@ FACTS: Final[dict[type, Facts]] = {
     UnpinObjects: _all,
     FreeObjects: _all,
     RecordSite: itemgetter(0),
+    ObjectYielded: _object_yielded,
+    AwaitTaken: _all,
+    TakeItems: _all,
+    DropStream: _all,
     TaskDone: _task_done,
     TasksReturned: _all,
     ActorExiting: itemgetter(0),
@@ -168,6 +182,7 @@ FACTS: Final[dict[type, Facts]] = {
     RunTask: _run_task,
     RecallTasks: _all,
     CancelRunning: _all,
+    ItemsTaken: _all,
     ObjectReady: itemgetter(0, 1, 3),
     Reply: itemgetter(0),
     Notice: _nothing,

@@ -139,7 +139,7 @@ async def awaiting() -> str:
 def wrong() -> None:
     ray.get(3)  # type: ignore[call-overload]
     ray.get((square.remote(1),))  # type: ignore[call-overload]
-    ray.wait(square.remote(1))  # type: ignore[arg-type]
+    ray.wait(square.remote(1))  # type: ignore[call-overload]
     ray.kill(square.remote(1))  # type: ignore[arg-type]
     square(3)  # type: ignore[operator]
     text: str = ray.get(square.remote(3))  # type: ignore[assignment]

@@ -1,0 +1,61 @@
+"""What a task ends with as it travels: values packed, errors described. Must not live here: what an exception means for
+the worker (`executor`), what a generator yields on its way (`yielding`)."""
+
+from __future__ import annotations
+
+from localray.client.client import Client
+from localray.client.context import Actor
+from localray.client.failures import pack_error
+from localray.client.serialization import serialize
+from localray.protocol import INLINE, DefineTemplate, Outcome, ReturnMode, Status, text_payload
+
+
+def pack_returns(client: Client, template: DefineTemplate, result: object) -> tuple[Outcome, ...]:
+    """What a function returned, as the outcomes of a fixed number of returns.
+
+    Raises:
+        ValueError: it is another number of them.
+        Exception: it cannot be serialized.
+    """
+    pack = client.pack
+    if template.num_returns == 1:
+        return (pack(serialize(result)),)
+    if template.num_returns == 0:
+        return ()
+    try:
+        results = list(result)  # type: ignore[call-overload]
+    except TypeError:
+        results = [result]
+    if len(results) != template.num_returns:
+        raise ValueError(f"Task returned {len(results)} objects, but num_returns={template.num_returns}.")
+    outcomes: list[Outcome] = []
+    try:
+        for item in results:
+            outcomes.append(pack(serialize(item)))
+    except BaseException:
+        for outcome in outcomes:
+            if outcome[2] != INLINE:
+                client.reservations.abandon(outcome[2], outcome[3], outcome[1])
+        raise
+    return tuple(outcomes)
+
+
+def cancelled(template: DefineTemplate) -> Outcome:
+    """The outcome of a task that was cancelled."""
+    payload = text_payload(f"Task {template.name} was cancelled.")
+    return (Status.CANCELLED.value, payload, INLINE, len(payload), ())
+
+
+def failed(error: BaseException, template: DefineTemplate, actor: Actor | None) -> Outcome:
+    """The outcome of a task that raised."""
+    if actor is None:
+        payload = pack_error(error, template.name, None, None)
+    else:
+        payload = pack_error(error, template.name, actor.actor_id.hex(), actor.instance)
+    return (Status.TASK_ERROR.value, payload, INLINE, len(payload), ())
+
+
+def not_a_generator(template: DefineTemplate) -> ValueError:
+    """What a call that is to yield, and returned something else, raises."""
+    mode = "dynamic" if template.return_mode == ReturnMode.DYNAMIC else "streaming"
+    return ValueError(f'Functions with num_returns="{mode}" must return a generator; {template.name} did not.')

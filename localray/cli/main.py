@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 SUBCOMMANDS = {
+    "doctor": "say what this machine offers, and what of a program a cluster would not have",
     "memory": "show who holds which objects of a running session",
     "microbenchmark": "measure localray on this machine, alone or beside another system",
     "run": "run a program in which `ray` means localray",

@@ -31,6 +31,11 @@ def serialize_definition(definition: object, name: str) -> Serialized:
         raise TypeError(explain_value(name, definition, error)) from error
     limit = int(os.environ.get("FUNCTION_SIZE_ERROR_THRESHOLD", DEFAULT_REFUSE_ABOVE_BYTES))
     size_bytes = serialized.size_bytes
+    if "LOCALRAY_RECORDING" in os.environ:
+        from localray.client.recording import recorder
+
+        if (listening := recorder()) is not None:
+            listening.defined(name, definition, size_bytes)
     if size_bytes <= WARN_ABOVE_BYTES:
         return serialized
     what = f"The {'actor' if isinstance(definition, type) else 'remote function'} {name}"

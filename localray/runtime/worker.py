@@ -174,4 +174,8 @@ def main(
     worker = Worker(number, stream, nudge, progress, output)
     if address:
         worker.client.address = address
+    if "LOCALRAY_RECORDING" in os.environ:
+        from localray.client.recording import recorder
+
+        recorder()
     worker.serve()

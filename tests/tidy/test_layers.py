@@ -19,7 +19,7 @@ PACKAGE = ROOT / "localray"
 LAYERS = (
     "__main__ pytest_plugin",
     "cli mypy_plugin shim leaks",
-    "benchmark __init__",
+    "benchmark __init__ doctor",
     "internal",
     "_private",
     "_common chaos cluster_utils dashboard experimental job_submission",

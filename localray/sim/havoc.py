@@ -240,7 +240,8 @@ class Havoc:
         if not all(comes_again(worker, list(worker.assigned.values())) for worker in node.workers.values()):
             return False
         return not any(
-            record.location >= 0 and record.location >> NODE_SHIFT == node.number and not record.copied_to
+            record.location >= 0 and record.location >> NODE_SHIFT == node.number
+            and record.maker is None and not record.copied_to
             for record in tables.objects.values()
         )
 

@@ -1,0 +1,24 @@
+"""Bugs planted in the kernel are found; the sound kernel raises no alarm under the same programs and faults."""
+
+from __future__ import annotations
+
+import pytest
+
+from localray.sim.search.case import Settings, Target
+from localray.sim.search.seeds import run_here
+from tests.sim.planted_bugs import NODES, PLANTS, Plant, seeds_to_find
+
+MOST_SEEDS = 2000
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=[plant.name for plant in PLANTS])
+def test_a_planted_bug_is_found(plant: Plant) -> None:
+    assert seeds_to_find(plant, 0, MOST_SEEDS) is not None
+
+
+@pytest.mark.parametrize(("program", "faults"), dict.fromkeys((plant.program, plant.faults) for plant in PLANTS))
+def test_no_false_alarm(program: str, faults: str) -> None:
+    settings = Settings(NODES, faults, step_limit=20_000, finish_within_s=600.0)
+    target = Target(f"tests.sim.planted_bugs:{program}")
+    outcomes = list(run_here(target, settings, range(10)))
+    assert [outcome.error for outcome in outcomes if outcome.signature] == []

@@ -19,7 +19,7 @@ _SHOWN = 3
 class Concern(Enum):
     """Why a program would do something else on a cluster; the value is the advice."""
 
-    LOCAL_FILES = "each node needs them at the same path: pass the bytes, a working_dir, or storage that all nodes share"
+    LOCAL_FILES = "each node needs them at the same path: pass the bytes, a working_dir, or storage that all share"
     WRITTEN_FILES = "they stay on the node where the task ran: return the data, or use storage that all nodes share"
     THIS_MACHINE = "another node has another localhost: use the name of the machine that serves"
     PROGRAMS = "each node needs them installed"

@@ -21,9 +21,9 @@ def temporary_directory() -> Path:
     return Path(tempfile.gettempdir())
 
 
-def session_directory(node_id: bytes) -> Path:
-    """The directory of the session whose first node this is; there when something is in it."""
-    return temporary_directory() / f"localray_session_{node_id.hex()[:16]}"
+def session_directory(node_id: bytes, root: str = "") -> Path:
+    """The directory of the session whose first node this is, below ``root`` or where temporary files go."""
+    return Path(root or temporary_directory()) / f"localray_session_{node_id.hex()[:16]}"
 
 
 def keeps_session_directories() -> bool:

@@ -6,7 +6,10 @@ Must not live here: what becomes of it (`localray.session`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localray.logging_config import LoggingConfig
 
 
 class JobConfig:
@@ -44,7 +47,7 @@ class JobConfig:
         self.code_search_path = code_search_path or []
         self.metadata = metadata or {}
         self.ray_namespace = ray_namespace
-        self.py_logging_config: object = None
+        self.py_logging_config: LoggingConfig | None = None
         self._py_driver_sys_path = _py_driver_sys_path or []
         self.set_runtime_env(runtime_env)
         self.set_default_actor_lifetime(default_actor_lifetime)
@@ -65,7 +68,7 @@ class JobConfig:
 
             self.runtime_env = for_task_or_actor(self.runtime_env) or {}
 
-    def set_py_logging_config(self, logging_config: object = None) -> None:
+    def set_py_logging_config(self, logging_config: LoggingConfig | None = None) -> None:
         """Set how the workers' loggers are configured: a `LoggingConfig`."""
         self.py_logging_config = logging_config
 

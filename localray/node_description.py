@@ -6,6 +6,7 @@ Must not live here: starting anything.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from localray.options import RESOURCE_UNIT, to_units
 
 LEAST_STORE_BYTES = 75 * 1024 * 1024
 NODE_ADDRESS = "127.0.0.1"
+OVERRIDES = "RAY_OVERRIDE_RESOURCES"
 _HEAD = "node:__internal_head__"
 
 
@@ -50,6 +52,10 @@ def describe_node(
         ValueError, TypeError: a quantity is negative or not a number, the store is too small, or CPUs or GPUs are given
             as custom resources.
     """
+    if is_head:
+        num_cpus, num_gpus, resources, object_store_memory, memory = _overridden(
+            os.environ.get(OVERRIDES, ""), num_cpus, num_gpus, resources or {}, object_store_memory, memory
+        )
     if object_store_memory is not None and object_store_memory < LEAST_STORE_BYTES:
         raise ValueError(
             "Attempting to cap object store memory usage at "
@@ -62,6 +68,34 @@ def describe_node(
         units[_HEAD] = RESOURCE_UNIT
     units[f"node:{NODE_ADDRESS}"] = RESOURCE_UNIT
     return NodeDescription({name: amount for name, amount in units.items() if amount}, dict(labels or {}), store_bytes)
+
+
+def _overridden(
+    text: str,
+    num_cpus: float | None,
+    num_gpus: float | None,
+    resources: Mapping[str, float],
+    object_store_memory: int | None,
+    memory: int | None,
+) -> tuple[float | None, float | None, Mapping[str, float], int | None, int | None]:
+    """What is asked for, with what the variable says in its place: JSON, quantities by name.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    if not text:
+        return num_cpus, num_gpus, resources, object_store_memory, memory
+    import json
+
+    given: dict[str, float] = json.loads(text)
+    store, asked_memory = given.pop("object_store_memory", None), given.pop("memory", None)
+    return (
+        given.pop("CPU", num_cpus),
+        given.pop("GPU", num_gpus),
+        {**resources, **given},
+        object_store_memory if store is None else int(store),
+        memory if asked_memory is None else int(asked_memory),
+    )
 
 
 def _units(num_cpus: float | None, num_gpus: float | None, custom: Mapping[str, float]) -> dict[str, int]:

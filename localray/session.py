@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
+from localray.host import session_directory
+from localray.job import Job, describe_job, namespace_of
 from localray.node_description import NODE_ADDRESS, NodeDescription, describe_node
+from localray.session_context import RayContext
 from localray.store_settings import store_settings
-from localray.version import RAY_VERSION
 
 if TYPE_CHECKING:
     from localray.client.client import Client
-    from localray.client.worker_output import OutputPrinter
     from localray.job_config import JobConfig
-    from localray.job_environment import JobEnvironment
-    from localray.protocol import WorkerOutput
+    from localray.logging_config import LoggingConfig
     from localray.runtime.join import Control
     from localray.runtime.session_home import SessionHome
 
@@ -37,9 +37,7 @@ _IGNORED = frozenset(
         "configure_logging",
         "logging_level",
         "logging_format",
-        "logging_config",
         "proxy_server_url",
-        "_temp_dir",
         "_node_ip_address",
         "_metrics_export_port",
         "_driver_object_store_memory",
@@ -71,66 +69,18 @@ class Engine(Protocol):
     def shutdown(self) -> None: ...
 
 
-class RayContext(Mapping[str, object]):
-    """What `init` returns: facts about the session, and a context manager that ends it.
-
-    Example:
-        >>> with ray.init(num_cpus=1) as context:       # doctest: +SKIP
-        ...     print(context.address_info["node_id"])
-    """
-
-    def __init__(self, address_info: dict[str, object]) -> None:
-        self.address_info = address_info
-        self.dashboard_url: str | None = ""
-        self.python_version = ".".join(str(part) for part in sys.version_info[:3])
-        self.ray_version = RAY_VERSION
-        self.ray_commit = "localray"
-
-    def __getitem__(self, key: str) -> object:
-        return self.address_info[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.address_info)
-
-    def __len__(self) -> int:
-        return len(self.address_info)
-
-    def __enter__(self) -> RayContext:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.disconnect()
-
-    def disconnect(self) -> None:
-        """End the session."""
-        shutdown()
-
-    def __repr__(self) -> str:
-        return f"RayContext(python_version={self.python_version!r}, ray_version={self.ray_version!r})"
-
-
 class _Session:
     """The one session of this process."""
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
         self.context: RayContext | None = None
-        self.environment: JobEnvironment | None = None
+        self.job: Job | None = None
         # Seeds of the simulations that all sessions are to be.
         self.simulation: Iterator[int] | None = None
-        self.printer: OutputPrinter | None = None
         self.lock = threading.RLock()
         # Addresses of standing sessions that this process has started and keeps.
         self.own_clusters: list[str] = []
-
-    def show(self, message: WorkerOutput) -> None:
-        """A worker has printed something."""
-        if self.printer is None:
-            # Not for programs that print nothing.
-            from localray.client.worker_output import OutputPrinter
-
-            self.printer = OutputPrinter(os.environ, time.monotonic)
-        self.printer.show(message)
 
 
 _session = _Session()
@@ -168,10 +118,12 @@ def init(
     namespace: str | None = None,
     runtime_env: Mapping[str, Any] | None = None,
     job_config: JobConfig | None = None,
+    logging_config: LoggingConfig | None = None,
     engine: str = "processes",
     seed: int = 0,
     _memory: int | None = None,
     _node_name: str | None = None,
+    _temp_dir: str | None = None,
     object_spilling_directory: str | None = None,
     _system_config: Mapping[str, object] | None = None,
     nodes: object = None,
@@ -194,6 +146,7 @@ def init(
         namespace: where names of actors live; by default a new one.
         runtime_env: what the job's workers are set up with; see `localray.runtime_env`.
         job_config: more of the job; what is given to `init` itself goes before it.
+        logging_config: how the loggers of this process and of workers are set up; by default as they are.
         engine: "processes", "sim" for the deterministic simulation in this process, or "ray" to hand the program to
             real Ray (as does the address of one of its clusters; see `localray.real_ray`).
         seed: of every random decision of the session.
@@ -202,6 +155,7 @@ def init(
         faults: what goes wrong: "kill_worker:probability=0.1", or rules (`localray.faults`); in a simulation more kinds
             than with real processes, for which the variable LOCALRAY_FAULTS says it too.
         _memory: bytes that tasks may ask for with ``memory=``; by default the machine's less the object store's.
+        _temp_dir: where the session's log files go, and stay; by default where temporary files are.
         object_spilling_directory: where objects go that the store has no room for; by default the temporary directory.
             With "" nothing goes to disk, and a full store is an `ObjectStoreFullError`.
         _system_config: Ray's internal settings; those about the object store are followed, see
@@ -219,79 +173,71 @@ def init(
     if engine == "ray":
         return _hand_over(address, locals())
     with _session.lock:
-        _check_keywords(ignored)
+        _check_keywords(ignored, _system_config)
         existing = _existing(ignore_reinit_error, address)
         if existing is not None:
             return existing
         if _session.simulation is not None:
             engine, seed, address = "sim", next(_session.simulation), None
         address = _address_to_join(address, engine)
-        if address is not None and _is_of_real_ray(address):
-            return _hand_over(address, locals())
         if address is not None:
-            described = {
-                "num_cpus": num_cpus,
-                "num_gpus": num_gpus,
-                "resources": resources,
-                "labels": labels,
-                "object_store_memory": object_store_memory,
-                "_system_config": _system_config or None,
-                "_node_name": _node_name,
-            }
-            _refuse_description([name for name, value in described.items() if value is not None])
-        _session.environment = _job_environment(runtime_env, job_config)
+            if _is_of_real_ray(address):
+                return _hand_over(address, locals())
+            _refuse_description(
+                num_cpus=num_cpus,
+                num_gpus=num_gpus,
+                resources=resources,
+                labels=labels,
+                object_store_memory=object_store_memory,
+                _system_config=_system_config or None,
+                _node_name=_node_name,
+            )
+        names = namespace_of(namespace, job_config)
+        _session.job = job = describe_job(runtime_env, job_config, log_to_driver, logging_config)
         try:
-            shows_output = _shows_output(log_to_driver)
             if address is not None:
-                return _begin(_join(address, namespace or ""), shows_output)
-            memory_bytes = _memory or (_SIMULATED_MEMORY_BYTES if engine == "sim" else None)
-            node = describe_node(num_cpus, num_gpus, resources, labels, object_store_memory, memory_bytes)
-            spilling = (object_spilling_directory, _system_config or {})
-            started = _start(engine, node, namespace or "", seed, spilling, _node_name or "", (nodes, faults))
-            return _begin(started, shows_output)
+                return _begin(_join(address, names), job, "")
+            memory = _memory or (_SIMULATED_MEMORY_BYTES if engine == "sim" else None)
+            node = describe_node(num_cpus, num_gpus, resources, labels, object_store_memory, memory)
+            spilling, root = (object_spilling_directory, _system_config or {}), _temp_dir or ""
+            started = _start(engine, node, names, seed, spilling, (_node_name or "", root), (nodes, faults))
+            return _begin(started, job, root)
         except BaseException:
             shutdown()
             raise
 
 
-def _check_keywords(others: Mapping[str, object]) -> None:
-    """Raise RuntimeError unless these keywords are Ray's and mean nothing here."""
+def _check_keywords(others: Mapping[str, object], system_config: object) -> None:
+    """Raise RuntimeError unless these keywords are Ray's and mean nothing here; TypeError where settings are none."""
+    if system_config is not None and not isinstance(system_config, dict):
+        raise TypeError("The _system_config must be a dict.")
     unknown = [name for name in others if name not in _IGNORED]
+    if others.get("storage"):
+        raise RuntimeError("The `storage` argument has been removed, from Ray too.")
+    if others.get("allow_multiple"):
+        raise RuntimeError("`allow_multiple` is for Ray's client, which is not used here. Do not pass it.")
     if unknown:
         raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
+    if others.get("enable_resource_isolation"):
+        raise ValueError("enable_resource_isolation is not supported: workers have no control groups of their own.")
     if others.get("local_mode"):
         raise RuntimeError("local_mode is not supported; use ray.init(engine='sim') to run everything in this process.")
 
 
-def _shows_output(log_to_driver: bool | None) -> bool:
-    return os.environ.get("RAY_LOG_TO_DRIVER", "1") != "0" if log_to_driver is None else log_to_driver
+def _end_when_terminated() -> None:
+    """SIGTERM ends this process through its exit handlers, and so the session, unless the program has a handler."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(number))
 
 
-def _begin(started: Engine, shows_output: bool) -> RayContext:
+def _begin(started: Engine, job: Job, root: str) -> RayContext:
     """The engine runs: from now on this process has a session."""
     _session.engine = started
-    client = started.client
-    set_process_client(client)
-    client.on_output = _session.show
-    if not shows_output:
-        from localray.protocol import ConfigureJob
-
-        client.channel.send(ConfigureJob(shows_output, ""))
-    if _session.environment is not None:
-        _session.environment.adopt(started.client)
-    _session.context = RayContext(_address_info(started.client, getattr(started, "home", None)))
+    set_process_client(started.client)
+    _end_when_terminated()
+    job.begin(started.client)
+    _session.context = RayContext(_address_info(started, root), shutdown)
     return _session.context
-
-
-def _job_environment(runtime_env: Mapping[str, Any] | None, job_config: JobConfig | None) -> JobEnvironment | None:
-    """The environment of the job, None for none; raises TypeError or ValueError where it is wrong."""
-    given = runtime_env or (job_config.runtime_env if job_config is not None else None)
-    if not given:
-        return None
-    # Most jobs have none.
-    from localray.job_environment import JobEnvironment
-
-    return JobEnvironment(given)
 
 
 def _is_of_real_ray(address: str) -> bool:
@@ -360,8 +306,9 @@ def own_cluster(address: str, *, is_there: bool) -> None:
         _session.own_clusters.remove(address)
 
 
-def _refuse_description(given: list[str]) -> None:
-    """Who joins a session cannot say what its nodes have."""
+def _refuse_description(**keywords: object) -> None:
+    """Who joins a session cannot say what its nodes have: ValueError if something is given."""
+    given = [name for name, value in keywords.items() if value is not None]
     if "num_cpus" in given or "num_gpus" in given:
         raise ValueError("When connecting to an existing cluster, num_cpus and num_gpus must not be provided.")
     if given:
@@ -410,7 +357,7 @@ def _start(
     namespace: str,
     seed: int,
     spilling: tuple[str | None, Mapping[str, object]],
-    node_name: str,
+    place: tuple[str, str],
     simulated: tuple[object, object],
 ) -> Engine:
     nodes, faults = simulated
@@ -421,7 +368,8 @@ def _start(
 
         node_id = os.urandom(28)
         store = store_settings(*spilling, f"{os.getpid()}_{node_id.hex()[:12]}")
-        started = ProcessSession(NodeOptions(*node, node_id, seed, store, node_name), namespace, _notify)
+        options = NodeOptions(*node, node_id, seed, store, name=place[0], directory=place[1])
+        started = ProcessSession(options, namespace, _notify)
         faults = faults or os.environ.get(FAULTS_VARIABLE)
         if faults:
             from localray.faults import parse
@@ -441,8 +389,10 @@ def _notify(text: str) -> None:
     print(f"localray: {text}", file=sys.stderr)
 
 
-def _address_info(client: Client, home: SessionHome | None) -> dict[str, object]:
-    address = client.address
+def _address_info(started: Engine, root: str) -> dict[str, object]:
+    home: SessionHome | None = getattr(started, "home", None)
+    node_id = started.client.node_id
+    address = started.client.address
     return {
         "node_ip_address": NODE_ADDRESS,
         "raylet_ip_address": NODE_ADDRESS,
@@ -450,12 +400,12 @@ def _address_info(client: Client, home: SessionHome | None) -> dict[str, object]
         "object_store_address": "",
         "raylet_socket_name": "",
         "webui_url": "",
-        "session_dir": "" if home is None else str(home.path),
+        "session_dir": str(session_directory(node_id, root) if home is None else home.path),
         "metrics_export_port": 0,
         "gcs_address": address,
         "address": address,
         "dashboard_agent_listen_port": 0,
-        "node_id": client.node_id.hex(),
+        "node_id": node_id.hex(),
     }
 
 
@@ -466,15 +416,13 @@ def shutdown(*, wait_for_processes: bool = False) -> None:
         wait_for_processes: accepted; they are always waited for.
     """
     with _session.lock:
-        started, environment, printer = _session.engine, _session.environment, _session.printer
-        _session.engine, _session.environment, _session.context, _session.printer = None, None, None, None
+        started, job = _session.engine, _session.job
+        _session.engine, _session.job, _session.context = None, None, None
         if started is not None:
             set_process_client(None)
             started.shutdown()
-        if printer is not None:
-            printer.flush()
-        if environment is not None:
-            environment.close()
+        if job is not None:
+            job.end()
 
 
 def _start_by_need() -> None:

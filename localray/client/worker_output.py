@@ -48,15 +48,16 @@ class OutputPrinter:
     Args:
         variables: of the process; Ray's say whether and how long lines are folded, and how prefixes look.
         now_s: a clock.
+        prefixes: whether to put any in front.
     """
 
-    def __init__(self, variables: Mapping[str, str], now_s: Callable[[], float]) -> None:
+    def __init__(self, variables: Mapping[str, str], now_s: Callable[[], float], *, prefixes: bool = True) -> None:
         self._now_s = now_s
         self._folds = variables.get("RAY_DEDUP_LOGS", "1") not in ("0", "")
         self._window_s = float(variables.get("RAY_DEDUP_LOGS_AGG_WINDOW_S", 5))
         self._never = _pattern(variables.get("RAY_DEDUP_LOGS_ALLOW_REGEX", ""))
         self._hidden = _pattern(variables.get("RAY_DEDUP_LOGS_SKIP_REGEX", ""))
-        self._prefixes = variables.get("RAY_DISABLE_WORKER_LOG_PREFIX", "0") not in ("1", "true", "True")
+        self._prefixes = prefixes and variables.get("RAY_DISABLE_WORKER_LOG_PREFIX", "0") not in ("1", "true", "True")
         self._colours = variables.get("RAY_COLOR_PREFIX", "")
         self._foldings = (Folding(), Folding())
         self._has_hinted = False

@@ -46,7 +46,8 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
     arenas = HeadArenas()
     spiller = Spiller(arenas, list(store.directories))
-    session = SessionDirectory(str(session_directory(bytes.fromhex(options["node_id"]))))
+    session = SessionDirectory(str(session_directory(bytes.fromhex(options["node_id"]), options["directory"])))
+    session.make()
     head = Head(kernel, control, arenas, spiller, progress, partial(_logs, session))
     head.step(
         NodeAdded(
@@ -69,7 +70,7 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         head.run()
     finally:
         spiller.close()
-        if not keeps_session_directories():
+        if not (options["directory"] or keeps_session_directories()):
             session.remove()
         if home:
             from localray.runtime.session_home import remove_home

@@ -39,7 +39,8 @@ _PRELOADED = ("numpy",)
 
 
 class NodeOptions(NamedTuple):
-    """What the head's node has; resources in 1/10000 units."""
+    """What the head's node has; resources in 1/10000 units. The session's log files go below
+    ``directory``, and stay there; empty for where temporary files are."""
 
     resources: dict[str, int]
     labels: dict[str, str]
@@ -49,6 +50,7 @@ class NodeOptions(NamedTuple):
     store: StoreSettings
     name: str = ""
     environment: Mapping[str, str] = {}
+    directory: str = ""
 
 
 class HeadProcess:
@@ -134,6 +136,7 @@ def _spawn(
         "seed": options.seed,
         "node_id": options.node_id.hex(),
         "node_name": options.name,
+        "directory": options.directory,
         "node_environment": dict(options.environment),
         "import_path": import_path(),
         "store": options.store._asdict(),

@@ -20,6 +20,7 @@ class HeadOptions(TypedDict):
     seed: int
     node_id: str
     node_name: str
+    directory: str
     node_environment: dict[str, str]
     import_path: list[str]
     store: dict[str, object]

@@ -48,7 +48,7 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
 
     ForkServer(control, run_worker).serve()
     # The head has removed them, unless it was killed.
-    if not keeps_session_directories():
+    if not (options["directory"] or keeps_session_directories()):
         remove(session_directory(bytes.fromhex(options["node_id"])))
     for directory in options["store"]["directories"]:  # type: ignore[attr-defined]
         remove(Path(directory))

@@ -107,6 +107,10 @@ class Worker:
     def _set_up_job(self, job: SetUpJob) -> None:
         for stream in self._streams:
             stream.job = JobID.from_int(job.job).hex()
+        if job.logging:
+            from localray.client.logs import configure
+
+            configure(json.loads(job.logging))
         sys.path[:] = job.sys_path
         importlib.invalidate_caches()
         of_the_node = dict(job.environment)

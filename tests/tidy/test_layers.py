@@ -28,6 +28,7 @@ LAYERS = (
     "api pending runtime_context timeline",
     "worker types _raylet",
     "session remote_function actor",
+    "job session_context",
     "actor_description placement_groups job_environment real_ray",
     "dag",
     "submission store_settings node_description",

@@ -14,7 +14,7 @@ from ..helpers import wait_until
 from ..registry import NOT_SIMULATED, program
 
 OWN_INIT = "calls ray.init itself and so chooses no engine"
-LOCAL = {"num_cpus": 2, "include_dashboard": False, "log_to_driver": True}
+LOCAL = {"address": "local", "num_cpus": 2, "include_dashboard": False, "log_to_driver": True}
 COLOURS = re.compile(r"\x1b\[\d+m")
 
 
@@ -178,3 +178,66 @@ def output_is_seen_while_the_driver_computes(ray: ModuleType) -> None:
         with open(f"{directory}/gate", "w"):
             pass
         ray.get(ref)
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def workers_log_as_the_driver_says(ray: ModuleType) -> None:
+    """L5: LoggingConfig sets the root logger of every worker, and of the driver, up: as JSON with ids, or as text."""
+    import json
+    import logging
+
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        with watching() as screen:
+            ray.init(**LOCAL, logging_config=ray.LoggingConfig(encoding="JSON", log_level="DEBUG"))
+
+            @ray.remote
+            def talk():
+                logging.getLogger("of.the.task").debug("said %s", "so", extra={"more": 3})
+                return ray.get_runtime_context().get_task_id(), os.getpid()
+
+            task_id, pid = ray.get(talk.remote())
+            wait_until(lambda: any("said so" in line for line in screen.errors()), "it is seen")
+            (line,) = [line for line in screen.errors() if "said so" in line]
+            record = json.loads(line[line.index("{") :])
+            assert record["message"] == "said so"
+            assert record["levelname"] == "DEBUG"
+            assert record["task_id"] == task_id
+            assert record["task_name"] == "talk"
+            assert record["process"] == pid
+            assert record["more"] == 3
+            assert {"asctime", "filename", "lineno", "job_id", "worker_id", "node_id", "timestamp_ns"} <= set(record)
+            assert logging.getLogger().level == logging.DEBUG
+            ray.shutdown()
+            ray.init(**LOCAL, logging_config=ray.LoggingConfig(additional_log_standard_attrs=["name"]))
+
+            @ray.remote
+            def write():
+                logging.getLogger("of.the.task").debug("not this")
+                logging.getLogger("of.the.task").info("but this")
+
+            ray.get(write.remote())
+            wait_until(lambda: any("but this" in line for line in screen.errors()), "it is seen")
+            assert not any("not this" in line for line in screen.errors())
+            (line,) = [line for line in screen.errors() if "but this" in line]
+            assert " -- but this name=of.the.task " in line
+            assert " task_name=write " in line
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def loggers_of_the_driver_are_not_those_of_workers(ray: ModuleType) -> None:
+    """L5: what the driver configures of `logging` is not seen by workers."""
+    import logging
+
+    before = logging.getLogger("conformance").level
+    logging.getLogger("conformance").setLevel(logging.CRITICAL)
+    try:
+        ray.init(**LOCAL)
+        level = ray.get(ray.remote(lambda: logging.getLogger("conformance").level).remote())
+        assert level == logging.NOTSET
+    finally:
+        logging.getLogger("conformance").setLevel(before)

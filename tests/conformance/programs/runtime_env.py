@@ -17,7 +17,7 @@ from ..registry import NOT_SIMULATED, program
 
 OWN_INIT = "calls ray.init itself and so chooses no engine"
 SHARED = "all workers of a simulation share one process, and so its variables"
-LOCAL = {"num_cpus": 2, "include_dashboard": False, "log_to_driver": False}
+LOCAL = {"address": "local", "num_cpus": 2, "include_dashboard": False, "log_to_driver": False}
 
 
 def make_reader(ray: ModuleType, **options: object):

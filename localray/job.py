@@ -1,0 +1,120 @@
+"""What a driver says of its job: environment, namespace, what it wants to see of its workers, how they log.
+
+What only some programs need, and only after the head has been started, is imported inside of functions. Must not live
+here: starting and ending sessions (`localray.session`), what any of it does.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localray.client.client import Client
+    from localray.client.worker_output import OutputPrinter
+    from localray.job_config import JobConfig
+    from localray.job_environment import JobEnvironment
+    from localray.logging_config import LoggingConfig
+    from localray.protocol import WorkerOutput
+
+
+class Job:
+    """This driver's job, from before its session begins until after it ends.
+
+    Args:
+        environment: what its workers are set up with, None for nothing.
+        shows_output: whether to show here what workers print.
+        logging: how driver and workers log; None for as they like.
+    """
+
+    def __init__(
+        self, environment: JobEnvironment | None = None, shows_output: bool = True, logging: LoggingConfig | None = None
+    ) -> None:
+        self._environment = environment
+        self._shows_output = shows_output
+        self._logging = logging
+        self._printer: OutputPrinter | None = None
+
+    def begin(self, client: Client) -> None:
+        """The session is there: it is told what it must know."""
+        client.on_output = self._show
+        if not self._shows_output or self._logging is not None:
+            import json
+
+            from localray.protocol import ConfigureJob
+
+            text = "" if self._logging is None else json.dumps(self._logging.to_dict())
+            client.channel.send(ConfigureJob(self._shows_output, text))
+        if self._environment is not None:
+            self._environment.adopt(client)
+
+    def end(self) -> None:
+        """The session is over, or never began."""
+        if self._printer is not None:
+            self._printer.flush()
+        if self._environment is not None:
+            self._environment.close()
+
+    def _show(self, message: WorkerOutput) -> None:
+        if self._printer is None:
+            # Not for programs that print nothing.
+            from localray.client.worker_output import OutputPrinter
+
+            # Lines that say themselves where they are from are not to be broken by a prefix.
+            self._printer = OutputPrinter(os.environ, time.monotonic, prefixes=self._logging is None)
+        self._printer.show(message)
+
+
+def describe_job(
+    runtime_env: Mapping[str, Any] | None,
+    job_config: JobConfig | None,
+    log_to_driver: bool | None,
+    logging_config: LoggingConfig | None,
+) -> Job:
+    """A job from keywords of `init`.
+
+    Raises:
+        TypeError, ValueError: the environment is wrong.
+    """
+    if log_to_driver is None:
+        log_to_driver = os.environ.get("RAY_LOG_TO_DRIVER", "1") != "0"
+    if logging_config is None:
+        logging_config = _logging_by_default(job_config)
+    if logging_config is not None:
+        # Most programs have none of their own.
+        from localray.client.logs import configure
+
+        configure(logging_config.to_dict())
+    given = runtime_env or (job_config.runtime_env if job_config is not None else None)
+    if not given:
+        return Job(None, log_to_driver, logging_config)
+    from localray.job_environment import JobEnvironment
+
+    return Job(JobEnvironment(given), log_to_driver, logging_config)
+
+
+def _logging_by_default(job_config: JobConfig | None) -> LoggingConfig | None:
+    encoding = os.environ.get("RAY_LOGGING_CONFIG_ENCODING")
+    if not encoding:
+        return None if job_config is None else job_config.py_logging_config
+    from localray.logging_config import LoggingConfig
+
+    return LoggingConfig(encoding=encoding)
+
+
+def namespace_of(namespace: str | None, job_config: JobConfig | None) -> str:
+    """The job's namespace; empty for a new one.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is empty.
+    """
+    if namespace is None:
+        return "" if job_config is None or job_config.ray_namespace is None else job_config.ray_namespace
+    if not isinstance(namespace, str):
+        raise TypeError(f"namespace must be None or a string, got {type(namespace)}.")
+    if not namespace:
+        raise ValueError('"" is not a valid namespace. Pass None to not specify a namespace.')
+    return namespace

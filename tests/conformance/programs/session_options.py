@@ -1,0 +1,123 @@
+"""What `init` takes: directories, names, job configurations, variables; what it refuses; what its context tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ..registry import NOT_SIMULATED, program
+
+OWN_INIT = "calls ray.init itself and so chooses no engine"
+LOCAL = {"address": "local", "num_cpus": 1, "include_dashboard": False, "log_to_driver": False}
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def the_context_tells_where_the_session_is(ray: ModuleType) -> None:
+    """L2: address_info has Ray's keys; session_dir is a directory; the versions are those of Python and of Ray."""
+    with ray.init(**LOCAL) as context:
+        info = context.address_info
+        assert set(info) >= {
+            "node_ip_address",
+            "object_store_address",
+            "raylet_socket_name",
+            "webui_url",
+            "session_dir",
+            "metrics_export_port",
+            "gcs_address",
+            "address",
+            "dashboard_agent_listen_port",
+            "node_id",
+        }
+        assert Path(info["session_dir"]).is_dir()
+        assert context.python_version == ".".join(str(part) for part in sys.version_info[:3])
+        assert context.ray_version.startswith("2.")
+        assert not context.dashboard_url
+        assert ray.get_runtime_context().get_session_name() == Path(info["session_dir"]).name
+        with pytest.warns(DeprecationWarning):
+            assert context["node_id"] == info["node_id"]
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def the_session_may_be_told_where_its_files_go(ray: ModuleType) -> None:
+    """Section 2: `_temp_dir`."""
+    with tempfile.TemporaryDirectory(prefix="r") as root:
+        context = ray.init(**LOCAL, _temp_dir=root)
+        directory = Path(context.address_info["session_dir"])
+        assert Path(root) in directory.parents
+        assert directory.is_dir()
+        ray.shutdown()
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def a_job_config_may_name_the_namespace(ray: ModuleType) -> None:
+    """Section 2: JobConfig(ray_namespace=…); init's own goes before it; metadata is accepted."""
+    job_config = import_module(f"{ray.__name__}.job_config").JobConfig
+    ray.init(**LOCAL, job_config=job_config(ray_namespace="of the config", metadata={"a": "b"}))
+    assert ray.get_runtime_context().namespace == "of the config"
+    ray.shutdown()
+    ray.init(**LOCAL, namespace="of init", job_config=job_config(ray_namespace="of the config"))
+    assert ray.get_runtime_context().namespace == "of init"
+    ray.shutdown()
+    with pytest.raises(ValueError, match="detached"):
+        job_config(default_actor_lifetime="for ever")
+    with pytest.raises(TypeError):
+        job_config(code_search_path="a")
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def some_keywords_are_refused_with_words(ray: ModuleType) -> None:
+    """L2: those that Ray has left, and those that make no sense together."""
+    for keywords, error, words in (
+        ({"storage": "/x"}, RuntimeError, "storage"),
+        ({"allow_multiple": True}, RuntimeError, "allow_multiple"),
+        ({"runtime_env": {"env_vars": {"A": 1}}}, TypeError, "env_vars"),
+        ({"runtime_env": {"working_dir": "/no/such/place"}}, ValueError, "no/such/place"),
+        ({"_system_config": 3}, TypeError, "_system_config"),
+        ({"namespace": 3}, TypeError, ""),
+        ({"namespace": ""}, ValueError, "namespace"),
+    ):
+        with pytest.raises(error, match=words):
+            ray.init(**LOCAL, **keywords)
+        ray.shutdown()
+    assert ray.is_initialized() is False
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def a_terminated_driver_cleans_up(ray: ModuleType) -> None:
+    """L3: SIGTERM ends the driver through its exit handlers; a handler of the program's own, set later, is kept."""
+    code = f"""
+import atexit, os, signal, sys, time
+import {ray.__name__} as ray
+ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+atexit.register(lambda: print("exit handlers ran", flush=True))
+print("ready", flush=True)
+time.sleep(60)
+"""
+    driver = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == "ready\n"
+    driver.send_signal(signal.SIGTERM)
+    out, _ = driver.communicate(timeout=60)
+    assert "exit handlers ran" in out
+    assert driver.returncode == signal.SIGTERM
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def resources_may_be_overridden_by_a_variable(ray: ModuleType) -> None:
+    """Section 13: RAY_OVERRIDE_RESOURCES is JSON; what it names it decides."""
+    os.environ["RAY_OVERRIDE_RESOURCES"] = json.dumps({"CPU": 3, "special": 2})
+    try:
+        ray.init(**LOCAL, resources={"special": 1, "other": 1})
+        resources = ray.cluster_resources()
+        assert (resources["CPU"], resources["special"], resources["other"]) == (3, 2, 1)
+    finally:
+        del os.environ["RAY_OVERRIDE_RESOURCES"]

@@ -77,21 +77,30 @@ class Query(IntEnum):
     STORY = 4
     TABLE_SIZES = 5
     PENDING_CALLS = 6
-    TASK_EVENTS = 7
-    OBJECTS = 8
-    STORE = 9
-    GROUPS = 10
-    WHY_PENDING = 11
-    PER_NODE = 12
-    DEMANDS = 13
-    LIST_TASKS = 14
-    LIST_ACTORS = 15
-    LIST_WORKERS = 16
-    LIST_NODES = 17
-    LIST_JOBS = 18
-    LIST_GROUPS = 19
-    BUSY_WORKERS = 20
-    NOTHING = 21
+    OBJECTS = 7
+    STORE = 8
+    GROUPS = 9
+    WHY_PENDING = 10
+    PER_NODE = 11
+    DEMANDS = 12
+    LIST_TASKS = 13
+    LIST_ACTORS = 14
+    LIST_WORKERS = 15
+    LIST_NODES = 16
+    LIST_JOBS = 17
+    LIST_GROUPS = 18
+    BUSY_WORKERS = 19
+    NOTHING = 20
+    LOCATIONS = 21
+
+
+class KeyValueAction(IntEnum):
+    """What is done with the session's table of keys and values."""
+
+    GET = 0
+    PUT = 1
+    DELETE = 2
+    LIST = 3
 
 
 class ReferenceKind(IntEnum):
@@ -560,6 +569,18 @@ class FindGroup(NamedTuple):
     namespace: str
 
 
+class KeyValue(NamedTuple):
+    """Something is done with the table of keys and values. Answered by `Reply`: a value or None; whether there
+    was one; how many were deleted; the keys. ``flag`` is whether to overwrite, or whether the key is a prefix."""
+
+    request: int
+    action: int
+    namespace: bytes
+    key: bytes
+    value: bytes
+    flag: bool
+
+
 class Ask(NamedTuple):
     """Ask one of the `Query` questions. Answered by `Reply`."""
 
@@ -807,6 +828,7 @@ ClientMessage: TypeAlias = (
     | RemoveGroup
     | WatchGroup
     | FindGroup
+    | KeyValue
     | Ask
     | ShutDown
     | KeepSession
@@ -872,6 +894,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     RemoveGroup,
     WatchGroup,
     FindGroup,
+    KeyValue,
     Ask,
     ShutDown,
     KeepSession,

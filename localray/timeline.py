@@ -1,27 +1,29 @@
-"""`ray.timeline()`: what the kernel's log says of tasks, as a Chrome trace. Reads; decides nothing."""
+"""`ray.timeline()`: the tasks that ran, as a Chrome trace. Reads the kernel's listing; decides nothing."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, cast
 
 from localray.client.current import current_client
+from localray.listings import TaskRow
 from localray.protocol import Query
 
-_ENDED = ("FINISHED", "FAILED", "QUEUED")
 _MICROSECONDS = 1_000_000
+_COLOURS = {"FINISHED": "good", "FAILED": "terrible"}
 
 
-def timeline(filename: str | None = None) -> list[dict[str, object]] | None:
+def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
     """The tasks that ran lately, each as one complete event of Chrome's trace format (`chrome://tracing`, Perfetto).
 
     Args:
         filename: write the trace there as JSON, and return nothing.
 
     Returns:
-        The events: ``ts`` and ``dur`` in microseconds of the session's clock, ``tid`` the worker; a task in a worker's
-            line counts
-        from when it was sent. The log is bounded: only the last few thousand tasks are in it.
+        The events: ``ts`` and ``dur`` in microseconds of the session's clock; a row for each worker, a group of rows
+        for each node. Of tasks that are over the last 10,000 are known.
 
     Raises:
         RuntimeError: there is no session.
@@ -29,45 +31,61 @@ def timeline(filename: str | None = None) -> list[dict[str, object]] | None:
     client = current_client()
     if client is None:
         raise RuntimeError("Ray has not been initialized yet. Call ray.init() before ray.timeline().")
-    answer = client.ask(Query.TASK_EVENTS)
-    events = to_chrome_trace(answer if isinstance(answer, tuple) else ())
+    events = to_chrome_trace(client.ask(Query.LIST_TASKS))
     if filename is None:
         return events
     Path(filename).write_text(json.dumps(events))
     return None
 
 
-def to_chrome_trace(entries: tuple[tuple[float, bytes, str, str], ...]) -> list[dict[str, object]]:
-    """Pair each start with its end.
+def to_chrome_trace(answer: object) -> list[dict[str, Any]]:
+    """The trace of what the kernel answers to `Query.LIST_TASKS`."""
+    now_s, _, rows = cast("tuple[float, int, tuple[Any, ...]]", answer)
+    return _events([TaskRow(*row) for row in rows], now_s)
+
+
+def _events(rows: Iterable[TaskRow], now_s: float) -> list[dict[str, Any]]:
+    """A complete event for each attempt that ran or runs, and the names of nodes and workers.
 
     Example:
-        >>> submitted = (1.0, b"t", "WAITING", "submitted: f")
-        >>> entries = (submitted, (1.5, b"t", "SENT", "to worker 3"), (2.0, b"t", "FINISHED", "answered"))
-        >>> event = to_chrome_trace(entries)[0]
+        >>> row = TaskRow(b"t", 0, "f", "f", "FINISHED", 1, b"", 0, b"", b"n", 3, 77, 0, b"", (), b"", 1.0, 1.5, 1.5, 2)
+        >>> event = _events([row], 9.0)[-1]
         >>> event["name"], event["tid"], event["ts"], event["dur"]
-        ('f', 'worker 3', 1500000.0, 500000.0)
+        ('f', 3, 1500000.0, 500000.0)
     """
-    names: dict[bytes, str] = {}
-    sent: dict[bytes, tuple[float, str]] = {}
-    events: list[dict[str, object]] = []
-    for now_s, task_id, state, reason in entries:
-        if state == "WAITING":
-            names[task_id] = reason.removeprefix("submitted: ")
-        elif state == "SENT":
-            sent[task_id] = (now_s, reason.removeprefix("to "))
-        elif state in _ENDED and task_id in sent:
-            started_s, worker = sent.pop(task_id)
-            name = names.get(task_id, "task")
-            events.append(
-                {
-                    "cat": "task",
-                    "name": name,
-                    "ph": "X",
-                    "pid": "localray",
-                    "tid": worker,
-                    "ts": started_s * _MICROSECONDS,
-                    "dur": (now_s - started_s) * _MICROSECONDS,
-                    "args": {"task_id": task_id.hex(), "ended": state},
-                }
-            )
-    return events
+    nodes: dict[bytes, int] = {}
+    names: dict[tuple[int, int], dict[str, Any]] = {}
+    events: list[dict[str, Any]] = []
+    for row in rows:
+        if row.started_at_s < 0 or not row.worker:
+            continue
+        node = nodes.setdefault(row.node_id, len(nodes) + 1)
+        if (node, row.worker) not in names:
+            if (node, 0) not in names:
+                names[node, 0] = _named("process_name", node, 0, f"Node {row.node_id.hex()[:12]}")
+            label = f"worker {row.worker}" + (f" (pid {row.process_id})" if row.process_id else "")
+            names[node, row.worker] = _named("thread_name", node, row.worker, label)
+        ended_at_s = row.ended_at_s if row.ended_at_s >= 0 else now_s
+        events.append(
+            {
+                "cat": f"task::{row.function}",
+                "name": row.name,
+                "ph": "X",
+                "pid": node,
+                "tid": row.worker,
+                "ts": row.started_at_s * _MICROSECONDS,
+                "dur": (ended_at_s - row.started_at_s) * _MICROSECONDS,
+                "cname": _COLOURS.get(row.state, "generic_work"),
+                "args": {
+                    "task_id": row.task_id.hex(),
+                    "attempt_number": row.attempt,
+                    "state": row.state,
+                    "waited_s": row.started_at_s - row.created_at_s,
+                },
+            }
+        )
+    return [*names.values(), *events]
+
+
+def _named(kind: str, node: int, worker: int, name: str) -> dict[str, Any]:
+    return {"name": kind, "ph": "M", "pid": node, "tid": worker, "args": {"name": name}}

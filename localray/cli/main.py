@@ -13,6 +13,8 @@ from importlib import import_module
 
 SUBCOMMANDS = {
     "doctor": "say what this machine offers, and what of a program a cluster would not have",
+    "get": "show all that is known of one task, actor, object, node, worker, …",
+    "list": "list tasks, actors, objects, nodes, workers, … of a running session",
     "memory": "show who holds which objects of a running session",
     "microbenchmark": "measure localray on this machine, alone or beside another system",
     "run": "run a program in which `ray` means localray",
@@ -20,6 +22,9 @@ SUBCOMMANDS = {
     "start": "start a session that others join, or add a node to one",
     "status": "show a running session: nodes, what is in use, what waits and why",
     "stop": "end running sessions",
+    "summary": "count the tasks, actors or objects of a running session",
+    "timeline": "write the tasks that ran as a trace for Perfetto",
+    "why": "say why a task or an actor has not started, or its story",
 }
 """What ``localray --help`` says of each; one line for each, in alphabetical order. A dash in a name is an underscore in
 its module's."""

@@ -1,1 +1,7 @@
-"""`ray.experimental`: what Ray keeps apart because it may change."""
+"""`ray.experimental`: what Ray keeps apart because it may change. Here: only the names."""
+
+from __future__ import annotations
+
+from localray.experimental.locations import get_local_object_locations, get_object_locations
+
+__all__ = ["get_local_object_locations", "get_object_locations"]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord, ObjectState, TaskState
 from localray.kernel.tables import Tables
-from localray.protocol import ON_DISK, HeldObject, RecordSite, ReferenceKind, ReplyValue, StoreTotals
+from localray.protocol import NODE_SHIFT, ON_DISK, HeldObject, RecordSite, ReferenceKind, ReplyValue, StoreTotals
 
+_PUT_INDEX = b"\0\0\0\x40"
+"""The end of the id of an object that was put; see `localray.client.client`."""
 _CREATION_PREFIX = b"\xff" * 4
 _SPARE_SITES = 1000
 
@@ -71,6 +73,23 @@ def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: Refere
         tables.sites.get(record.object_id, {}).get(client.number, ""),
         int(record.location == ON_DISK),
     )
+
+
+def locations(tables: Tables, object_ids: list[bytes]) -> ReplyValue:
+    """For each of these objects that there is ``(id, ids of the nodes that have it, bytes, whether it is on disk)``; -1
+    bytes while it is not known. What was put and travels inside messages is where it was put, as in Ray."""
+    found: list[ReplyValue] = []
+    for object_id in object_ids:
+        record = tables.objects.get(object_id)
+        if record is None:
+            continue
+        is_put = object_id[24:] == _PUT_INDEX
+        is_there = record.state is not ObjectState.PENDING and (record.location >= 0 or is_put)
+        numbers = (max(record.location, 0) >> NODE_SHIFT, *record.copied_to) if is_there else ()
+        size_bytes = -1 if record.state is ObjectState.PENDING else record.size_bytes
+        nodes = tuple(tables.nodes[number].node_id for number in numbers)
+        found.append((object_id, nodes, size_bytes, int(record.location == ON_DISK)))
+    return tuple(found)
 
 
 def kind_of(record: ObjectRecord, client: ClientRecord, is_needed: bool, is_contained: bool) -> ReferenceKind:

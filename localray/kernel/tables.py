@@ -60,6 +60,7 @@ class Tables:
         "infeasible",
         "jobs",
         "keeper",
+        "key_values",
         "least_cpu",
         "lineage",
         "lineage_bytes",
@@ -131,11 +132,9 @@ class Tables:
         self.index = NodeIndex()
         self.turn = 0
         self.jobs: dict[int, JobRecord] = {}
-        self.templates: dict[int, Template] = {}
-        self.template_messages: dict[int, DefineTemplate] = {}
-        self.functions: dict[bytes, DefineFunction] = {}
         self.runtime_envs: dict[bytes, DefineRuntimeEnv] = {}
         self.classes: dict[tuple[object, ...], SchedulingClass] = {}
+        self._make_definitions()
         self._make_queues()
         self._make_stores()
         # Workers with tasks waiting in their own line, looked at when one of them may be held up.
@@ -172,6 +171,14 @@ class Tables:
         self.bereaved: deque[bytes] = deque()
         # The last of those that are removed.
         self.removed_groups: dict[bytes, GroupRecord] = {}
+
+    def _make_definitions(self) -> None:
+        """What clients define, for each other and for their workers."""
+        self.templates: dict[int, Template] = {}
+        self.template_messages: dict[int, DefineTemplate] = {}
+        self.functions: dict[bytes, DefineFunction] = {}
+        # By namespace; for programs, see `key_values`.
+        self.key_values: dict[bytes, dict[bytes, bytes]] = {}
 
     def _make_queues(self) -> None:
         """Who waits to be placed, and why not now."""

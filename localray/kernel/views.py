@@ -4,7 +4,7 @@ table."""
 from __future__ import annotations
 
 from localray.kernel import inventory, listing, pending
-from localray.kernel.records import ClientRecord, ObjectState, TaskState, WorkerState
+from localray.kernel.records import ClientRecord, ObjectState, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Ask, BusyWorker, Query, ReplyValue
 from localray.sched.resources import RESOURCE_UNIT
@@ -29,8 +29,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return tables.log.story(identity_of(message.argument))
     if query is Query.PENDING_CALLS:
         return pending_calls(tables, client, identity_of(message.argument))
-    if query is Query.TASK_EVENTS:
-        return task_events(tables)
+    if query is Query.LOCATIONS:
+        return inventory.locations(tables, [identity_of(each) for each in message.argument.split(",")])
     if query is Query.OBJECTS:
         return inventory.rows(tables)
     if query is Query.WHY_PENDING:
@@ -165,15 +165,6 @@ def busy_workers(tables: Tables) -> ReplyValue:
         )
         rows.append(tuple(row))
     return tuple(rows)
-
-
-def task_events(tables: Tables) -> ReplyValue:
-    """The log's entries on tasks, as far back as it goes: ``(time in seconds, task id, state, reason)``."""
-    return tuple(
-        (now_s, identity, state.name, reason)
-        for now_s, identity, state, reason in tables.log.entries()
-        if isinstance(state, TaskState) and isinstance(identity, bytes)
-    )
 
 
 def table_sizes(tables: Tables) -> ReplyValue:

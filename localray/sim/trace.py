@@ -38,6 +38,7 @@ from localray.kernel.effects import (
     Stop,
     Tick,
     WorkerDied,
+    WorkerPrinted,
     WorkersStopped,
     WorkerStarted,
 )
@@ -68,6 +69,7 @@ from localray.protocol import (
     GetObjects,
     ItemsTaken,
     KeepSession,
+    KeyValue,
     KillActor,
     LeaseBuffer,
     MapArena,
@@ -96,6 +98,7 @@ from localray.protocol import (
     UnpinObjects,
     WatchGroup,
     WithdrawGet,
+    WorkerOutput,
     WorkerReady,
 )
 
@@ -170,6 +173,7 @@ FACTS: Final[dict[type, Facts]] = {
     WatchGroup: itemgetter(0, 1),
     FindGroup: _all,
     Ask: _all,
+    KeyValue: _all,
     ShutDown: _nothing,
     KeepSession: _nothing,
     EndSession: _nothing,
@@ -186,6 +190,7 @@ FACTS: Final[dict[type, Facts]] = {
     ObjectReady: itemgetter(0, 1, 3),
     Reply: itemgetter(0),
     Notice: _nothing,
+    WorkerOutput: itemgetter(1, 2, 3),
     DropViews: _nothing,
     MapArena: _all,
     ForgetArena: _all,
@@ -201,6 +206,7 @@ FACTS: Final[dict[type, Facts]] = {
     WorkersStopped: _all,
     ObjectsSpilled: itemgetter(0, 1, 2),
     SpillFileCreated: _all,
+    WorkerPrinted: _all,
     Tick: _nothing,
     StartWorker: _all,
     KillWorker: _all,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -90,8 +91,29 @@ def test_status_says_what_waits_and_why(environment: dict[str, str]) -> None:
         "print(subprocess.run([sys.executable, '-m', 'localray.cli.main', 'status'], text=True, capture_output=True))\n"
     )
     said = python(environment, "-c", program)
+    looked_at_from_outside(environment)
     assert "task never: 1 CPU, 1 missing" in said and "needs 1 missing, has 0" in said
     assert "placement group pair: 1 CPU + 1 CPU" in said
+
+
+def looked_at_from_outside(environment: dict[str, str]) -> None:
+    """What a driver has left behind, by the commands that look at a session."""
+    actors = json.loads(localray(environment, "list", "actors", "--format", "json", "--filter", "name=counter"))
+    assert [(actor["class_name"], actor["state"]) for actor in actors] == [("Counter", "ALIVE")]
+    actor_id = actors[0]["actor_id"]
+    listed = localray(environment, "list", "actors").splitlines()
+    assert listed[0].split()[:4] == ["ACTOR", "ID", "CLASS", "STATE"]
+    assert listed[1].split()[:3] == [actor_id, "Counter", "ALIVE"]
+    assert "is_detached" in localray(environment, "get", "actors", actor_id)
+    assert "there is no actor" in localray(environment, "get", "actors", "ab" * 16, code=1)
+    assert "Counter.add" in localray(environment, "summary", "tasks")
+    assert "It is ready." in localray(environment, "why", actor_id)
+    assert "QUEUED" in localray(environment, "why", actor_id, "--story")
+    assert "is not supported" in localray(environment, "list", "nodes", "--filter", "nothing=1", code=1)
+    assert "No placement groups." in localray(environment, "list", "placement-groups", "--filter", "state=CREATED")
+    trace = Path(environment["TMPDIR"]) / "trace.json"
+    assert "Open it at" in localray(environment, "timeline", "--output", str(trace))
+    assert "Counter.add" in {event["name"] for event in json.loads(trace.read_text())}
 
 
 def test_a_blocking_start_ends_with_its_process(environment: dict[str, str], directory: Path) -> None:

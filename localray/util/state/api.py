@@ -14,6 +14,7 @@ from localray.ids import BaseID
 from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, TaskRow, WorkerRow
 from localray.object_ref import ObjectRef
 from localray.protocol import HeldObject, Query
+from localray.session import connect
 from localray.util.state import conversion
 from localray.util.state.common import (
     DEFAULT_LIMIT,
@@ -81,7 +82,7 @@ class StateApiClient:
     """Asks the session for its state.
 
     Args:
-        address: accepted; it is always this process's session.
+        address: of a session on this machine; by default this process's, else the one that runs.
         cookies, headers: accepted; nothing goes over HTTP.
     """
 
@@ -175,16 +176,27 @@ class StateApiClient:
 
     def _rows(self, source: _Source, detail: bool, identity: str) -> tuple[int, Rows]:
         """How many rows there are, and the columns of those that were told."""
-        client = current_client()
-        if client is None:
-            raise ServerUnavailable("There is no session to ask for its state. Call ray.init() first.")
-        answer = cast("tuple[Any, ...]", client.ask(source.query, identity))
+        answer = cast("tuple[Any, ...]", self._ask(source.query, identity))
         if source.query is Query.OBJECTS:
             total, rows, clock = len(answer), answer, conversion.Clock(0.0)
         else:
             now_s, total, rows = answer
             clock = conversion.Clock(now_s)
         return total, [source.convert(source.row(*row), clock, detail) for row in rows]
+
+    def _ask(self, query: Query, identity: str) -> object:
+        """Of this process's session; without one, or where an address is given, of one that runs on this machine."""
+        client = current_client()
+        if client is not None and self.address in (None, "auto", "local"):
+            return client.ask(query, identity)
+        try:
+            with connect(self.address) as session:
+                return session.ask(query, identity)
+        except (ConnectionError, ValueError) as error:
+            raise ServerUnavailable(
+                f"There is no session to ask for its state: {error} Call ray.init() first, or start one with "
+                "`localray start --head`."
+            ) from error
 
 
 def _made(schema: type[StateSchema], columns: conversion.Columns, detail: bool) -> StateSchema:
@@ -343,7 +355,7 @@ def list_tasks(
     """The tasks, constructors and calls, an entry for each attempt; of those that are over the last 10,000.
 
     Args:
-        address: accepted; it is always this session.
+        address: of a session on this machine; by default this process's.
         filters: triples of a column, ``=`` or ``!=``, and a value; all must fit.
         limit: so many at most, 10,000 at most, in the order of their ids.
         timeout: accepted.

@@ -115,7 +115,7 @@ def state_of_tasks_under_way(ray: ModuleType) -> None:
     gate = make_gate(ray)
     wait_for = make_waiter(ray, num_cpus=1)
     running = wait_for.options(name="state_runs").remote(gate)
-    queued = wait_for.options(name="state_queued", num_cpus=2).remote(gate)
+    queued = wait_for.options(name="state_queued", num_cpus=99).remote(gate)
     waiting = wait_for.options(name="state_waits").remote(gate, running)
     wait_until(lambda: any(task.state.startswith("RUNNING") for task in _tasks(ray, "state_runs")), "one task runs")
     _await_tasks(ray, "state_queued", "PENDING_NODE_ASSIGNMENT")

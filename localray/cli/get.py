@@ -1,0 +1,45 @@
+"""The command `localray get`: all that is known of one thing in a running session."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from localray.cli.list import block
+from localray.cli.state_tables import RESOURCES, plain
+from localray.util.state.api import StateApiClient
+from localray.util.state.common import GetApiOptions, StateResource
+from localray.util.state.exception import RayStateApiException
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = "Show all that is known of one task, actor, object, node, worker, placement group or job."
+    parser.add_argument("resource", choices=RESOURCES, help="what it is")
+    parser.add_argument("id", help="its id, as `localray list` shows it")
+    parser.add_argument("--address", help="of the session (default: the youngest)")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print it; 1 without a session or when there is no such thing."""
+    try:
+        resource = StateResource(options.resource.replace("-", "_"))
+        found: Any = StateApiClient(options.address).get(resource, options.id, GetApiOptions())
+    except (RayStateApiException, RuntimeError, ValueError) as error:
+        print(f"localray get: {error}", file=sys.stderr)
+        return 1
+    if not found:
+        print(
+            f"localray get: there is no {options.resource.replace('-', ' ').removesuffix('s')} {options.id}.",
+            file=sys.stderr,
+        )
+        return 1
+    states = found if isinstance(found, list) else [found]
+    if options.format == "json":
+        print(json.dumps([plain(state) for state in states] if isinstance(found, list) else plain(found), indent=2))
+    else:
+        print("\n\n".join(block(state) for state in states))
+    return 0

@@ -1,0 +1,34 @@
+"""The command `localray timeline`: the tasks of a running session as a trace for Perfetto or Chrome."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from localray.protocol import Query
+from localray.session import connect
+from localray.timeline import to_chrome_trace
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = "Write the tasks that ran lately as a trace, to be opened at https://ui.perfetto.dev."
+    parser.add_argument("--address", help="of the session (default: the youngest)")
+    parser.add_argument("-o", "--output", help="the file (default: localray-timeline-<time>.json here)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the trace; 1 without a session."""
+    try:
+        with connect(options.address) as session:
+            events = to_chrome_trace(session.ask(Query.LIST_TASKS))
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        print(f"localray timeline: {error}", file=sys.stderr)
+        return 1
+    path = Path(options.output or f"localray-timeline-{time.strftime('%Y%m%d-%H%M%S')}.json")
+    path.write_text(json.dumps(events))
+    print(f"{path}: {sum(1 for event in events if event['ph'] == 'X')} tasks. Open it at https://ui.perfetto.dev.")
+    return 0

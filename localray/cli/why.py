@@ -1,0 +1,55 @@
+"""The command `localray why`: why a task or an actor of a running session has not started."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from localray.ids import ACTOR_ID_SIZE_BYTES, TASK_ID_SIZE_BYTES, actor_creation_task_id_bytes, object_id_bytes
+from localray.protocol import Query
+from localray.session import connect
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = "Say why a task, an actor or an object of a running session is not there yet, or its story."
+    parser.add_argument("id", help="of a task, an actor or an object, as `localray list` shows it")
+    parser.add_argument("--address", help="of the session (default: the youngest)")
+    parser.add_argument("--story", action="store_true", help="what happened to it so far, as far back as is known")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the reason; 1 without a session, or when this is no id."""
+    try:
+        object_id = object_of(options.id)
+        with connect(options.address) as session:
+            if options.story:
+                story = session.ask(Query.STORY, object_id.hex())
+                print("\n".join(map(str, story if isinstance(story, tuple) else ())) or "Nothing is remembered of it.")
+            else:
+                print(session.ask(Query.WHY_PENDING, object_id.hex()))
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        print(f"localray why: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def object_of(text: str) -> bytes:
+    """The object that tells of what is meant: an object's own id, a task's first return, what an actor's constructor
+    returns.
+
+    Raises:
+        ValueError: these are no hexadecimal digits of an id.
+
+    Example:
+        >>> len(object_of("ab" * 24)), len(object_of("ab" * 16)), len(object_of("ab" * 28))
+        (28, 28, 28)
+    """
+    identity = bytes.fromhex(text)
+    if len(identity) == ACTOR_ID_SIZE_BYTES:
+        identity = actor_creation_task_id_bytes(identity)
+    if len(identity) == TASK_ID_SIZE_BYTES:
+        return object_id_bytes(identity, 1)
+    if len(identity) != TASK_ID_SIZE_BYTES + 4:
+        raise ValueError(f"{text!r} is no id of a task, an actor or an object.")
+    return identity

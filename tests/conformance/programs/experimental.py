@@ -1,0 +1,151 @@
+"""`ray.experimental`: the session's table of keys and values, and where objects are."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ..helpers import make_gate, make_waiter
+from ..registry import program
+
+
+def _kv(ray: ModuleType) -> ModuleType:
+    return importlib.import_module(f"{ray.__name__}.experimental.internal_kv")
+
+
+def _locations(ray: ModuleType, ref: Any) -> dict[str, Any]:
+    return importlib.import_module(f"{ray.__name__}.experimental").get_object_locations([ref])[ref]
+
+
+@program()
+def internal_kv_put_and_get(ray: ModuleType) -> None:
+    """Texts and bytes; put says whether there was a value, and overwrites unless told not to."""
+    kv = _kv(ray)
+    assert kv._internal_kv_initialized()
+    assert kv._internal_kv_put("kv_one", "1") is False
+    assert kv._internal_kv_put(b"kv_one", b"2") is True
+    assert kv._internal_kv_get("kv_one") == b"2"
+    assert kv._internal_kv_put("kv_one", b"3", overwrite=False) is True
+    assert kv._internal_kv_get(b"kv_one") == b"2"
+    assert kv._internal_kv_get("kv_none") is None
+    assert kv._internal_kv_exists("kv_one") is True
+    assert kv._internal_kv_exists("kv_none") is False
+    assert kv._internal_kv_del("kv_one") == 1
+    assert kv._internal_kv_del("kv_one") == 0
+
+
+@program()
+def internal_kv_prefixes_and_namespaces(ray: ModuleType) -> None:
+    """Keys are listed and deleted by prefix, and each namespace has its own."""
+    kv = _kv(ray)
+    for name in ("kv_a", "kv_ab", "kv_b"):
+        kv._internal_kv_put(name, b"x")
+    assert kv._internal_kv_put("kv_a", b"other", namespace="kv_space") is False
+    assert kv._internal_kv_get("kv_a", namespace=b"kv_space") == b"other"
+    assert sorted(kv._internal_kv_list("kv_a")) == [b"kv_a", b"kv_ab"]
+    assert kv._internal_kv_list("kv_", namespace="kv_space") == [b"kv_a"]
+    assert kv._internal_kv_del("kv_a", del_by_prefix=True) == 2
+    assert kv._internal_kv_list("kv_") == [b"kv_b"]
+    assert kv._internal_kv_del("kv_a", namespace="kv_space") == 1
+    assert kv._internal_kv_del("kv_b") == 1
+
+
+@program()
+def internal_kv_of_tasks(ray: ModuleType) -> None:
+    """Tasks and the driver share the table."""
+    kv = _kv(ray)
+    name = kv.__name__
+
+    @ray.remote
+    def exchange():
+        table = importlib.import_module(name)
+        table._internal_kv_put("kv_from_task", b"2")
+        return table._internal_kv_get("kv_from_driver")
+
+    kv._internal_kv_put("kv_from_driver", b"1")
+    assert ray.get(exchange.remote()) == b"1"
+    assert kv._internal_kv_get("kv_from_task") == b"2"
+    kv._internal_kv_del("kv_from_", del_by_prefix=True)
+
+
+@program()
+def internal_kv_misuse(ray: ModuleType) -> None:
+    """Keys and values are texts or bytes."""
+    kv = _kv(ray)
+    with pytest.raises(AssertionError):
+        kv._internal_kv_put("kv_wrong", 5)
+    with pytest.raises(AssertionError):
+        kv._internal_kv_get(5)
+    with pytest.raises(AssertionError):
+        kv._internal_kv_put("kv_wrong", b"1", overwrite=1)
+
+
+@program()
+def locations_of_large_objects(ray: ModuleType) -> None:
+    """A large object is on the node that has it, whoever made it."""
+
+    @ray.remote
+    def make():
+        return np.zeros(100_000)
+
+    here = ray.get_runtime_context().get_node_id()
+    for ref in (ray.put(np.zeros(100_000)), make.remote()):
+        ray.wait([ref])
+        found = _locations(ray, ref)
+        assert found["node_ids"] == [here]
+        assert 800_000 <= found["object_size"] < 801_000
+        assert found["did_spill"] is False
+
+
+@program()
+def locations_of_small_and_pending_objects(ray: ModuleType) -> None:
+    """What was put is here, however small; what a task has not returned yet is nowhere and has no size."""
+    gate = make_gate(ray)
+    pending = make_waiter(ray).remote(gate)
+    small = ray.put(1)
+    here = ray.get_runtime_context().get_node_id()
+    assert _locations(ray, small)["node_ids"] == [here]
+    assert _locations(ray, pending) == {"node_ids": [], "object_size": None, "did_spill": False}
+    local = importlib.import_module(f"{ray.__name__}.experimental").get_local_object_locations([small])
+    assert local[small]["node_ids"] == [here]
+    assert importlib.import_module(f"{ray.__name__}.experimental").get_object_locations([]) == {}
+    with pytest.raises(TypeError):
+        importlib.import_module(f"{ray.__name__}.experimental").get_object_locations(small)
+    ray.get(gate.open.remote())
+    ray.get(pending)
+
+
+@program(starts_session=False)
+def experimental_without_a_session(ray: ModuleType) -> None:
+    """Without a session there are no locations, and no table."""
+    locations = importlib.import_module(f"{ray.__name__}.experimental")
+    with pytest.raises(RuntimeError, match="hasn't been initialized"):
+        locations.get_object_locations([])
+    assert _kv(ray)._internal_kv_initialized() is False
+
+
+@program()
+def timeline_is_a_chrome_trace(ray: ModuleType) -> None:
+    """timeline() is a list that JSON can hold; of tasks that ran there are complete events in microseconds."""
+    import time
+
+    @ray.remote
+    def timed():
+        return 1
+
+    ray.get([timed.remote() for _ in range(3)])
+    deadline = time.monotonic() + 30
+    found: list[dict[str, Any]] = []
+    while len(found) < 3 and time.monotonic() < deadline:
+        found = [event for event in ray.timeline() if "timed" in event["name"] and event["ph"] == "X"]
+        time.sleep(0.05)
+    assert len(found) >= 3
+    for event in found:
+        assert event["dur"] >= 0
+        assert {"cat", "name", "pid", "tid", "ts", "dur", "args"} <= set(event)
+    assert json.loads(json.dumps(ray.timeline()))

@@ -65,7 +65,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-shrink", action="store_true", help="do not make a failing seed small")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all outcomes there")
     parser.add_argument("--heal-after", type=float, default=60.0, metavar="S", help="no faults from then on (60 s)")
-    parser.add_argument("--no-invariants", action="store_true", help="do not check the kernel after every step")
+    parser.add_argument("--no-invariants", action="store_true", help="do not check the kernel's invariants as it runs")
     parser.add_argument("--check-left-behind", action="store_true", help="fail if tasks, actors or objects are left")
     parser.set_defaults(act=_run)
 

@@ -9,6 +9,7 @@ same run, always.
   find in place of the real things
 * `nodes`: what virtual nodes have
 * `host`, `worker`, `channel`, `store`, `disk`: the virtual cluster around the kernel
+* `modelled`: tasks without a body
 * `injector`, `havoc`: when which fault happens, and what it does
 * `watching`, `history`: what programs say must hold
 * `trace`: what happened, and its digest
@@ -25,6 +26,7 @@ from localray.sim.errors import (
     SimulationLimitError,
 )
 from localray.sim.history import History
+from localray.sim.modelled import Hollow, task
 from localray.sim.nodes import SimulatedNode
 from localray.sim.program import Report, run
 from localray.sim.watching import Shared
@@ -34,6 +36,7 @@ __all__ = [
     "Cluster",
     "DeadlockError",
     "History",
+    "Hollow",
     "LeftBehindError",
     "NotSimulatedError",
     "Report",
@@ -46,4 +49,5 @@ __all__ = [
     "point",
     "remove_node",
     "run",
+    "task",
 ]

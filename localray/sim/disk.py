@@ -25,6 +25,7 @@ class VirtualDisk:
         self.factor = 1.0
         self._files: dict[str, dict[int, bytearray]] = {}
         self._lengths: dict[str, int] = {}
+        self._hollow: set[tuple[str, int]] = set()
 
     @property
     def used_bytes(self) -> int:
@@ -57,6 +58,11 @@ class VirtualDisk:
         """One entry of a file."""
         self._files[path][offset] = bytearray(content)
 
+    def write_hollow(self, path: str, offset: int, read: bytes) -> None:
+        """An entry that takes no memory; this is read instead."""
+        self._files[path][offset] = bytearray(read)
+        self._hollow.add((path, offset))
+
     def writable(self, path: str, size_bytes: int) -> memoryview:
         """The only entry of a file, to be written."""
         content = self._files[path][0] = bytearray(size_bytes)
@@ -72,7 +78,7 @@ class VirtualDisk:
         if entries is None:
             raise DamagedEntryError(f"its file {path} is missing")
         content = entries.get(offset)
-        if content is None or len(content) != size_bytes:
+        if content is None or (len(content) != size_bytes and (path, offset) not in self._hollow):
             raise DamagedEntryError(f"its file {path} is damaged at {offset}: its header is damaged")
         return memoryview(content).toreadonly()
 

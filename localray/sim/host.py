@@ -102,6 +102,7 @@ class Host:
         self.interference: Interference | None = None
         self.late_ns: Callable[[], int] | None = None
         self.has_faults = False
+        self.workload_seed = 0
         self.descriptions: list[SimulatedNode] = []
         self.networks: dict[int, Network] = {}
         self.undead_until_ns: dict[int, int] = {}
@@ -295,7 +296,7 @@ class Host:
 
     def _start_worker(self, effect: StartWorker) -> None:
         number, node = effect.worker, effect.node
-        timing = Timing(self._schedule, f"worker {number}")
+        timing = Timing(self._schedule, f"worker {number}", self.workload_seed)
         worker = VirtualWorker(number, node, self._carriers, timing, self.networks.get(node), self._worker_ended)
         self.workers[number] = worker
         at_ns = self._clock.now_ns + timing.start_up_ns()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from random import Random
 from typing import Generic, TypeVar
 
 from localray.sim.clock import VirtualClock
@@ -30,15 +31,21 @@ class Timing:
     Args:
         schedule: of the simulation.
         party: whose things they are.
+        workload_seed: of what modelled tasks draw.
     """
 
-    __slots__ = ("_cost", "_death", "_gathering", "_start_up")
+    __slots__ = ("_cost", "_death", "_gathering", "_start_up", "_workload_seed")
 
-    def __init__(self, schedule: Schedule, party: str) -> None:
+    def __init__(self, schedule: Schedule, party: str, workload_seed: int = 0) -> None:
+        self._workload_seed = workload_seed
         self._cost = schedule.stream(Choice.COST, party)
         self._start_up = schedule.stream(Choice.START_UP, party)
         self._death = schedule.stream(Choice.DEATH, party)
         self._gathering = schedule.stream(Choice.GATHERING, party)
+
+    def dice_of(self, task_id: bytes) -> Random:
+        """A modelled task's own dice: whatever else happens, it draws the same."""
+        return Random((self._workload_seed << 192) ^ int.from_bytes(task_id, "little"))
 
     def task_cost_ns(self) -> int:
         """Of starting a task, in the time of its worker."""

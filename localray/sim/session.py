@@ -204,6 +204,7 @@ class SimulatedSession:
         self.host = Host(kernel, self.carriers, schedule, options.checks, self.trace, notify)
         self.host.store.disk.capacity_bytes = options.disk_bytes
         self.host.step_limit = options.step_limit
+        self.host.workload_seed = self.seed
         self.injector = Injector(rules, self.seed, clock, options.only)
         self.havoc = Havoc(self.host, self.injector, self._join) if rules else None
         self.watching = Watching(self.host, agenda.fail)

@@ -19,6 +19,8 @@ class VirtualStore:
     def __init__(self) -> None:
         self.disk = VirtualDisk()
         self._bytes: dict[int, bytearray] = {}
+        # Places of hollow values (`localray.sim.modelled`), and what is read there.
+        self._hollow: dict[int, bytes] = {}
         self._owners: dict[int, weakref.ref[ctypes.Array[ctypes.c_ubyte]]] = {}
 
     def map_arena(self, node: int, capacity_bytes: int, descriptor: int) -> None:
@@ -29,14 +31,24 @@ class VirtualStore:
 
     def writable(self, location: int, size_bytes: int) -> memoryview:
         """A reserved range, to write into."""
+        self._hollow.pop(location, None)
         memory = self._bytes.get(location)
         if memory is None or len(memory) != size_bytes:
             memory = self._bytes[location] = bytearray(size_bytes)
         return memoryview(memory)
 
+    def hollow(self, location: int, read: bytes) -> None:
+        """What is at this location takes no memory; this is read instead."""
+        self._bytes.pop(location, None)
+        self._hollow[location] = read
+
     def readable(self, location: int, size_bytes: int, on_gone: Callable[[], None]) -> memoryview:
         """A read-only view; see `localray.shm.arena.Arena.readable`, whose contract this has."""
-        owner = (ctypes.c_ubyte * size_bytes).from_buffer(self._bytes[location])
+        instead = self._hollow.get(location)
+        if instead is None:
+            owner = (ctypes.c_ubyte * size_bytes).from_buffer(self._bytes[location])
+        else:
+            owner = (ctypes.c_ubyte * len(instead)).from_buffer_copy(instead)
         key = id(owner)
         owners = self._owners
 
@@ -58,13 +70,18 @@ class VirtualStore:
     def spill(self, path: str, entries: Iterable[tuple[bytes, int, int, int]]) -> None:
         """Copy objects to the disk, as far as they have bodies."""
         for _, location, size_bytes, offset in entries:
-            self.disk.write(path, offset, self._bytes.get(location, bytearray(size_bytes)))
+            instead = self._hollow.get(location)
+            if instead is None:
+                self.disk.write(path, offset, self._bytes.get(location, bytearray(size_bytes)))
+            else:
+                self.disk.write_hollow(path, offset, instead)
 
     def release(self, location: int) -> None:
         """Forget what is at this location."""
         self._bytes.pop(location, None)
+        self._hollow.pop(location, None)
 
     @property
     def used_locations(self) -> int:
         """How many objects are in it."""
-        return len(self._bytes)
+        return len(self._bytes) + len(self._hollow)

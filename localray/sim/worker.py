@@ -1,23 +1,37 @@
 """A virtual worker: a client and an executor, whose tasks run on carriers one after the other. It does what the
 executor says and decides nothing.
 
-Between two tasks it holds no thread: the next one starts by an event, on whichever carrier is free. Must not live here:
-applying the kernel's effects (`localray.sim.host`)."""
+Between two tasks it holds no thread: the next one starts by an event, on whichever carrier is free. A task that is only
+modelled has none at all. Must not live here: applying the kernel's effects (`localray.sim.host`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol
 
-from localray.client.client import Client
+from localray.client.client import INLINE_LIMIT_BYTES, Client
 from localray.client.executor import Executor
-from localray.protocol import DefineRuntimeEnv, DefineTemplate, RunTask, SetUpJob
+from localray.protocol import (
+    INLINE,
+    ON_DISK,
+    DefineRuntimeEnv,
+    DefineTemplate,
+    DiskPlace,
+    Outcome,
+    RunTask,
+    SetUpJob,
+    Status,
+    TaskDone,
+    TaskKind,
+    UnpinObjects,
+)
 from localray.sim.carrier import Carrier
 from localray.sim.carriers import Carriers
 from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS
 from localray.sim.errors import CarrierStopped
 from localray.sim.links import Timing
+from localray.sim.modelled import Modelled, hollow_bytes, model_of
 from localray.sim.network import Network
 from localray.sim.store import VirtualStore
 from localray.sim.threads import Process
@@ -78,6 +92,7 @@ class VirtualWorker(Process):
         """Its process is there: it has a client from now on. ``ignored`` tells the user of what a simulation does not
         do."""
         self._ignored = ignored
+        self._store = store
         self.channel = channel
         self.client = Client(channel, store, self.number, 0, node_id, "", notify)
         self.client.stalls = True
@@ -103,8 +118,65 @@ class VirtualWorker(Process):
             self._carriers.events.add(self._carriers.clock.now_ns + cost_ns, self._begin)
 
     def _begin(self) -> None:
-        if self.alive:
+        if not self.alive:
+            return
+        queue = self._executor.queue
+        model = self._model_of(queue[0]) if queue else None
+        if model is None:
             self._carriers.start(self._turn, self)
+        else:
+            self._begin_modelled(queue.popleft(), model)
+
+    def _model_of(self, message: RunTask) -> Modelled | None:
+        template = self._executor.template(message)
+        return model_of(self._executor.function(template)) if template.kind == TaskKind.TASK else None
+
+    def _begin_modelled(self, message: RunTask, model: Modelled) -> None:
+        """It takes its time, and no carrier."""
+        self._count_start(message, self._executor.template(message))
+        if not self.alive:
+            return
+        self._executor.running = message.task_id
+        duration_ns = model.duration_ns(lambda: self.timing.dice_of(message.task_id))
+        if self.network is not None:
+            duration_ns = self.network.work_ns(duration_ns)
+        self._carriers.events.add(
+            self._carriers.clock.now_ns + duration_ns, lambda: self._end_modelled(message, model, duration_ns)
+        )
+
+    def _end_modelled(self, message: RunTask, model: Modelled, duration_ns: int) -> None:
+        if not self.alive:
+            return
+        if model.output_bytes > INLINE_LIMIT_BYTES:
+            # Waiting for room takes a carrier.
+            self._carriers.start(lambda: self._answer_modelled(message, model, duration_ns), self)
+        else:
+            self._answer_modelled(message, model, duration_ns)
+
+    def _answer_modelled(self, message: RunTask, model: Modelled, duration_ns: int) -> None:
+        executor, size_bytes = self._executor, model.output_bytes
+        if message.task_id in executor.cancelled:
+            executor.cancelled.discard(message.task_id)
+            outcome: Outcome = (Status.CANCELLED.value, b"The task was cancelled.", INLINE, 0, ())
+        elif size_bytes <= INLINE_LIMIT_BYTES:
+            outcome = (Status.VALUE.value, hollow_bytes(size_bytes), INLINE, size_bytes, ())
+        else:
+            room = self.client.reservations.reserve(size_bytes)
+            if room.location == ON_DISK:
+                self._store.disk.write_hollow(DiskPlace.decode(room.payload).path, 0, hollow_bytes(size_bytes))
+            else:
+                self._store.hollow(room.location, hollow_bytes(size_bytes))
+            outcome = (Status.VALUE.value, room.payload_with(b""), room.location, size_bytes, ())
+        # Nobody has looked at its arguments.
+        pairs = zip(message.dependencies, message.values, strict=True)
+        unseen = tuple(object_id for object_id, value in pairs if value[2] >= 0)
+        if unseen:
+            self.channel.send(UnpinObjects(unseen))
+        outcomes = (outcome,) * executor.template(message).num_returns
+        self.channel.send(TaskDone(message.task_id, outcomes, duration_ns / NANOSECONDS, False))
+        executor.running = None
+        self._busy = False
+        self._start_next()
 
     def _turn(self) -> None:
         """On a carrier: run the task at the head of the queue."""

@@ -137,7 +137,7 @@ class Case:
             faults=settings.faults,
             only=variation.only,
             schedule=variation.schedule or settings.search.schedule(self.seed),
-            checks=Checks.ALWAYS if settings.check_invariants else Checks.NEVER,
+            checks=Checks.THINNED if settings.check_invariants else Checks.NEVER,
             keep_trace=variation.keep_trace,
             step_limit=settings.step_limit,
             heal_after_s=settings.heal_after_s,

@@ -759,6 +759,12 @@ class WorkerOutput(NamedTuple):
     lines: tuple[str, ...]
 
 
+class UnhandledError(NamedTuple):
+    """The error of a task whose result nobody has looked at, and nobody can any more: a pickled `RayTaskError`."""
+
+    payload: bytes
+
+
 class Notice(NamedTuple):
     """A text for the user of a driver: a warning that somebody should see once."""
 
@@ -850,6 +856,7 @@ KernelMessage: TypeAlias = (
     | Reply
     | WorkerOutput
     | Notice
+    | UnhandledError
     | DropViews
     | MapArena
     | ForgetArena
@@ -911,6 +918,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     Reply,
     WorkerOutput,
     Notice,
+    UnhandledError,
     DropViews,
     MapArena,
     ForgetArena,

@@ -18,6 +18,7 @@ from localray import ids
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
 from localray.client.completions import Completions
+from localray.client.failures import report_unhandled
 from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
 from localray.client.room import Reservations
@@ -50,6 +51,7 @@ from localray.protocol import (
     Status,
     SubmitCall,
     SubmitTask,
+    UnhandledError,
     Value,
     WithdrawGet,
     WorkerOutput,
@@ -512,6 +514,8 @@ class Client:
             self.store.forget_arena(message.node)  # type: ignore[union-attr]
         elif kind is Notice:
             self._notify(message.text)  # type: ignore[union-attr]
+        elif kind is UnhandledError:
+            report_unhandled(message.payload)  # type: ignore[union-attr]
         elif kind is WorkerOutput:
             if self.on_output is not None:
                 self.on_output(message)  # type: ignore[arg-type]

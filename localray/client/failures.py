@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from localray.client.serialization import deserialize
-from localray.exceptions import RayTaskError
+from localray.exceptions import RayError, RayTaskError
 
 _PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent)
 _OWN_ADDRESS = "127.0.0.1"
@@ -41,6 +41,16 @@ def wants_retry(retry_exceptions: bytes, error: Exception) -> bool:
         return True
     cause = error.cause if isinstance(error, RayTaskError) else error
     return isinstance(cause, tuple(kinds))  # type: ignore[arg-type]
+
+
+def report_unhandled(payload: bytes) -> None:
+    """Log the error of a task that nobody has looked at, unless the user has asked for silence."""
+    if os.environ.get("RAY_IGNORE_UNHANDLED_ERRORS") == "1":
+        return
+    import logging
+
+    error = RayError.from_bytes(payload)
+    logging.getLogger("ray").error("Unhandled error (suppress with 'RAY_IGNORE_UNHANDLED_ERRORS=1'): %s", error)
 
 
 def is_cancellation(error: BaseException) -> bool:

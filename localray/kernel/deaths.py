@@ -11,6 +11,7 @@ from localray.kernel import (
     groups,
     holdings,
     memory,
+    news,
     queues,
     recovery,
     restarts,
@@ -65,12 +66,12 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
         for task in reversed(assigned[begun:]):
             # A worker that goes with its placement group takes along what it had been sent, begun or not, as in Ray.
             if went_with_its_group(tables, task):
-                crashed(tables, node, task, cause)
+                crashed(tables, worker, task, cause)
             else:
                 not_started(tables, task, cause)
         for task in reversed(assigned[:begun]):
             if worker.out_of_memory is None:
-                crashed(tables, node, task, cause)
+                crashed(tables, worker, task, cause)
             else:
                 ran_out_of_memory(tables, task, worker.out_of_memory)
     client = tables.clients.pop(worker.number)
@@ -122,25 +123,27 @@ def went_with_its_group(tables: Tables, task: TaskRecord) -> bool:
     return refusal is not None and refusal[0] is Status.GROUP_REMOVED and task.retries_left == 0
 
 
-def crashed(tables: Tables, node: NodeRecord, task: TaskRecord, cause: str) -> None:
+def crashed(tables: Tables, worker: WorkerRecord, task: TaskRecord, cause: str) -> None:
     """The worker died while it had this task: run it again if its options allow, else it fails."""
     if tasks.may_retry(tables, task):
         tables.history.over(task, Status.WORKER_CRASHED.value, text_payload(cause), tables.now_s)
         tasks.use_retry(task)
         queues.requeue(tables, task, f"its worker died: {cause}")
+        news.retried(tables, task, cause)
         return
     task.worker = None
     refusal = tasks.refusal(tables, task)
     if refusal is not None and not went_with_its_group(tables, task):
         tasks.fail(tables, task, *refusal, "nobody wants it any more")
         return
+    node = worker.node
     if not node.alive:
         text = f"Task {task.template.name} failed because node {node.node_id.hex()}, which it was running on, is dead."
         tasks.fail(tables, task, Status.NODE_DIED, text_payload(text), "its node died")
         return
     text = (
         f"The worker died unexpectedly while executing task {task.template.name}: {cause}. "
-        f"It was tried {task.attempt + 1} time{'s' if task.attempt else ''}."
+        f"It was tried {task.attempt + 1} time{'s' if task.attempt else ''}.{news.last_words(worker)}"
     )
     tasks.fail(tables, task, Status.WORKER_CRASHED, text_payload(text), f"its worker died: {cause}")
 

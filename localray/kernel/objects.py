@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localray.kernel import arenas, leases, nodes, spilled, store
+from localray.kernel import arenas, leases, news, nodes, spilled, store
 from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -151,6 +151,7 @@ def end_wait(tables: Tables, wait: WaitRecord) -> None:
 
 def send_object(tables: Tables, client: int, record: ObjectRecord) -> None:
     """Deliver a ready object to a client; a place in the store is pinned until the client lets go of it."""
+    record.heard = True
     if record.location >= 0:
         pin(tables, client, record)
     tables.send(
@@ -335,6 +336,8 @@ def forget(tables: Tables, record: ObjectRecord, reason: str) -> None:
     move(tables.log, record.object_id, record, ObjectState.GONE, reason)
     del tables.objects[record.object_id]
     store.release_object(tables, record)
+    if record.status == Status.TASK_ERROR and not record.heard:
+        news.unhandled(tables, record.object_id, record.payload)
     maker = record.maker
     if maker is not None:
         maker.makes -= 1

@@ -46,8 +46,9 @@ class ObjectRecord:
     counts deliveries of its place in the store that the receiver has not yet let go of; while there are any, its bytes
     may not be reused. ``file`` and ``offset`` say where its copy on disk is; ``batch`` is that in which it is being
     spilled; ``copied_to`` are the nodes, other than its own, that have read it; ``lingering`` are places and sizes of
-    bytes that are its no longer and are still looked at. ``maker`` is the finished task that could make it again, and
-    ``unmakeable`` says why none could; ``lineage_references`` counts the kept tasks that would need it to run again.
+    bytes that are its no longer and are still looked at; ``heard`` says whether its error ever reached anybody.
+    ``maker`` is the finished task that could make it again, and ``unmakeable`` says why none could;
+    ``lineage_references`` counts the kept tasks that would need it to run again.
     """
 
     object_id: bytes
@@ -64,6 +65,7 @@ class ObjectRecord:
     batch: SpillBatch | None = None
     lingering: tuple[tuple[int, int], ...] = ()
     copied_to: tuple[int, ...] = ()
+    heard: bool = False
     maker: TaskRecord | None = None
     unmakeable: UnreconstructableReason = UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_PUT
     lineage_references: int = 0

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from localray.exceptions import UnreconstructableReason
-from localray.kernel import inventory, lineage, objects, queues, store, tasks
+from localray.kernel import inventory, lineage, news, objects, queues, store, tasks
 from localray.kernel.records import ActorState, NodeRecord, ObjectRecord, ObjectState, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -139,6 +139,7 @@ def run_again(tables: Tables, task: TaskRecord, record: ObjectRecord, why: str) 
         tables, task, tasks.one_fewer(task.retries_left), f"to make {record.object_id.hex()} again. {why}"
     )
     lineage.pass_on(tables, task, again)
+    news.made_again(tables, again, why)
     if again.template.kind is TaskKind.ACTOR_CALL:
         call_again(tables, again)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import actors, queues, tasks, workers
+from localray.kernel import actors, news, queues, tasks, workers
 from localray.kernel.records import ActorRecord, ActorState, TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -61,6 +61,7 @@ def end(
         status, text = Status.ACTOR_DIED, f"The actor died unexpectedly before finishing this task: {cause}."
         if actor.restarts:
             text += f" It was restarted {actor.restarts} time{'s' if actor.restarts > 1 else ''} before."
+        text += news.last_words(worker)
     actors.end(tables, actor, status, text_payload(text), f"its worker died: {cause}")
 
 

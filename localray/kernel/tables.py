@@ -98,6 +98,7 @@ class Tables:
         "template_messages",
         "templates",
         "timed_stores",
+        "told",
         "turn",
         "unborn",
         "unneeded_lineage",
@@ -152,6 +153,8 @@ class Tables:
         self.measure_at_s: float | None = None
         # When the processes of busy workers are looked at next.
         self.look_at_s: float | None = None
+        # How often drivers, by their jobs' numbers, would have been told the same.
+        self.told: dict[tuple[int, str], int] = {}
         self.postponed: dict[TaskRecord, float] = {}
         self.next_client = self.next_job = 1
         # Whether the session outlives its drivers; then the client with which it ends, 0 for nobody.

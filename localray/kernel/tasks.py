@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from localray.kernel import lineage, objects, streams
+from localray.kernel import lineage, news, objects, streams
 from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, TaskState, Template
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -121,6 +121,7 @@ def failed_dependency(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] 
     for object_id in task.dependencies:
         record = tables.objects[object_id]
         if record.status != Status.VALUE:
+            record.heard = True
             return Status(record.status), record.payload
     return None
 
@@ -148,6 +149,8 @@ def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> Non
                 objects.renew(tables, record, outcome)
             else:
                 objects.discard(tables, outcome)
+                if record is None and outcome[0] == Status.TASK_ERROR:
+                    news.unhandled(tables, return_id(task.task_id, position), outcome[1])
             continue
         objects.deliver(tables, record, outcome)
         if outcome[2] != INLINE:

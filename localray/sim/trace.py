@@ -95,6 +95,7 @@ from localray.protocol import (
     TakeItems,
     TaskDone,
     TasksReturned,
+    UnhandledError,
     UnpinObjects,
     WatchGroup,
     WithdrawGet,
@@ -193,6 +194,7 @@ FACTS: Final[dict[type, Facts]] = {
     WorkerOutput: itemgetter(1, 2, 3),
     DropViews: _nothing,
     MapArena: _all,
+    UnhandledError: _nothing,
     ForgetArena: _all,
     Exit: _all,
     # Of the environment.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from types import ModuleType
 from typing import Any
@@ -391,3 +392,14 @@ def test_what_a_dead_worker_owned(ray: ModuleType) -> None:
     assert ray.get(task, timeout=DEADLINE_S) == 11
     del holder, maker
     check_usable(ray)
+
+
+def test_the_last_words_of_a_crashed_worker_are_in_its_error(ray: ModuleType) -> None:
+    @ray.remote(max_retries=0)
+    def crash() -> None:
+        print("the reactor is on fire", file=sys.stderr, flush=True)
+        os._exit(3)
+
+    with pytest.raises(WorkerCrashedError, match="code 3") as caught:
+        ray.get(crash.remote(), timeout=DEADLINE_S)
+    assert "the reactor is on fire" in str(caught.value)

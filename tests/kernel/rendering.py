@@ -41,6 +41,7 @@ from localray.protocol import (
     RunTask,
     SetUpJob,
     Status,
+    UnhandledError,
     WorkerOutput,
 )
 
@@ -118,6 +119,8 @@ class Renderer:
             return f"exit: {message.reason}"
         if isinstance(message, WorkerOutput):
             return f"output of {message.name}: {' / '.join(message.lines)}"
+        if isinstance(message, UnhandledError):
+            return f"unhandled error: {message.payload.decode()}"
         if isinstance(message, Notice):
             return f"notice: {names.in_text(message.text)}"
         if isinstance(message, Registered):

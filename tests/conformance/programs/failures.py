@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from types import ModuleType
 
 import pytest
 
-from ..helpers import make_recorder
-from ..registry import program
+from ..helpers import make_recorder, wait_until
+from ..registry import NOT_SIMULATED, program
 
 
 @program()
@@ -201,3 +202,65 @@ def a_crash_fails_the_dependents_too(ray: ModuleType) -> None:
 
     with pytest.raises(ray.exceptions.WorkerCrashedError):
         ray.get(show.remote(die.remote()))
+
+
+@program(engines=NOT_SIMULATED, reason="looks at the process's own log")
+def an_error_that_nobody_sees_is_logged(ray: ModuleType) -> None:
+    """E5: of a task whose ref was dropped; not of one that was waited for."""
+    seen: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record.getMessage())
+
+    @ray.remote
+    def fail(text):
+        raise ValueError(text)
+
+    listener = Listener()
+    logger = logging.getLogger("ray")
+    logger.addHandler(listener)
+    try:
+        kept = fail.remote("waited for")
+        ray.wait([kept])
+        del kept
+        fail.remote("forgotten")
+        wait_until(lambda: any("ValueError: forgotten" in text for text in seen), "the error is logged")
+    finally:
+        logger.removeHandler(listener)
+    assert [text.startswith("Unhandled error") for text in seen if "forgotten" in text] == [True]
+    assert not any("waited for" in text for text in seen)
+
+
+@program()
+def an_exception_group_keeps_its_exceptions(ray: ModuleType) -> None:
+    """E4: the cause is the group itself."""
+    if sys.version_info < (3, 11):
+        return
+
+    @ray.remote
+    def fail():
+        raise ExceptionGroup("several", [ValueError("one"), KeyError("two")])
+
+    with pytest.raises(ray.exceptions.RayTaskError) as caught:
+        ray.get(fail.remote())
+    kinds = [type(error) for error in caught.value.cause.exceptions]
+    assert kinds == [ValueError, KeyError]
+    assert isinstance(caught.value, ExceptionGroup)
+
+
+@program()
+def crashes_and_errors_share_one_budget(ray: ModuleType) -> None:
+    """T2: max_retries=2 with retry_exceptions: an error, a crash, and then the error arrives."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=2, retry_exceptions=True)
+    def fail(recorder):
+        count = ray.get(recorder.add.remote("ran"))
+        if count == 2:
+            os._exit(1)
+        raise ValueError(f"run {count}")
+
+    with pytest.raises(ValueError, match="run 3"):
+        ray.get(fail.remote(recorder))
+    assert ray.get(recorder.count.remote()) == 3

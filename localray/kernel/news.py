@@ -1,0 +1,61 @@
+"""What the user of a driver is told of deaths that retries make good: one line each, with the cause.
+
+The same news again and again is told the tenth time, the hundredth, and so on, with how often it was: nobody reads a
+stack of repeats. Must not live here: what is decided.
+"""
+
+from __future__ import annotations
+
+from localray.kernel.records import ClientKind, TaskRecord, WorkerRecord
+from localray.kernel.tables import Tables
+from localray.protocol import Notice, UnhandledError
+
+REMEMBERED = 1000
+"""Of so many different news is known how often they were; then counting begins anew."""
+LAST_WORDS = 5
+_FIRST_RETURN = (1).to_bytes(4, "little")
+
+
+def tell(tables: Tables, job: int, topic: str, text: str) -> None:
+    """Tell the driver of a job, unless the topic is an old story."""
+    record = tables.jobs.get(job)
+    if record is None or record.driver == 0:
+        return
+    counts = tables.told
+    count = counts.get((job, topic), 0) + 1
+    if len(counts) >= REMEMBERED:
+        counts.clear()
+    counts[job, topic] = count
+    if count == 1:
+        tables.send(record.driver, Notice(text))
+    elif str(count).strip("0") == "1":
+        tables.send(record.driver, Notice(f"{text} ({count} times by now)"))
+
+
+def retried(tables: Tables, task: TaskRecord, cause: str) -> None:
+    """A task is tried again because its worker died."""
+    name = task.template.name
+    left = "without limit" if task.retries_left < 0 else f"{task.retries_left} left"
+    text = f"Task {name} is tried again (attempt {task.attempt + 1}, retries {left}): its worker died: {cause}."
+    tell(tables, task.template.job, f"retry {name} {cause}", text)
+
+
+def made_again(tables: Tables, task: TaskRecord, why: str) -> None:
+    """A task runs again for the sake of a lost object."""
+    name = task.template.name
+    text = f"Task {name} runs again (attempt {task.attempt + 1}), because what it made is needed. {why}"
+    tell(tables, task.template.job, f"made again {name}", text)
+
+
+def unhandled(tables: Tables, object_id: bytes, payload: bytes) -> None:
+    """A task's error is gone, and nobody has seen it: the driver that submitted the task is told, once for all that the
+    task would have returned."""
+    owner = tables.clients.get(int.from_bytes(object_id[:4], "little"))
+    if owner is not None and owner.kind is ClientKind.DRIVER and object_id[24:] == _FIRST_RETURN:
+        tables.send(owner.number, UnhandledError(payload))
+
+
+def last_words(worker: WorkerRecord) -> str:
+    """The last lines that a dead worker has printed to its standard error, for the text of an error."""
+    lines = worker.last_errors[-LAST_WORDS:]
+    return "\n".join(["", "The last lines of its standard error:", *(f"  {line}" for line in lines)]) if lines else ""

@@ -114,15 +114,19 @@ class GroupLoop:
         current_task.set(TaskContext(message, template, executor))
         try:
             outcomes = await self._call(message, template)
+        except GeneratorExit:
+            # Suspended for ever, in a simulated worker that was killed, and collected now: its loop is closed.
+            raise
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raised is the call's outcome
             executor.conclude_error(message, template, error, started_s)
         else:
             executor.answer(message, outcomes, started_s)
         finally:
-            self._running -= 1
-            self._tasks.pop(message.task_id, None)
-            self._start_waiting()
-            self._flush_soon()
+            if self._loop is not None and not self._loop.is_closed():
+                self._running -= 1
+                self._tasks.pop(message.task_id, None)
+                self._start_waiting()
+                self._flush_soon()
 
     async def _call(self, message: RunTask, template: DefineTemplate) -> tuple[Outcome, ...]:
         """Run the constructor, or a call; returns the outcomes of what it has not yielded."""

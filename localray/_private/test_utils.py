@@ -21,7 +21,10 @@ from localray._common.test_utils import (
     run_string_as_driver,
     wait_for_condition,
 )
-from localray.api import put
+from localray.actor import ActorHandle, kill
+from localray.api import get, put
+from localray.runtime_context import get_runtime_context
+from localray.util.state import get_actor, list_actors
 
 _POLL_S = 0.02
 _STDIN_TO_MAIN = "import sys; script = sys.stdin.read(); sys.stdin.close(); del sys; exec('del script\\n' + script)"
@@ -174,6 +177,52 @@ def _identity(value: Any) -> Any:
     return value
 
 
+def wait_for_num_actors(num_actors: int, state: str | None = None, timeout: float = 10) -> None:
+    """Return when there are so many actors, in this state if one is given.
+
+    Raises:
+        TimeoutError: there were fewer after so many seconds.
+    """
+    filters: list[tuple[str, str, str | bool | int | float]] | None = [("state", "=", state)] if state else None
+    _wait(
+        lambda: len(list_actors(filters=filters, limit=num_actors)) >= num_actors,
+        timeout,
+        lambda: "Timed out while waiting for global state.",
+    )
+
+
+def kill_actor_and_wait_for_failure(
+    actor: ActorHandle[Any], timeout: float = 10, retry_interval_ms: float = 100
+) -> None:
+    """Kill an actor; return when it is dead, or has been restarted.
+
+    Raises:
+        RuntimeError: neither happened in so many seconds.
+    """
+    actor_id = actor._actor_id.hex()
+    before = get_actor(id=actor_id)
+    restarts = 0 if before is None else before.num_restarts
+    kill(actor)
+
+    def has_failed() -> bool:
+        now = get_actor(id=actor_id)
+        return now is None or now.state == "DEAD" or int(now.num_restarts or 0) > int(restarts or 0)
+
+    try:
+        wait_for_condition(has_failed, timeout, retry_interval_ms)
+    except RuntimeError:
+        raise RuntimeError(f"It took too much time to kill an actor: {actor_id}") from None
+
+
+def get_actor_node_id(actor_handle: ActorHandle[Any]) -> str:
+    """The node where an actor lives, in hexadecimal digits."""
+    return str(get(actor_handle.__ray_call__.remote(_node_id)))
+
+
+def _node_id(instance: object) -> str:
+    return get_runtime_context().get_node_id()
+
+
 @contextlib.contextmanager
 def chdir(d: str) -> Iterator[None]:
     """Be in another directory for a while."""
@@ -209,6 +258,8 @@ __all__ = [
     "SignalActor",
     "async_wait_for_condition",
     "chdir",
+    "get_actor_node_id",
+    "kill_actor_and_wait_for_failure",
     "put_object",
     "run_string_as_driver",
     "run_string_as_driver_nonblocking",
@@ -218,6 +269,7 @@ __all__ = [
     "wait_for_children_of_pid",
     "wait_for_children_of_pid_to_exit",
     "wait_for_condition",
+    "wait_for_num_actors",
     "wait_for_pid_to_exit",
     "wait_until_succeeded_without_exception",
 ]

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from localray.exceptions import RaySystemError
+from localray.runtime.breakpoints import TERMINAL, terminal_of_this_process
 from localray.runtime.driver import Driver, import_path
 from localray.runtime.interrupts import guard
 from localray.sched import survival
@@ -153,6 +154,7 @@ def _spawn(
         stdout=streams[0],
         stderr=streams[1],
         pass_fds=(stream.fileno(), *standing),
+        env={**os.environ, TERMINAL: terminal_of_this_process()},
         # Its own session: Ctrl-C in the terminal is for the driver alone.
         start_new_session=True,
     )

@@ -22,6 +22,7 @@ from localray.client.current import set_process_client
 from localray.client.executor import Executor
 from localray.ids import JobID
 from localray.protocol import DefineRuntimeEnv, DefineTemplate, RunTask, SetUpJob, TaskKind, WorkerReady
+from localray.runtime.breakpoints import answer_breakpoints
 from localray.runtime.channel import SocketChannel
 from localray.runtime.environment import TaskEnvironment
 from localray.runtime.interrupts import guard
@@ -178,6 +179,7 @@ def main(
     worker = Worker(number, stream, nudge, progress, output)
     if address:
         worker.client.address = address
+    answer_breakpoints()
     if "LOCALRAY_RECORDING" in os.environ:
         from localray.client.recording import recorder
 

@@ -34,9 +34,13 @@ if TYPE_CHECKING:
 _MODULES = ("accelerators", "annotations", "metrics", "multiprocessing", "queue", "scheduling_strategies")
 
 
+_OTHER_NAMES = {"pdb": "rpdb", "ray_debugpy": "debugpy"}
+"""Modules that are called otherwise where users take them from."""
+
+
 def __getattr__(name: str) -> ModuleType:
-    if name in _MODULES:
-        return import_module(f"localray.util.{name}")
+    if name in _MODULES or name in _OTHER_NAMES:
+        return import_module(f"localray.util.{_OTHER_NAMES.get(name, name)}")
     raise AttributeError(f"module 'localray.util' has no attribute {name!r}")
 
 

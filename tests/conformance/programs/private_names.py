@@ -152,3 +152,20 @@ def namedtuples_are_told(ray: ModuleType) -> None:
     is_named_tuple = module_of(ray, "_common.test_utils").is_named_tuple
     assert is_named_tuple(collections.namedtuple("Pair", "a b"))
     assert not is_named_tuple(tuple) and not is_named_tuple(int)
+
+
+@program()
+def actors_are_waited_for(ray: ModuleType) -> None:
+    """`ray._private.test_utils`: waiting for actors to be there, killing one, and where one lives."""
+    utils = module_of(ray, "_private.test_utils")
+
+    @ray.remote(num_cpus=0)
+    class Actor:
+        def node(self) -> str:
+            return ray.get_runtime_context().get_node_id()
+
+    actors = [Actor.remote() for _ in range(2)]
+    utils.wait_for_num_actors(2)
+    assert utils.get_actor_node_id(actors[0]) == ray.get(actors[0].node.remote())
+    utils.kill_actor_and_wait_for_failure(actors[0])
+    _raises(ray.exceptions.RayActorError, ray.get, actors[0].node.remote())

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from localray import _private as _private
     from localray import _raylet as _raylet
     from localray import actor as actor
-    from localray import autoscaler as autoscaler
     from localray import cloudpickle as cloudpickle
     from localray import cluster_utils as cluster_utils
     from localray import dag as dag
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from localray.api import put as put
     from localray.api import remote as remote
     from localray.api import wait as wait
+    from localray.client.checkpoints import checkpoint_now as checkpoint_now
     from localray.client.generators import DynamicObjectRefGenerator as DynamicObjectRefGenerator
     from localray.client.generators import ObjectRefGenerator as ObjectRefGenerator
     from localray.executor import Executor as Executor
@@ -95,6 +95,7 @@ _PLACES = {
         "nodes",
         "get_gpu_ids",
     ),
+    "localray.client.checkpoints": ("checkpoint_now",),
     "localray.alias": ("install", "uninstall"),
     "localray.executor": ("Executor",),
     "localray.language": ("Language", "java_actor_class", "java_function"),
@@ -125,7 +126,6 @@ _MODULES = frozenset(
         "_private",
         "_raylet",
         "actor",
-        "autoscaler",
         "cloudpickle",
         "cluster_utils",
         "dag",

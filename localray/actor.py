@@ -21,6 +21,7 @@ from localray.actor_description import (
 from localray.actor_description import (
     method as method,
 )
+from localray.checkpoint_rule import checkpoint_rule
 from localray.client.arguments import pack_arguments
 from localray.client.client import Client
 from localray.client.context import TaskContext
@@ -194,6 +195,7 @@ class ActorClass(Generic[T]):
         to_place, to_hold = template_resources(options, is_actor=True)
         placement = place(options, self.__ray_actor_class__.__qualname__, to_place, to_hold)
         mode, concurrency = self._call_mode(options)
+        calls, period_s = checkpoint_rule(self.__ray_actor_class__, options)
         if self._definition is None or self._definition[0] is not client:
             name = f"{self.__module__}.{self._description.class_name}"
             serialized = serialize_definition(self.__ray_actor_class__, name)
@@ -222,8 +224,10 @@ class ActorClass(Generic[T]):
             runtime_env=runtime_env_key(client, options),
             backpressure=call_limits(options).stream_limit,
             concurrency_groups=tuple(self._groups.items()),
+            checkpoint_calls=calls,
+            checkpoint_period_s=period_s,
         )
-        kind = (template.strategy, template.runtime_env, template.max_retries, template.backpressure)
+        kind = (template.strategy, template.runtime_env, template.max_retries, template.backpressure, calls, period_s)
         key = ("__init__", placement, mode, concurrency, *kind)
         known = self._description.templates.get(key)
         if known is not None and known[0] is client:

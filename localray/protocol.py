@@ -269,13 +269,18 @@ RETRIES_OF_ACTOR: Final = -2
 """``max_retries`` of a call that says nothing of its own: as often as its actor's ``max_task_retries``."""
 
 
+NOT_CHECKPOINTED: Final = -1
+"""``checkpoint_calls`` of an actor that does not checkpoint itself."""
+
+
 class DefineTemplate(NamedTuple):
     """What many submissions share: the function and its options. Tasks name it by number, so that a submission stays
     small. A constructor's ``max_retries`` are its actor's ``max_restarts``. What runs in a placement ``group`` asks for
     its bundle's resources by their names there; ``bundle`` is -1 for any; ``captures`` puts what it submits into the
     group too. A stream (`ReturnMode`) has one return, which is ready when it ends; no more than ``backpressure`` of its
     items, or of all of an actor's, may be there that nobody has taken, -1 is without limit. ``concurrency_groups`` are
-    an actor's, ``concurrency_group`` is where a call belongs."""
+    an actor's, ``concurrency_group`` is where a call belongs. An actor that checkpoints itself does so after so many
+    ``checkpoint_calls``, or seconds if the period is not 0, or only when told to if both are."""
 
     template: int
     kind: int
@@ -300,6 +305,8 @@ class DefineTemplate(NamedTuple):
     objects_per_yield: int = 1
     concurrency_group: str = ""
     concurrency_groups: tuple[tuple[str, int], ...] = ()
+    checkpoint_calls: int = NOT_CHECKPOINTED
+    checkpoint_period_s: float = 0.0
 
 
 class SubmitTask(NamedTuple):
@@ -505,6 +512,25 @@ class ActorExiting(NamedTuple):
     reason: str
 
 
+class SaveCheckpoint(NamedTuple):
+    """The state of the actor on this worker, as an object, with all calls in it that the worker has answered before.
+    With a ``request`` other than 0 answered by `Reply`: None."""
+
+    request: int
+    object_id: bytes
+    status: int
+    payload: bytes
+    location: int
+    size_bytes: int
+    contained: tuple[bytes, ...]
+
+
+class CheckpointFailed(NamedTuple):
+    """The actor on this worker could not checkpoint itself: the last good checkpoint stays in force."""
+
+    reason: str
+
+
 class KillActor(NamedTuple):
     """End an actor at once: running, queued and later calls fail."""
 
@@ -658,6 +684,16 @@ class RunTask(NamedTuple):
     actor_name: str
     attempt: int
     units: tuple[int, ...]
+
+
+class RestoreActor(NamedTuple):
+    """The state that the actor whose constructor comes next on this channel is to be given after it."""
+
+    object_id: bytes
+    status: int
+    payload: bytes
+    location: int
+    size_bytes: int
 
 
 class RecallTasks(NamedTuple):
@@ -827,6 +863,8 @@ ClientMessage: TypeAlias = (
     | RuntimeEnvFailed
     | TasksReturned
     | ActorExiting
+    | SaveCheckpoint
+    | CheckpointFailed
     | KillActor
     | CancelTask
     | FindActor
@@ -849,6 +887,7 @@ KernelMessage: TypeAlias = (
     | DefineTemplate
     | DefineRuntimeEnv
     | RunTask
+    | RestoreActor
     | RecallTasks
     | CancelRunning
     | ItemsTaken
@@ -894,6 +933,8 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     RuntimeEnvFailed,
     TasksReturned,
     ActorExiting,
+    SaveCheckpoint,
+    CheckpointFailed,
     KillActor,
     CancelTask,
     FindActor,
@@ -911,6 +952,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     Registered,
     SetUpJob,
     RunTask,
+    RestoreActor,
     RecallTasks,
     CancelRunning,
     ItemsTaken,

@@ -35,10 +35,19 @@ def label_of(instance: object, class_name: str) -> str:
         return class_name
 
 
+class Checkpointer(Protocol):
+    """What takes an actor's checkpoints."""
+
+    def now(self, task_id: bytes) -> None: ...
+
+
 class Host(Protocol):
     """Where a task runs: the executor."""
 
     actor: Actor | None
+
+    @property
+    def checkpointer(self) -> Checkpointer | None: ...
 
     def exit_actor(self, task_id: bytes) -> None: ...
 
@@ -126,6 +135,11 @@ class TaskContext:
         """How often the actor it belongs to has been restarted."""
         actor = self._host.actor
         return 0 if actor is None else actor.restarts
+
+    @property
+    def checkpoints(self) -> Checkpointer | None:
+        """What takes checkpoints of the actor it belongs to, if that checkpoints itself."""
+        return self._host.checkpointer
 
     def exit_actor(self) -> None:
         """The actor it belongs to is to end with this call."""

@@ -15,6 +15,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING
 
 from localray.client.arguments import unpack_arguments
+from localray.client.checkpoints import Checkpoints, checkpoints_of
 from localray.client.client import Client
 from localray.client.context import Actor, TaskContext, current_task, label_of
 from localray.client.failures import is_cancellation, wants_retry
@@ -35,6 +36,7 @@ from localray.protocol import (
     KernelMessage,
     Outcome,
     RecallTasks,
+    RestoreActor,
     ReturnMode,
     RunTask,
     RuntimeEnvFailed,
@@ -87,6 +89,8 @@ class Executor:
         self.interruptible = False
         self.leaving = Leaving(self, exit_process)
         self.generators = GeneratorRuns(client)
+        self.checkpointer: Checkpoints | None = None
+        self._restored: RestoreActor | None = None
         self._set_up_job = set_up_job
         self._set_up_runtime_env = set_up_runtime_env
         self._runtime_env: DefineRuntimeEnv | None = None
@@ -115,6 +119,8 @@ class Executor:
             self._cancel(message)
         elif isinstance(message, ItemsTaken):
             self.generators.items_taken(message)
+        elif isinstance(message, RestoreActor):
+            self._restored = message
         elif isinstance(message, SetUpJob):
             self.client.set_job(message.job)
             self.client.namespace = message.namespace
@@ -207,6 +213,8 @@ class Executor:
 
     def begin(self, message: RunTask) -> float:
         """A task starts now; returns the time."""
+        if self.checkpointer is not None:
+            self.checkpointer.enter(message.task_id)
         self._on_start(message, self._templates[message.template])
         self.running = message.task_id
         if self.leaving.running is not None:
@@ -293,6 +301,7 @@ class Executor:
         self.actor.label = label_of(instance, self.actor.label)
         self.generators.limit = template.backpressure
         self._groups = frozenset(name for name, _ in template.concurrency_groups)
+        self.checkpointer = checkpoints_of(self.client, template, instance, self._restored)
         if mode is not CallMode.SERIAL:
             self.leaving.running = set()
         if mode is CallMode.THREADED:
@@ -377,6 +386,8 @@ class Executor:
         else:
             # The worker waits for its next task right away, and waiting flushes.
             channel.queue(done)
+        if self.checkpointer is not None:
+            self.checkpointer.leave(message.task_id)
         if self.leaving.running is not None:
             self.leaving.answered(message.task_id)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import objects, queues, tasks, workers
+from localray.kernel import checkpoints, objects, queues, tasks, workers
 from localray.kernel.records import (
     ActorRecord,
     ActorState,
+    CheckpointRecord,
     ClientRecord,
     ObjectState,
     TaskRecord,
@@ -23,6 +24,7 @@ from localray.kernel.scheduling import send_task
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import (
+    NOT_CHECKPOINTED,
     RETRIES_OF_ACTOR,
     CreateActor,
     FindActor,
@@ -64,6 +66,8 @@ def create(tables: Tables, owner: ClientRecord, message: CreateActor) -> None:
     if actor.may_ever_restart:
         # What the constructor needs is kept for its next run, whatever its caller lets go of.
         objects.acquire(tables, (*creation.dependencies, *creation.borrowed))
+        if tables.template_messages[message.template].checkpoint_calls != NOT_CHECKPOINTED:
+            actor.checkpoints = CheckpointRecord()
     if owner.worker is not None and not message.detached:
         owner.children[message.actor_id] = actor
     tables.actors[message.actor_id] = actor
@@ -123,7 +127,7 @@ def call(tables: Tables, caller: ClientRecord, message: SubmitCall) -> None:
         # Handled here and now: `tasks.create` has put it on the list of the woken, from where `argument_ready` would
         # only find it sent.
         tables.woken.pop()
-        if actor.state is ActorState.ALIVE and not (actor.keeps_order and actor.queues.get(caller.number)):
+        if actor.takes_calls and not (actor.keeps_order and actor.queues.get(caller.number)):
             move(tables.log, task.task_id, task, TaskState.QUEUED, "arguments ready")
             start_call(tables, actor, task)
             return
@@ -135,14 +139,19 @@ def call(tables: Tables, caller: ClientRecord, message: SubmitCall) -> None:
 def argument_ready(tables: Tables, task: TaskRecord) -> None:
     """The last argument of a waiting call has arrived."""
     move(tables.log, task.task_id, task, TaskState.QUEUED, "arguments ready")
-    if task.actor is not None:
-        pump(tables, task.actor, task.submitter)
+    actor = task.actor
+    if actor is None:
+        return
+    if actor.checkpoints is not None and task.task_id in actor.checkpoints.replaying:
+        go_on(tables, actor)
+    else:
+        pump(tables, actor, task.submitter)
 
 
 def pump(tables: Tables, actor: ActorRecord, caller: int) -> None:
     """Start what may start of one caller's calls."""
     queue = actor.queues.get(caller)
-    if queue is None or actor.state is not ActorState.ALIVE:
+    if queue is None or not actor.takes_calls:
         return
     if actor.keeps_order:
         while queue and queue[0].state is TaskState.QUEUED:
@@ -188,18 +197,33 @@ def created(tables: Tables, actor: ActorRecord, outcome: Outcome) -> None:
     error."""
     if outcome[0] == Status.VALUE:
         move(tables.log, actor.actor_id, actor, ActorState.ALIVE, "constructed")
-        for caller in list(actor.queues):
-            pump(tables, actor, caller)
-        end_if_unneeded(tables, actor)
+        if actor.checkpoints is not None:
+            checkpoints.begin_replay(tables, actor)
+        go_on(tables, actor)
         return
     status = Status.ACTOR_CREATION_FAILED if outcome[0] == Status.TASK_ERROR else Status(outcome[0])
     end(tables, actor, status, outcome[1], "its constructor failed")
 
 
+def go_on(tables: Tables, actor: ActorRecord) -> None:
+    """Start what may start of all that waits: first what is to be replayed."""
+    if actor.checkpoints is not None and actor.checkpoints.holding:
+        lost = checkpoints.go_on(tables, actor)
+        if lost:
+            end(tables, actor, Status.ACTOR_DIED, text_payload(lost), "a call cannot be replayed")
+            return
+    for caller in list(actor.queues):
+        pump(tables, actor, caller)
+    end_if_unneeded(tables, actor)
+
+
 def call_ended(tables: Tables, actor: ActorRecord, task: TaskRecord) -> None:
     """A call has been answered."""
     actor.sent.pop(task.task_id, None)
-    end_if_unneeded(tables, actor)
+    if actor.checkpoints is not None and checkpoints.answered(tables, actor.checkpoints, task):
+        go_on(tables, actor)
+    else:
+        end_if_unneeded(tables, actor)
 
 
 def out_of_scope(tables: Tables, actor: ActorRecord) -> None:
@@ -241,6 +265,8 @@ def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes
     move(tables.log, actor.actor_id, actor, ActorState.DEAD, reason)
     actor.death_status = status
     actor.death_payload = payload
+    if actor.checkpoints is not None:
+        checkpoints.forget(tables, actor, actor.checkpoints)
     if actor.name and tables.names.get((actor.namespace, actor.name)) is actor:
         del tables.names[actor.namespace, actor.name]
     unanswered = [*actor.sent.values(), *(task for queue in actor.queues.values() for task in queue)]

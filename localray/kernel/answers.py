@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import actors, objects, queues, scheduling, tasks, workers
+from localray.kernel import actors, checkpoints, objects, queues, scheduling, tasks, workers
 from localray.kernel.records import ClientRecord, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -33,8 +33,13 @@ def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
         tasks.discard_outcomes(tables, outcomes)
         _retry(tables, task)
     else:
-        tasks.finish(tables, task, outcomes)
         actor = task.actor
+        is_checkpointed = actor is not None and actor.checkpoints is not None and actor.creation is not task
+        if actor is not None and is_checkpointed:
+            checkpoints.remember(tables, actor, task, outcomes)
+        tasks.finish(tables, task, outcomes)
+        if is_checkpointed:
+            checkpoints.keep_results(tables, task)
         if actor is not None:
             if actor.creation is task:
                 actors.created(tables, actor, outcomes[0])

@@ -18,7 +18,7 @@ def cancel_task(tables: Tables, client: ClientRecord, message: CancelTask) -> No
     ahead = deque([task] if task is not None else [])
     while ahead:
         task = ahead.popleft()
-        if task.actor is not None and task.actor.creation is task:
+        if task.actor is not None and (task.actor.creation is task or task.is_replayed):
             continue
         # Only what runs has submitted anything, now or in an earlier attempt.
         if message.recursive and (task.worker is not None or task.attempt):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from localray.kernel import lineage
+from localray.kernel import checkpoints, lineage
 from localray.kernel.records import (
+    ActorRecord,
     ActorState,
+    CheckpointRecord,
     GroupState,
     NodeRecord,
     ObjectRecord,
@@ -78,6 +80,8 @@ def check_references(tables: Tables) -> None:
             expected[actor.handle_object_id] += 1
         if actor.may_ever_restart and actor.state is not ActorState.DEAD:
             expected.update((*actor.creation.dependencies, *actor.creation.borrowed))
+        if actor.checkpoints is not None:
+            expected.update(checkpoints.kept(actor.checkpoints))
     for object_id, record in tables.objects.items():
         if record.references != expected[object_id]:
             text = f"{record.references} references counted, {expected[object_id]} found"
@@ -148,7 +152,8 @@ def check_streams(tables: Tables) -> None:
     for task_id, stream in tables.streams.items():
         if stream.owner not in tables.clients:
             raise tables.broken("a stream has outlived its owner", task_id)
-        if stream.ended is (task_id in tables.tasks):
+        task = tables.tasks.get(task_id)
+        if stream.ended is (task is not None and not task.is_replayed):
             raise tables.broken("a stream goes on without its task, or has ended before it", task_id)
         if not stream.yielded <= stream.declared or stream.taken > stream.yielded:
             raise tables.broken(
@@ -238,6 +243,8 @@ def check_actors(tables: Tables) -> None:
         has_process = actor.state in (ActorState.STARTING, ActorState.ALIVE)
         if has_process != (actor.worker is not None) and actor.state is not ActorState.DEAD:
             raise tables.broken("a living actor has no worker, or one that waits for a process has", actor_id)
+        if actor.checkpoints is not None:
+            check_checkpoints(tables, actor, actor.checkpoints)
         if actor.is_away and actor.restarts == 0:
             raise tables.broken("an actor restarts that nobody counts as restarted", actor_id)
         limit = actor.creation.template.max_retries
@@ -250,6 +257,23 @@ def check_actors(tables: Tables) -> None:
     for actor in tables.names.values():
         if actor.state is ActorState.DEAD:
             raise tables.broken("a name leads to a dead actor", actor.actor_id)
+
+
+def check_checkpoints(tables: Tables, actor: ActorRecord, record: CheckpointRecord) -> None:
+    """What is replayed has been answered once, is a task of the actor's process or waits to be sent, and comes before
+    all that is new."""
+    if actor.state is ActorState.DEAD and (record.state or record.since):
+        raise tables.broken("a dead actor's checkpoint was kept", actor.actor_id)
+    if record.replaying and actor.state is not ActorState.ALIVE:
+        raise tables.broken("calls are replayed without a process", actor.actor_id)
+    for task_id, task in record.replaying.items():
+        if tables.tasks.get(task_id) is not task or task_id not in record.since:
+            raise tables.broken("a call is replayed that nobody has answered before", task_id)
+    unsent = any(task.state is not TaskState.SENT for task in record.replaying.values())
+    if record.holding != (unsent or (bool(record.replaying) and not actor.keeps_order)):
+        raise tables.broken("new calls are held back for no reason, or not although there is one", actor.actor_id)
+    if record.holding and actor.sent.keys() - record.replaying.keys():
+        raise tables.broken("a new call was sent before all are replayed", actor.actor_id)
 
 
 def check_groups(tables: Tables) -> None:

@@ -29,7 +29,10 @@ def credit(task: TaskRecord, record: ObjectRecord) -> None:
 
 
 def may_run_again(task: TaskRecord) -> bool:
-    """Whether a finished task could be run again: its retries are for that, too. An actor is not made by lineage."""
+    """Whether a finished task could be run again: its retries are for that, too. An actor is not made by lineage, and
+    what is in the state of one that checkpoints itself is not done twice."""
+    if task.actor is not None and task.actor.checkpoints is not None:
+        return False
     return task.retries_left != 0 and task.template.kind is not TaskKind.ACTOR_CREATION
 
 

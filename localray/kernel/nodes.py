@@ -59,7 +59,7 @@ def home(tables: Tables, client: ClientRecord | None) -> NodeRecord:
     return next(iter(tables.nodes.values()))
 
 
-def count_transfer(tables: Tables, client: ClientRecord, record: ObjectRecord) -> None:
+def count_transfer(tables: Tables, client: ClientRecord | None, record: ObjectRecord) -> None:
     """An object in an arena is delivered: where that is another node's, a node of several machines would copy it, once.
     Here it is read in place, and counted."""
     node = home(tables, client)

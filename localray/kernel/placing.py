@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localray.kernel import devices, frozen, nodes, patience, queues, scheduling, workers
+from localray.kernel import checkpoints, devices, frozen, nodes, patience, queues, scheduling, workers
 from localray.kernel.records import GroupState, NodeRecord, SchedulingClass, TaskRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -152,6 +152,7 @@ def place_on(tables: Tables, node: NodeRecord, group: SchedulingClass, task: Tas
     queues.take_next(group, task)
     if group.is_actor:
         workers.become_actor(tables, worker, task)
+        checkpoints.send_state(tables, worker)
     else:
         worker.leased_to = group
         group.leased[worker.number] = worker

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from localray.exceptions import UnreconstructableReason
+from localray.kernel.actor_records import ActorRecord as ActorRecord
+from localray.kernel.actor_records import CheckpointRecord as CheckpointRecord
 from localray.kernel.states import ActorState as ActorState
 from localray.kernel.states import GroupState as GroupState
 from localray.kernel.states import ObjectState as ObjectState
@@ -149,6 +151,12 @@ class TaskRecord:
     yielded: int = 0
 
     @property
+    def is_replayed(self) -> bool:
+        """Whether it has been answered, and only runs again to bring its actor back to its state."""
+        checkpoints = None if self.actor is None else self.actor.checkpoints
+        return checkpoints is not None and self.task_id in checkpoints.replaying
+
+    @property
     def may_share_a_worker(self) -> bool:
         """Whether this task may wait in a worker's own line behind others.
 
@@ -157,55 +165,6 @@ class TaskRecord:
         neighbours.
         """
         return self.retries_left != 0 and self.attempt == 0 and self.template.max_calls == 0
-
-
-@dataclass(slots=True, eq=False)
-class ActorRecord:
-    """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker has.
-
-    A restart is another try of its constructor: ``creation`` is the latest, and counts them.
-    """
-
-    actor_id: bytes
-    creation: TaskRecord
-    handle_object_id: bytes
-    owner: int
-    job: int
-    name: str
-    namespace: str
-    detached: bool
-    max_pending_calls: int
-    max_task_retries: int
-    description: bytes
-    state: ActorState = ActorState.PENDING
-    worker: WorkerRecord | None = None
-    queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
-    sent: dict[bytes, TaskRecord] = field(default_factory=dict)
-    in_scope: bool = True
-    death_status: Status = Status.ACTOR_DIED
-    death_payload: bytes = b""
-    is_detached: bool = False
-
-    @property
-    def keeps_order(self) -> bool:
-        """Whether one caller's calls start in the order submitted: only a serial actor promises that."""
-        return self.creation.template.call_mode is CallMode.SERIAL
-
-    @property
-    def may_ever_restart(self) -> bool:
-        """Whether its options allow restarts at all: then what its constructor needs is kept for as long as it
-        lives."""
-        return self.creation.template.max_retries != 0
-
-    @property
-    def restarts(self) -> int:
-        """How often it has been restarted: what Ray calls ``num_restarts``."""
-        return self.creation.attempt
-
-    @property
-    def is_away(self) -> bool:
-        """Whether it was there and is on its way back."""
-        return self.state is ActorState.RESTARTING or (self.state is ActorState.STARTING and self.restarts > 0)
 
 
 @dataclass(slots=True, eq=False)

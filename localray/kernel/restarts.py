@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import actors, news, queues, tasks, workers
+from localray.kernel import actors, checkpoints, news, queues, tasks, workers
 from localray.kernel.records import ActorRecord, ActorState, TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -40,6 +40,8 @@ def process_died(
         end(tables, actor, worker, assigned, cause)
         return
     actor.sent.clear()
+    if actor.checkpoints is not None:
+        checkpoints.interrupt(tables, actor.checkpoints)
     if actor.state is ActorState.ALIVE:
         keep_or_fail(tables, actor, assigned, begun, cause)
     if actor.in_scope or actor.queues:
@@ -98,6 +100,8 @@ def keep_or_fail(tables: Tables, actor: ActorRecord, calls: list[TaskRecord], be
     others."""
     for position in range(len(calls) - 1, -1, -1):
         task = calls[position]
+        if task.state is not TaskState.SENT:
+            continue  # It was being replayed, and will be again.
         task.worker = None
         if tasks.may_retry(tables, task):
             if position < begun:
@@ -117,6 +121,8 @@ def keep_or_fail(tables: Tables, actor: ActorRecord, calls: list[TaskRecord], be
 
 def kill(tables: Tables, actor: ActorRecord, *, no_restart: bool) -> None:
     """`ray.kill`: the actor is dead for good, or, if its options allow, only its process is."""
+    if actor.state is ActorState.DEAD:
+        return
     if no_restart or not tasks.may_retry(tables, actor.creation):
         text = "The actor is dead because it was killed by `ray.kill`."
         actors.end(tables, actor, Status.ACTOR_DIED, text_payload(text), "ray.kill")

@@ -51,7 +51,9 @@ def take_in(tables: Tables, client: ClientRecord, message: ObjectYielded) -> Non
     if task is None or task.worker is None or task.worker is not client.worker:
         objects.discard(tables, outcome)
         return
-    if task.template.is_stream:
+    if task.is_replayed:
+        objects.discard(tables, outcome)
+    elif task.template.is_stream:
         stream = tables.streams.get(task_id)
         if stream is not None and position > stream.yielded:
             raise tables.broken(f"item {position} of a stream comes after {stream.yielded}", task_id)
@@ -67,7 +69,7 @@ def take_in(tables: Tables, client: ClientRecord, message: ObjectYielded) -> Non
 def append(tables: Tables, task: TaskRecord, outcome: Outcome) -> None:
     """A new item; it has a record already if its owner has asked for it."""
     stream = tables.streams.get(task.task_id)
-    if stream is None:
+    if stream is None or task.is_replayed:
         objects.discard(tables, outcome)
         return
     if stream.yielded == stream.declared:
@@ -109,7 +111,7 @@ def expect(tables: Tables, client: ClientRecord, object_ids: tuple[bytes, ...]) 
 def end(tables: Tables, task: TaskRecord) -> None:
     """The generator has returned, or failed for good: there will be no more items."""
     stream = tables.streams.get(task.task_id)
-    if stream is None:
+    if stream is None or task.is_replayed:
         return
     stream.ended = True
     for position in range(stream.yielded, stream.declared):
@@ -139,7 +141,7 @@ def await_taken(tables: Tables, client: ClientRecord, message: AwaitTaken) -> No
     if task is None or task.worker is None or task.worker is not client.worker:
         return
     stream = tables.streams.get(message.task_id)
-    if stream is None:
+    if stream is None or task.is_replayed:
         _tell_producer(tables, message.task_id, NOBODY_TAKES)
     elif stream.taken >= message.taken:
         _tell_producer(tables, message.task_id, stream.taken)

@@ -39,6 +39,18 @@ def at_least(lowest: int) -> Callable[[str, object], str | None]:
     return rule
 
 
+def checkpoint_interval(name: str, value: object) -> str | None:
+    """So many calls, or a `datetime.timedelta`: known by its method, because importing datetime takes time."""
+    accepted = "a number of calls (0 for only when checkpoint_now() is called), or a positive datetime.timedelta"
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        good = value is None or value >= 0
+    elif hasattr(value, "total_seconds"):
+        good = value.total_seconds() > 0
+    else:
+        raise TypeError(f"{name} must be {accepted}, not {type(value)}")
+    return None if good else f"{name} must be {accepted}."
+
+
 def quantity(name: str, value: object) -> str | None:
     if value is None:
         return None

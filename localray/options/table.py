@@ -110,6 +110,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("max_pending_calls", _A, _INTEGER, default=-1, rule=rules.at_least(-1)),
     Option("namespace", _A, _TEXT),
     Option("get_if_exists", _A, (bool,), default=False),
+    Option("checkpoint_interval", _A, (object,), rule=rules.checkpoint_interval),
     Option("allow_out_of_order_execution", _A, _SWITCH),
     Option("_actor_generator_backpressure_num_objects", _A, _INTEGER, rule=rules.actor_backpressure),
     # Ray checks next to nothing of a method's options before the call, where a wrong type is whatever its C++ binding

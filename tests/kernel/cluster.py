@@ -37,6 +37,7 @@ from localray.kernel.pending import why
 from localray.kernel.views import sum_resources, table_sizes
 from localray.protocol import (
     INLINE,
+    NOT_CHECKPOINTED,
     ON_DISK,
     RETRIES_OF_ACTOR,
     AbandonBuffer,
@@ -46,6 +47,7 @@ from localray.protocol import (
     Ask,
     CallMode,
     CancelTask,
+    CheckpointFailed,
     ConfigureJob,
     CreateActor,
     CreateGroup,
@@ -74,6 +76,7 @@ from localray.protocol import (
     ReserveBuffer,
     Resources,
     RuntimeEnvFailed,
+    SaveCheckpoint,
     ShutDown,
     Status,
     Strategy,
@@ -99,7 +102,7 @@ from .rendering import Renderer
 _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
-    "error", "after", "at", "task_retries", "size", "took", "cause", "started", "store", "prestart",
+    "error", "after", "at", "task_retries", "checkpoints", "size", "took", "cause", "started", "store", "prestart",
     "group", "bundle", "target", "on", "env", "by",
     "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
@@ -371,12 +374,14 @@ class Cluster:
             words.strategy(),
             self._runtime_env(client, words.keys.get("env", "")),
         )
-        key = (client, kind, name, options)
+        checkpoint_calls = words.number("checkpoints", NOT_CHECKPOINTED)
+        key = (client, kind, name, options, checkpoint_calls)
         if key not in self._templates:
             number = (client << 24) + len(self._templates)
             self._templates[key] = number
             function_id = b"" if kind is TaskKind.ACTOR_CALL else self._function(client, function)
-            self.step(DefineTemplate(number, kind.value, function_id, name, method, *options), client)
+            template = DefineTemplate(number, kind.value, function_id, name, method, *options)
+            self.step(template._replace(checkpoint_calls=checkpoint_calls), client)
         return self._templates[key]
 
     def _runtime_env(self, client: int, name: str) -> bytes:
@@ -492,6 +497,15 @@ class Cluster:
         self.step(
             ActorExiting(self.names.actors[words.plain[0]], "The actor exited by its own `exit_actor()`."), client
         )
+
+    def _client_checkpoint(self, client: int, words: Words) -> None:
+        """``w1 checkpoint k1 = state``, ``at=`` and ``contains=`` as for a value; ``w1 checkpoint fails = why``."""
+        if words.plain[0] == "fails":
+            self.step(CheckpointFailed(words.text), client)
+            return
+        object_id = self.names.add_object(words.plain[0], client)
+        request = self.next_request(client) if "now" in words.plain else 0
+        self.step(SaveCheckpoint(request, object_id, *self._outcome(words)), client)
 
     def _client_cancel(self, client: int, words: Words) -> None:
         (object_id,) = self.names.object_ids(words.plain[:1])

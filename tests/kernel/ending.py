@@ -93,8 +93,9 @@ class Ending:
                 self.player.die(name, 0)
         for actor in [name for name, spec in self.player.specs.items() if spec.actor == name]:
             self.player.do(f"d kill {actor}")
-        for name in list(self.player.kills):
-            self.player.die(name, 0)
+        # Whose death may be that of others.
+        while self.player.kills:
+            self.player.die(self.player.kills[0], 0)
 
     def make_room(self) -> None:
         """The disk answers, and nobody waits for room any longer."""

@@ -31,6 +31,7 @@ class Spec:
     actor: str = ""
     concurrency: int = 1
     starts: int = 0
+    is_checkpointed: bool = False
 
     @property
     def objects(self) -> list[str]:
@@ -63,6 +64,7 @@ class Client:
     started: int = 0
     actor: str = ""
     concurrency: int = 1
+    state: list[str] = field(default_factory=list)
     last_started: dict[str, int] = field(default_factory=dict)
     exiting: bool = False
 

@@ -38,6 +38,10 @@ class Player(World):
         self.groups: dict[str, int] = {}
         self.restarts = choices.one_of(((0,), (0, 1), (2, 5)))
         self.retries = choices.one_of(((3, 3, 3, 1, 0), (3,), (0,)))
+        self.checkpoints = choices.one_of((0, 0, 1))
+        self.calls_a_checkpoint = choices.one_of((1, 3, 6))
+        if self.checkpoints:
+            self.restarts, self.deadly, self.actors = (5, 9), 40, 3
 
     def play(self) -> None:
         """Act until the tape ends."""
@@ -55,8 +59,10 @@ class Player(World):
         took = self.choices.one_of(self.durations)
         kind = self.choices.pick(6)
         if kind == 0 or task in client.cancelled:
-            retryable = " retryable" if self.choices.pick(2) and spec.actor != task else ""
+            may_retry = spec.actor != task and not self.is_checkpointed(spec)
+            retryable = " retryable" if self.choices.pick(2) and may_retry else ""
             client.say(f"done {task} error=e{client.name}{retryable} took={took}")
+            self.end_call(client, spec)
             return
         if spec.actor == task:
             client.actor = task
@@ -74,6 +80,25 @@ class Player(World):
         for name in spec.objects:
             self.values.setdefault(name, {})[text] = contained
         client.say(f"done {task}{where} took={took}" + ("" if text in where else f" = {text}"))
+        self.end_call(client, spec)
+
+    def end_call(self, client: Client, spec: Spec) -> None:
+        """What a checkpointed actor has done is in its state; now and then, and only while nothing runs, it saves
+        that."""
+        if spec.actor in ("", spec.name) or not self.is_checkpointed(spec):
+            return
+        client.state.append(spec.name)
+        if not client.running and self.choices.pick(self.calls_a_checkpoint) == 0:
+            self.named += 1
+            name = "/".join([f"k{self.named}", *client.state])
+            contained = self.some([each for each in client.held if each.startswith("o")], 1)
+            where = f" contains={','.join(contained)}" if contained else ""
+            text = f"k{self.named}"
+            if client.buffers and self.choices.pick(2):
+                text, size_bytes = client.buffers.pop()
+                where += f" {text} size={size_bytes}"
+            self.values[name] = {text: contained}
+            client.say(f"checkpoint {name}{where}" + ("" if text in where else f" = {text}"))
 
     def reaches(self, name: str, objects: set[str]) -> bool:
         """Whether an object is or leads to one of these: contained in them it would be a cycle, which counting cannot
@@ -105,6 +130,9 @@ class Player(World):
         if self.choices.pick(4) == 0:
             spec.concurrency = 3
             options += " mode=threaded"
+        if self.checkpoints and spec.retries:
+            spec.is_checkpointed = True
+            options += " checkpoints=1"
         if self.choices.pick(6) == 0:
             client.next_request()
             options += f" name={spec.name} detached"
@@ -302,7 +330,7 @@ class Player(World):
             asked = list(dict.fromkeys(self.some(objects, 3))) or objects[-1:]
             moves += [lambda: self.get(client, task, asked)] * (3 if task is None else 8)
         if actors:
-            moves += [lambda: self.call(client)] * 4
+            moves += [lambda: self.call(client)] * (20 if self.checkpoints else 4)
             if self.choices.pick(10) == 0:
                 how = self.choices.one_of(("", " restart", " restart"))
                 moves += [lambda: client.say(f"kill {self.one_of(actors)}{how}")]

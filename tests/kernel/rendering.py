@@ -38,6 +38,7 @@ from localray.protocol import (
     Registered,
     Reply,
     ReplyValue,
+    RestoreActor,
     RunTask,
     SetUpJob,
     Status,
@@ -107,6 +108,8 @@ class Renderer:
             return f"ready {names.of(message.object_id)} = {shown}"
         if isinstance(message, Reply):
             return f"reply to {message.request}: {names.in_text(self.reply(message.value))}"
+        if isinstance(message, RestoreActor):
+            return f"restore {names.of(message.object_id)} = {self.value(*message[1:])}"
         if isinstance(message, RecallTasks):
             return f"recall {names.list_of(message.task_ids)}"
         if isinstance(message, CancelRunning):

@@ -19,6 +19,7 @@ from localray.protocol import (
     ObjectReady,
     RecallTasks,
     Reply,
+    RestoreActor,
     RunTask,
     SetUpJob,
     Status,
@@ -42,6 +43,8 @@ class World:
         self.specs: dict[str, Spec] = {}
         self.values: dict[str, dict[str, tuple[str, ...]]] = {}
         self.gone_jobs: set[int] = set()
+        # Of checkpointed actors: the calls that have been answered, in that order.
+        self.answered: dict[str, list[str]] = {}
         self.starved = 0
         self.do(f"node cpu=2 gpu=1 store={STORE_BYTES}{disk}")
         for name in ("d", "e"):
@@ -54,8 +57,23 @@ class World:
         """One command to the kernel, and where its effects go."""
         self.lines.append(line)
         self.cluster.execute(line)
+        if " done " in line:
+            self.note_answer(line.split()[2])
         for effect in self.cluster.effects:
             self.absorb(effect)
+
+    def note_answer(self, task: str) -> None:
+        """A call of a checkpointed actor has been answered, and is part of its state from now on, unless its error is
+        to be retried."""
+        spec = self.specs[task]
+        if spec.actor != task and self.is_checkpointed(spec):
+            answered = self.answered.setdefault(spec.actor, [])
+            if task not in answered and self.cluster.names.tasks[task] not in self.cluster.kernel.tables.tasks:
+                answered.append(task)
+
+    def is_checkpointed(self, spec: Spec) -> bool:
+        """Whether something belongs to an actor that checkpoints itself."""
+        return bool(spec.actor) and self.specs[spec.actor].is_checkpointed
 
     def absorb(self, effect: Effect) -> None:
         """An effect starts on its way."""
@@ -98,6 +116,8 @@ class World:
             self.object_ready(client, message)
         elif isinstance(message, RunTask):
             client.queue.append(message)
+        elif isinstance(message, RestoreActor):
+            self.restore(client, message)
         elif isinstance(message, SetUpJob):
             client.job = message.job
         elif isinstance(message, DefineRuntimeEnv):
@@ -118,6 +138,25 @@ class World:
                 client.buffers.append((f"at={message.value}", size_bytes))
             elif isinstance(message.value, bytes):
                 client.buffers.append((f"file={DiskPlace.decode(message.value).path}", size_bytes))
+
+    def restore(self, client: Client, message: RestoreActor) -> None:
+        """An actor's state comes, before its constructor."""
+        name = self.cluster.names.of(message.object_id)
+        self.look_at(client, name, *message[1:4])
+        text = self.text_of(message.payload, message.location)
+        client.state = [call for call in name.split("/")[1:] if call]
+        client.adopt(self.values[name][text])
+
+    def check_state(self, client: Client, spec: Spec) -> bool:
+        """A call of a checkpointed actor starts: what its state must have in it by now. Returns whether the call is
+        replayed."""
+        answered = self.answered.get(spec.actor, [])
+        if spec.name in answered:
+            before = answered[: answered.index(spec.name)]
+            assert client.state == before, f"{spec.name} is replayed on {client.state}, not {before}"
+            return True
+        assert client.state[: len(answered)] == answered, f"{spec.name} starts on {client.state}, not {answered}"
+        return False
 
     def object_ready(self, client: Client, message: ObjectReady) -> None:
         """An object that a client asked for; reading it, the client comes to hold what is in it."""
@@ -159,13 +198,16 @@ class World:
         spec = self.specs[self.cluster.names.of(message.task_id)]
         for other in self.clients.values():
             assert spec.name not in other.running, f"{spec.name} starts on {client.name} and runs on {other.name}"
-        assert message.attempt == spec.starts, (
-            f"{spec.name} has begun {spec.starts} times before attempt {message.attempt}"
-        )
-        killed_for_memory = self.starved and spec.retries
-        assert message.attempt <= spec.retries or killed_for_memory, f"{spec.name} is tried too often"
-        spec.starts += 1
-        if spec.actor and spec.actor != spec.name and client.concurrency == 1 and not message.attempt:
+        is_call = spec.actor not in ("", spec.name)
+        is_replayed = is_call and self.is_checkpointed(spec) and self.check_state(client, spec)
+        if not is_replayed:
+            assert message.attempt == spec.starts, (
+                f"{spec.name} has begun {spec.starts} times before attempt {message.attempt}"
+            )
+            killed_for_memory = self.starved and spec.retries
+            assert message.attempt <= spec.retries or killed_for_memory, f"{spec.name} is tried too often"
+        spec.starts = message.attempt + 1
+        if is_call and client.concurrency == 1 and not message.attempt:
             assert client.last_started.get(spec.caller, -1) < spec.sequence, f"{spec.name} is out of order"
             client.last_started[spec.caller] = spec.sequence
         client.started += 1

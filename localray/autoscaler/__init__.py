@@ -1,1 +1,0 @@
-"""`ray.autoscaler`: there is none; see `localray.autoscaler.sdk`."""

@@ -1,0 +1,87 @@
+"""What the kernel remembers of an actor, and of its checkpoints. Passive, like `localray.kernel.records`.
+
+Must not live here: rules (`localray.kernel.actors`, `localray.kernel.restarts`, `localray.kernel.checkpoints`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from localray.kernel.states import ActorState
+from localray.protocol import CallMode, Status
+
+if TYPE_CHECKING:
+    from localray.kernel.records import TaskRecord, WorkerRecord
+
+
+@dataclass(slots=True, eq=False)
+class CheckpointRecord:
+    """What brings an actor back with its state: the latest of its checkpoints, an object that is held for it (empty
+    before the first), and the calls answered ``since``, by id, in the order of their answers.
+
+    After a restart those are run again: ``replaying`` holds what is not answered yet, and while ``holding`` nothing new
+    is sent. ``told_of_failure`` is set until a checkpoint succeeds again.
+    """
+
+    state: bytes = b""
+    since: dict[bytes, TaskRecord] = field(default_factory=dict)
+    replaying: dict[bytes, TaskRecord] = field(default_factory=dict)
+    holding: bool = False
+    told_of_failure: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class ActorRecord:
+    """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker has.
+
+    A restart is another try of its constructor: ``creation`` is the latest, and counts them.
+    """
+
+    actor_id: bytes
+    creation: TaskRecord
+    handle_object_id: bytes
+    owner: int
+    job: int
+    name: str
+    namespace: str
+    detached: bool
+    max_pending_calls: int
+    max_task_retries: int
+    description: bytes
+    state: ActorState = ActorState.PENDING
+    worker: WorkerRecord | None = None
+    queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
+    sent: dict[bytes, TaskRecord] = field(default_factory=dict)
+    in_scope: bool = True
+    checkpoints: CheckpointRecord | None = None
+    death_status: Status = Status.ACTOR_DIED
+    death_payload: bytes = b""
+    is_detached: bool = False
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether one caller's calls start in the order submitted: only a serial actor promises that."""
+        return self.creation.template.call_mode is CallMode.SERIAL
+
+    @property
+    def takes_calls(self) -> bool:
+        """Whether new calls may be sent to it now."""
+        return self.state is ActorState.ALIVE and not (self.checkpoints is not None and self.checkpoints.holding)
+
+    @property
+    def may_ever_restart(self) -> bool:
+        """Whether its options allow restarts at all: then what its constructor needs is kept for as long as it
+        lives."""
+        return self.creation.template.max_retries != 0
+
+    @property
+    def restarts(self) -> int:
+        """How often it has been restarted: what Ray calls ``num_restarts``."""
+        return self.creation.attempt
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it was there and is on its way back."""
+        return self.state is ActorState.RESTARTING or (self.state is ActorState.STARTING and self.restarts > 0)

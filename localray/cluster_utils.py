@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from localray import session
 from localray.client.current import current_client
@@ -22,6 +23,45 @@ from localray.runtime.standing import AddedNode, StandingSession
 from localray.store_settings import store_settings
 
 _DEFAULT_STORE_BYTES = 150 * 1024 * 1024
+
+
+class NodeProcess:
+    """A node as Ray's tests handle one of its processes: to kill it, and to see it gone. It has no number: nodes share
+    their processes."""
+
+    def __init__(self, node: ClusterNode) -> None:
+        self._node = node
+
+    def poll(self) -> int | None:
+        """None as long as the node lives."""
+        return None if self._node.any_processes_alive() else -signal.SIGKILL
+
+    def kill(self) -> None:
+        """The node fails."""
+        self._node.kill_raylet()
+
+    def terminate(self) -> None:
+        """The node fails."""
+        self._node.kill_raylet()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until the node is gone.
+
+        Raises:
+            TimeoutError: it was not in this many seconds.
+        """
+        give_up_at_s = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if give_up_at_s is not None and time.monotonic() >= give_up_at_s:
+                raise TimeoutError(f"{self._node} lives on after {timeout} s.")
+            time.sleep(0.01)
+        return code
+
+
+class ProcessInfo(NamedTuple):
+    """A process among those of a node."""
+
+    process: NodeProcess
 
 
 class ClusterNode:
@@ -68,6 +108,22 @@ class ClusterNode:
             "address": self.address,
             "dashboard_agent_listen_port": 0,
         }
+
+    @property
+    def all_processes(self) -> dict[str, list[ProcessInfo]]:
+        """What of the node is alive or has failed by itself: a raylet, which stands for all of it."""
+        return {} if self._killed else {"raylet": [ProcessInfo(NodeProcess(self))]}
+
+    def live_processes(self) -> list[tuple[str, NodeProcess]]:
+        """Those of `all_processes` that are alive."""
+        return self._processes() if self.any_processes_alive() else []
+
+    def dead_processes(self) -> list[tuple[str, NodeProcess]]:
+        """Those of `all_processes` that are dead."""
+        return [] if self.any_processes_alive() else self._processes()
+
+    def _processes(self) -> list[tuple[str, NodeProcess]]:
+        return [(kind, each.process) for kind, found in self.all_processes.items() for each in found]
 
     def get_session_dir_path(self) -> str:
         """Where the session's files are."""

@@ -22,6 +22,43 @@ and goes; programs join it with ray.init(address="auto"). Without: add a node
 to a running session.
 """
 _END_TIMEOUT_S = 10.0
+_WITHOUT_EFFECT = [
+    "--autoscaling-config",
+    "--cgroup-path",
+    "--dashboard-agent-grpc-port",
+    "--dashboard-agent-listen-port",
+    "--dashboard-host",
+    "--dashboard-port",
+    "--include-dashboard",
+    "--include-log-monitor",
+    "--max-worker-port",
+    "--metrics-export-port",
+    "--min-worker-port",
+    "--node-ip-address",
+    "--node-manager-port",
+    "--object-manager-port",
+    "--plasma-directory",
+    "--proxy-server-url",
+    "--ray-client-server-port",
+    "--redis-password",
+    "--redis-shard-ports",
+    "--redis-username",
+    "--runtime-env-agent-port",
+    "--system-reserved-cpu",
+    "--system-reserved-memory",
+    "--temp-dir",
+    "--tracing-startup-hook",
+    "--worker-port-list",
+]
+_FLAGS_WITHOUT_EFFECT = [
+    "--disable-usage-stats",
+    "--enable-object-reconstruction",
+    "--enable-resource-isolation",
+    "--no-monitor",
+    "--no-redirect-output",
+    "--ray-debugger-external",
+]
+"""What `ray start` takes besides: about processes, ports and services that are not here."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.add_argument("--head", action="store_true", help="start a session; else a node is added to one")
     parser.add_argument("--address", default="auto", help="of the session to add a node to (default: the youngest)")
-    parser.add_argument("--port", type=int, help="the number in the session's address (default: the first free)")
+    parser.add_argument("--port", type=int, help="the number in the session's address (default, and 0: the first free)")
     parser.add_argument("--num-cpus", type=float, help="default: those of this machine or container")
     parser.add_argument("--num-gpus", type=float, help="need not exist; default: none")
     parser.add_argument("--resources", type=_table, default={}, metavar="JSON", help="for example '{\"special\": 2}'")
@@ -39,6 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--object-spilling-directory", metavar="DIR", help="default: the temporary directory")
     parser.add_argument("--node-name", default="", help="of the node, for its rows in tables")
     parser.add_argument("--block", action="store_true", help="stay, and end the session when told to stop (Ctrl-C)")
+    parser.add_argument("--system-config", type=json.loads, default={}, metavar="JSON", help=argparse.SUPPRESS)
+    for name in _WITHOUT_EFFECT:
+        parser.add_argument(name, help=argparse.SUPPRESS)
+    for name in _FLAGS_WITHOUT_EFFECT:
+        parser.add_argument(name, action="store_true", help=argparse.SUPPRESS)
 
 
 def _table(text: str) -> dict[str, float]:
@@ -60,7 +102,7 @@ def _pair(item: str) -> tuple[str, str]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Start what is asked for; 1 when that is not possible."""
+    """Start what is asked for; 1 when that is not possible, and where it was to stay and could not."""
     try:
         node = describe_node(
             options.num_cpus,
@@ -87,18 +129,21 @@ def _add_node(options: argparse.Namespace, node: NodeDescription) -> int:
 
 def _start_head(options: argparse.Namespace, node: NodeDescription) -> int:
     node_id = os.urandom(28)
-    store = store_settings(options.object_spilling_directory, {}, f"{os.getpid()}_{node_id.hex()[:12]}")
+    name = f"{os.getpid()}_{node_id.hex()[:12]}"
+    store = store_settings(options.object_spilling_directory, options.system_config, name)
     if options.block:
         # From now on: who starts this may end it at once.
         signal.signal(signal.SIGTERM, _interrupt)
-    home = start_detached(NodeOptions(*node, node_id, 0, store, options.node_name), options.port)
+    home = start_detached(NodeOptions(*node, node_id, 0, store, options.node_name), options.port or None)
     try:
         _tell(home)
-        if options.block:
-            _stay(home)
+        if not options.block:
+            return 0
+        _stay(home)
+        print("localray start: the session has ended", file=sys.stderr)
     except KeyboardInterrupt:
         end_session(home, _END_TIMEOUT_S)
-    return 0
+    return 1
 
 
 def _tell(home: SessionHome) -> None:

@@ -117,10 +117,11 @@ def looked_at_from_outside(environment: dict[str, str]) -> None:
 
 
 def test_a_blocking_start_ends_with_its_process(environment: dict[str, str], directory: Path) -> None:
-    words = [sys.executable, "-m", "localray.cli.main", "start", "--head", "--num-cpus", "1", "--block"]
+    words = [sys.executable, "-m", "localray.cli.main", "start", "--head", "--num-cpus", "1", "--block", "--port", "0"]
+    words += ["--include-dashboard", "false", "--disable-usage-stats", "--system-config", '{"min_spilling_size": 1}']
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as blocking:
         assert blocking.stdout is not None
         assert "Started a session" in blocking.stdout.readline()
         blocking.terminate()
-        blocking.wait(DEADLINE_S)
+        assert blocking.wait(DEADLINE_S) != 0
     assert list(directory.iterdir()) == []

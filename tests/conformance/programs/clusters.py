@@ -245,3 +245,10 @@ def a_cluster_counts_its_nodes(ray: ModuleType, cluster: Any) -> None:
     cluster.remove_node(worker)
     cluster.wait_for_nodes()
     assert cluster.list_all_nodes() == [cluster.head_node]
+    another = cluster.add_node()
+    (raylet,) = another.all_processes["raylet"]
+    assert raylet.process.poll() is None and another.any_processes_alive()
+    raylet.process.kill()
+    raylet.process.wait()
+    assert raylet.process.poll() is not None
+    wait_until(lambda: len(alive(ray)) == 1, "the node is dead")

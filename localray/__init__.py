@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from localray import _private as _private
     from localray import _raylet as _raylet
     from localray import actor as actor
+    from localray import autoscaler as autoscaler
     from localray import cloudpickle as cloudpickle
     from localray import cluster_utils as cluster_utils
     from localray import dag as dag
@@ -126,6 +127,7 @@ _MODULES = frozenset(
         "_private",
         "_raylet",
         "actor",
+        "autoscaler",
         "cloudpickle",
         "cluster_utils",
         "dag",

@@ -347,6 +347,8 @@ def nodes() -> list[dict[str, object]]:
             "MetricsExportPort": 0,
             "NodeName": name or "127.0.0.1",
             "RuntimeEnvAgentPort": 0,
+            "MetricsAgentPort": 0,
+            "DashboardAgentListenPort": 0,
             "DeathReason": 0 if alive else 2,
             "DeathReasonMessage": death_cause,
             "alive": bool(alive),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from pathlib import Path
 
 STORE_SHARE = 0.3
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 STORE_MAXIMUM_BYTES = 200 * 10**9
 
 
@@ -31,26 +31,43 @@ def keeps_session_directories() -> bool:
     return bool(os.environ.get("RAY_TMPDIR"))
 
 
-def default_cpu_count() -> int:
+def default_cpu_count(control_groups: Path = _CONTROL_GROUPS) -> int:
     """The CPUs that this process may use: of the machine, less what its affinity and its container's quota forbid; at
-    least 1."""
+    least 1. A quota of two and a half CPUs is two, as in Ray.
+
+    Args:
+        control_groups: where the container's limits are; tests replace it.
+    """
+    count = os.cpu_count() or 1
+    if os.environ.get("RAY_USE_MULTIPROCESSING_CPU_COUNT"):
+        return count
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    quota = _container_quota()
-    if quota is not None:
-        count = min(count, max(1, math.ceil(quota)))
-    return max(1, count)
+    quota = _cpu_quota(control_groups)
+    return max(1, count if quota is None else min(count, int(quota)))
 
 
-def _container_quota() -> float | None:
-    """How many CPUs' time the control group allows, or None without a limit."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return None  # No version 2 control group here.
-    return None if quota == "max" else int(quota) / int(period)
+def _cpu_quota(control_groups: Path) -> float | None:
+    """How many CPUs' time the control group allows, by either version of them; None without a limit."""
+    for read in (_cpu_quota_of_version_2, _cpu_quota_of_version_1):
+        try:
+            quota, period = read(control_groups)
+            # Version 2 says "max" and version 1 -1 where there is no limit.
+            if float(quota) > 0 and float(period) > 0:
+                return float(quota) / float(period)
+        except (OSError, ValueError):
+            continue  # No control group of this version here, or no limit.
+    return None
+
+
+def _cpu_quota_of_version_2(control_groups: Path) -> tuple[str, str]:
+    quota, period = (control_groups / "cpu.max").read_text().split()
+    return quota, period
+
+
+def _cpu_quota_of_version_1(control_groups: Path) -> tuple[str, str]:
+    folder = control_groups / "cpu"
+    return (folder / "cpu.cfs_quota_us").read_text(), (folder / "cpu.cfs_period_us").read_text()
 
 
 def _memory_bytes() -> int:
@@ -68,7 +85,7 @@ def _limited_memory_bytes() -> int:
     total_bytes = _memory_bytes()
     for limit in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
-            total_bytes = min(total_bytes, int((Path("/sys/fs/cgroup") / limit).read_text()))
+            total_bytes = min(total_bytes, int((_CONTROL_GROUPS / limit).read_text()))
         except (OSError, ValueError):
             continue  # There is no such control group, or it sets no limit ("max").
     return total_bytes

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from localray.runtime_env import RuntimeEnv
 
 
+_ACCELERATORS = ("TPU", "neuron_cores", "HPU", "NPU", "RBLN", "FURIOSA", "MBLT", "TTNPU", "GPU")
+"""The kinds that Ray knows of."""
+
+
 class RuntimeContext:
     """Facts about the calling task, actor or driver."""
 
@@ -78,9 +82,9 @@ class RuntimeContext:
         return {name: from_units(units) for name, units in (plain(resources) if self._context.group else resources)}
 
     def get_accelerator_ids(self) -> dict[str, list[str]]:
-        """The accelerators of the task or actor, by kind."""
+        """The accelerators of the task or actor, by kind; only GPUs are told apart here."""
         devices = [] if self._context is None else [str(device) for device in self._context.devices]
-        return {"GPU": devices}
+        return {kind: devices if kind == "GPU" else [] for kind in _ACCELERATORS}
 
     def get_resource_ids(self) -> dict[str, list[str]]:
         """As `get_accelerator_ids`."""

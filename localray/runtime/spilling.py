@@ -39,7 +39,7 @@ class Spiller:
     def __init__(self, arenas: HeadArenas, directories: list[str]) -> None:
         self._arenas = arenas
         self._directories = {path: SessionDirectory(path) for path in directories}
-        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[Task, memoryview | None] | None] = SimpleQueue()
         self._answers: deque[Answer] = deque()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -56,7 +56,9 @@ class Spiller:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="spilling", daemon=True)
             self._thread.start()
-        self._tasks.put(task)
+        # Taken now: its node may die before its turn comes, and nobody else may have the arena then.
+        memory = self._arenas.memory(task.node) if isinstance(task, SpillObjects) else None
+        self._tasks.put((task, memory))
 
     def answers(self) -> list[Answer]:
         """What has been done since the last call."""
@@ -80,7 +82,8 @@ class Spiller:
             task = self._tasks.get()
             if task is None:
                 return
-            answer = self._perform(task)
+            answer = self._perform(*task)
+            del task
             if answer is not None:
                 self._answers.append(answer)
                 try:
@@ -88,8 +91,8 @@ class Spiller:
                 except BlockingIOError:
                     continue  # The loop has been woken often enough.
 
-    def _perform(self, task: Task) -> Answer | None:
-        """Do one thing; returns what the kernel is to be told."""
+    def _perform(self, task: Task, memory: memoryview | None) -> Answer | None:
+        """Do one thing, with the memory of the node that it is about; returns what the kernel is to be told."""
         if isinstance(task, DeleteSpillFile):
             try:
                 Path(task.path).unlink(missing_ok=True)
@@ -101,9 +104,9 @@ class Spiller:
         failure = ""
         try:
             self._directories[str(Path(task.path).parent)].make()
-            if isinstance(task, SpillObjects):
+            if isinstance(task, SpillObjects) and memory is not None:
                 entries = [(entry[0], entry[1] & OFFSET_MASK, *entry[2:]) for entry in task.entries]
-                write_file(task.path, task.length, entries, self._arenas.memory(task.node), lambda: not self._stopping)
+                write_file(task.path, task.length, entries, memory, lambda: not self._stopping)
             else:
                 os.close(create_file(task.path, task.length))
         except NotWantedError:

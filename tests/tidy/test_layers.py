@@ -22,7 +22,7 @@ LAYERS = (
     "benchmark __init__ doctor",
     "internal",
     "_private",
-    "_common chaos cluster_utils dashboard experimental job_submission",
+    "_common chaos cluster_utils autoscaler dashboard experimental job_submission",
     "util",
     "executor",
     "api pending runtime_context timeline",

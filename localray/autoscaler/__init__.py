@@ -1,0 +1,1 @@
+"""`ray.autoscaler`: there is none; see `localray.autoscaler.sdk`."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from localray.client.progress_bars import DISPLAY, TOKEN
 from localray.protocol import WorkerOutput
 
 _NUMBER = re.compile(r"(\d+|0x[0-9a-fA-F]+)")
@@ -67,6 +68,8 @@ class OutputPrinter:
         stream = sys.stderr if message.is_error else sys.stdout
         if stream is None:
             return
+        if any(TOKEN in line for line in message.lines):
+            message = _without_bars(message)
         if not self._folds:
             self._write(stream, self._prefixed(stream, message, message.lines))
             return
@@ -148,11 +151,27 @@ class OutputPrinter:
         if not text:
             return
         try:
-            stream.write(text)
-            stream.flush()
+            with DISPLAY.out_of_the_way():
+                stream.write(text)
+                stream.flush()
         except Exception:  # noqa: BLE001 - the stream may be anything of the user's; whoever waits for a value must not pay
             # It is closed or broken: nobody is there to see it, and the log file has it.
             return
+
+
+def _without_bars(message: WorkerOutput) -> WorkerOutput:
+    """The lines that are for people; what tells of progress bars is drawn, and the empty lines before it go too."""
+    who = f"({message.name} pid={message.process_id}) " if message.name else f"(pid={message.process_id}) "
+    lines: list[str] = []
+    for line in message.lines:
+        before, token, state = line.partition(TOKEN)
+        if token:
+            DISPLAY.take(state, who)
+            if lines and not lines[-1]:
+                lines.pop()
+        if before or not token:
+            lines.append(before)
+    return message._replace(lines=tuple(lines))
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:

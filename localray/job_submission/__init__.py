@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from localray.job_details import DriverInfo, JobDetails, JobErrorType, JobInfo, JobStatus, JobType
+from localray.job_submission.client import JobSubmissionClient
 
-__all__ = ["DriverInfo", "JobDetails", "JobErrorType", "JobInfo", "JobStatus", "JobType"]
+__all__ = ["DriverInfo", "JobDetails", "JobErrorType", "JobInfo", "JobStatus", "JobSubmissionClient", "JobType"]

@@ -149,3 +149,34 @@ def timeline_is_a_chrome_trace(ray: ModuleType) -> None:
         assert event["dur"] >= 0
         assert {"cat", "name", "pid", "tid", "ts", "dur", "args"} <= set(event)
     assert json.loads(json.dumps(ray.timeline()))
+
+
+@program()
+def progress_bars_in_tasks(ray: ModuleType) -> None:
+    """A bar counts what goes through it, on the driver and in tasks."""
+    tqdm_ray = importlib.import_module(f"{ray.__name__}.experimental.tqdm_ray")
+    name = tqdm_ray.__name__
+
+    @ray.remote
+    def count():
+        module = importlib.import_module(name)
+        bar = module.tqdm(total=3, desc="in a task", flush_interval_s=0)
+        for _ in range(3):
+            bar.update()
+        done = bar.n, bar.total
+        bar.close()
+        return done, list(module.tqdm([1, 2], flush_interval_s=0))
+
+    assert ray.get(count.remote()) == ((3, 3), [1, 2])
+    bar = tqdm_ray.tqdm(range(4), desc="on the driver")
+    assert list(bar) == [0, 1, 2, 3]
+    assert (bar.n, bar.total) == (4, 4)
+    bar.set_description("again")
+    bar.total = 10
+    bar.n = 5
+    assert (bar.n, bar.total) == (5, 10)
+    bar.refresh()
+    bar.close()
+    with pytest.raises(ValueError):
+        list(tqdm_ray.tqdm(total=1))
+    tqdm_ray.safe_print("a line")

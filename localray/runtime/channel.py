@@ -394,6 +394,8 @@ class SocketChannel:
         """The head wants its messages read now, or is gone: its end of the pipe closes with it."""
         if self._nudge is not None and not os.read(self._nudge, 4096):
             self._lose()
+            # A worker: whatever the user's code waits for, nobody would ever end it if the fork server is gone too.
+            self._on_lost()
         self.receive_available()
 
     # ---------------------------------------------------------------- ends

@@ -169,6 +169,17 @@ def test_native_code_does_not_keep_a_worker_alive(victim: str) -> None:
         assert driver.end().code == 0
 
 
+def test_workers_go_although_all_that_would_end_them_is_gone() -> None:
+    """The head, the fork server and the driver die at the same moment, while a task only waits."""
+    program = "worker = ray.get(pid.remote())\nref = work.remote(1000)\nprint(f'worker={worker}')\nray.get(ref)\n"
+    with Driver(_START + program) as driver:
+        head, forker, worker = (driver.wait_for_number(name) for name in ("head", "forker", "worker"))
+        driver.wait_for("under way")
+        for process in (driver.process.pid, forker, head):
+            os.kill(process, signal.SIGKILL)
+        wait_until(lambda: not is_alive(worker), "the worker is gone", allowed_s(1))
+
+
 def test_a_head_that_is_killed_again_and_again() -> None:
     """Ten sessions of one driver, each one's head killed at another moment; descriptors and threads do not grow."""
     program = _START + """

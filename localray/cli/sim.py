@@ -16,7 +16,7 @@ from pathlib import Path
 from localray.sim.schedule import KINDS, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target
 from localray.sim.search.report import explain, explain_run
-from localray.sim.search.seeds import calibrated, check, run_here, run_in_processes
+from localray.sim.search.seeds import calibrated, check, first_difference, run_here, run_in_processes
 from localray.sim.search.shrink import NotReproducedError
 from localray.sim.search.trace_file import UnreadableTraceError, load, replay
 
@@ -171,7 +171,7 @@ def _check(target: Target, settings: Settings, seeds: range | list[int], options
     for done, (one, two) in enumerate(check(target, settings, seeds, options.jobs), 1):
         if one.digest != two.digest:
             different += 1
-            print(f"seed {one.seed}: two runs differ, {one.digest} and {two.digest}")
+            print(f"seed {one.seed}: two runs differ at {first_difference(target, settings, one.seed)}")
         progress.show(done, different)
     progress.finish(len(seeds), different)
     return 1 if different else 0

@@ -71,6 +71,12 @@ def count_transfer(tables: Tables, client: ClientRecord | None, record: ObjectRe
 
 def most_bytes_at(tables: Tables, object_ids: tuple[bytes, ...]) -> int | None:
     """The number of the living node that has most bytes of these objects; None when all are small or on disk."""
+    at = bytes_at(tables, object_ids)
+    return max(at, key=lambda number: (at[number], -number), default=None)
+
+
+def bytes_at(tables: Tables, object_ids: tuple[bytes, ...]) -> dict[int, int]:
+    """How many bytes of these objects are on each living node that has any."""
     at: dict[int, int] = {}
     for object_id in object_ids:
         record = tables.objects[object_id]
@@ -78,4 +84,4 @@ def most_bytes_at(tables: Tables, object_ids: tuple[bytes, ...]) -> int | None:
             for number in (record.location >> NODE_SHIFT, *record.copied_to):
                 if tables.nodes[number].alive:
                     at[number] = at.get(number, 0) + record.size_bytes
-    return max(at, key=lambda number: (at[number], -number), default=None)
+    return at

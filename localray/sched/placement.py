@@ -8,7 +8,7 @@ live here: queues, leases, or anything that changes a node.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from localray.protocol import DEFAULT_STRATEGY, Conditions, Resources, StrategyKind
@@ -52,13 +52,16 @@ WAIT = Choice(None)
 
 class Question(NamedTuple):
     """What a policy of the user's own is asked: which of the nodes gets this demand now. It answers with a node's
-    number, or None to wait."""
+    number, or None to wait. ``local`` is the submitter's node, ``bytes_at`` how much of the large arguments is on each
+    node that has any, and ``preferred`` the node with most of these, else the local one."""
 
     demand: Resources
     rule: Rule
     preferred: int | None
     nodes: Sequence[NodeView]
     dice: Dice
+    local: int
+    bytes_at: Mapping[int, int]
 
 
 Policy: TypeAlias = Callable[[Question], "int | None"]

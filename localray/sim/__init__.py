@@ -4,6 +4,7 @@ same run, always.
 * `program`: `run` a program and get a `Report`; `cluster`: `Cluster`, and what programs may say to their simulation;
   `session`: what `ray.init(engine="sim")` starts
 * `clock`, `events`, `links`, `network`: virtual time, what is going to happen, messages on their way
+* `deciding`: what the decisions of a scheduler take
 * `schedule`: where all that is left open is decided
 * `carrier`, `agenda`, `carriers`: threads of which one runs at a time; `threads`, `loops`, `patches`: what programs
   find in place of the real things
@@ -18,6 +19,7 @@ All decisions are the kernel's; nothing here decides anything but how long thing
 simultaneous things, by the seed."""
 
 from localray.sim.cluster import Cluster, add_node, always, eventually, point, remove_node
+from localray.sim.deciding import DecisionDelay
 from localray.sim.errors import (
     CheckFailedError,
     DeadlockError,
@@ -35,6 +37,7 @@ __all__ = [
     "CheckFailedError",
     "Cluster",
     "DeadlockError",
+    "DecisionDelay",
     "History",
     "Hollow",
     "LeftBehindError",

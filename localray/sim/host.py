@@ -42,6 +42,7 @@ from localray.sim.carrier import Blocked, Owner
 from localray.sim.carriers import Carriers
 from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS, to_ns
+from localray.sim.deciding import Deciding
 from localray.sim.errors import SimulationLimitError
 from localray.sim.links import Link, Timing
 from localray.sim.network import Network, Transfers
@@ -103,6 +104,7 @@ class Host:
         self.late_ns: Callable[[], int] | None = None
         self.has_faults = False
         self.workload_seed = 0
+        self.deciding: Deciding | None = None
         self.descriptions: list[SimulatedNode] = []
         self.networks: dict[int, Network] = {}
         self.undead_until_ns: dict[int, int] = {}
@@ -183,13 +185,23 @@ class Host:
             raise TypeError(f"the kernel answered a driver with {type(answer).__name__}")
         return answer, self._open_channel(number, owner, 0, self._driver_timing)
 
-    def _link(self, party: str, node: int, deliver: Callable[[list[M]], None]) -> Link[M]:
+    def _link(
+        self,
+        party: str,
+        node: int,
+        deliver: Callable[[list[M]], None],
+        held_ns: Callable[[M], int] | None = None,
+    ) -> Link[M]:
         network = self.networks.get(node)
-        return Link(self._clock, self._carriers.events, self._schedule, party, network, deliver)
+        return Link(self._clock, self._carriers.events, self._schedule, party, network, deliver, held_ns)
 
     def _open_channel(self, number: int, owner: Owner, node: int, timing: Timing) -> VirtualChannel:
+        deciding = self.deciding
         outward: Link[ClientMessage] = self._link(
-            f"from {number}", node, lambda messages: self._take_in(number, messages)
+            f"from {number}",
+            node,
+            lambda messages: self._take_in(number, messages),
+            None if deciding is None else lambda message: deciding.decided_ns(message, node),
         )
         channel = VirtualChannel(self._carriers, timing, owner, outward, self.describe)
         self._outward[number] = outward

@@ -72,6 +72,7 @@ class Link(Generic[M]):
         party: names it among all links.
         network: of the node at its far end, where that is anything special.
         deliver: takes what arrives together.
+        held_ns: says of a message before which time it may not arrive, 0 for any.
     """
 
     __slots__ = (
@@ -79,6 +80,7 @@ class Link(Generic[M]):
         "_clock",
         "_deliver",
         "_events",
+        "_held_ns",
         "_in_flight",
         "_last_ns",
         "_latency",
@@ -96,7 +98,9 @@ class Link(Generic[M]):
         party: str,
         network: Network | None,
         deliver: Callable[[list[M]], None],
+        held_ns: Callable[[M], int] | None = None,
     ) -> None:
+        self._held_ns = held_ns
         self._clock = clock
         self._events = events
         self._latency = schedule.stream(Choice.LATENCY, party)
@@ -113,6 +117,10 @@ class Link(Generic[M]):
         """Let a message arrive after those sent before it."""
         if self.cut:
             return
+        if self._held_ns is not None:
+            held_ns = self._held_ns(message)
+            if held_ns:
+                self.not_before(held_ns)
         batch = self._open
         if batch is not None and self._apart() <= 1 - _APART_SHARE:
             batch.append(message)

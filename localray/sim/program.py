@@ -17,6 +17,7 @@ from types import ModuleType
 
 from localray.faults.injector import Firing, Happened
 from localray.sched.placement import Policy
+from localray.sim.deciding import DecisionDelay
 from localray.sim.host import Checks
 from localray.sim.nodes import STORE_BYTES, NodesGiven, SimulatedNode, parse_nodes
 from localray.sim.schedule import Schedule
@@ -67,6 +68,7 @@ def run(
     only: frozenset[Firing] | None = None,
     schedule: Schedule | None = None,
     policy: Policy | None = None,
+    decision_delay: DecisionDelay | None = None,
     check_invariants: bool = True,
     check_left_behind: bool = False,
     keep_trace: bool = False,
@@ -90,7 +92,8 @@ def run(
         only: of all these, just the given ones happen.
         schedule: decides what is left open; by default at random, by the seed.
         policy: places tasks in the stead of Ray's policies: called with a `localray.sched.placement.Question`, it
-            answers with the number of a node that has room, or None to wait.
+            answers with the number of a node that has room, or None to wait. `localray.sched.reference` has some.
+        decision_delay: what deciding where a task goes takes; by default nothing.
         check_invariants: check the kernel's invariants after every step.
         check_left_behind: the program fails if it leaves tasks, actors, objects or placement groups behind.
         keep_trace: report the trace, for finding where two runs part.
@@ -118,6 +121,7 @@ def run(
         only=only,
         schedule=schedule,
         policy=policy,
+        decision_delay=decision_delay,
         checks=Checks.ALWAYS if check_invariants else Checks.NEVER,
         keep_trace=keep_trace,
         time_limit_s=time_limit_s,

@@ -30,6 +30,7 @@ from localray.shm.settings import StoreSettings
 from localray.sim.carrier import Blocked
 from localray.sim.carriers import Carriers
 from localray.sim.clock import VirtualClock, to_ns
+from localray.sim.deciding import Deciding, DecisionDelay
 from localray.sim.errors import DeadlockError, LeftBehindError
 from localray.sim.events import EventQueue
 from localray.sim.havoc import Havoc
@@ -52,7 +53,7 @@ class SessionOptions:
     ``nodes`` there are, the driver's own first; without any there is one, and `ray.init` says what it has. ``faults``
     are rules of what goes wrong, or whatever `localray.faults.parse` makes rules of, and of these ``only`` the given
     ones happen. ``schedule`` decides what is left open, by default at random by the seed. ``policy`` places tasks in
-    the stead of Ray's policies;
+    the stead of Ray's policies, and ``decision_delay`` says what deciding takes;
     ``checks`` says how often the kernel's invariants are checked; ``keep_trace`` keeps every line of the trace; after
     ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised;
     ``notify`` shows texts to the user instead of what `ray.init` gives; ``disk_bytes`` is the size of the disk that
@@ -65,6 +66,7 @@ class SessionOptions:
     only: frozenset[Firing] | None = None
     schedule: Schedule | None = None
     policy: Policy | None = None
+    decision_delay: DecisionDelay | None = None
     checks: Checks = Checks.THINNED
     keep_trace: bool = False
     time_limit_s: float | None = None
@@ -205,6 +207,7 @@ class SimulatedSession:
         self.host.store.disk.capacity_bytes = options.disk_bytes
         self.host.step_limit = options.step_limit
         self.host.workload_seed = self.seed
+        self.host.deciding = None if options.decision_delay is None else Deciding(options.decision_delay, clock)
         self.injector = Injector(rules, self.seed, clock, options.only)
         self.havoc = Havoc(self.host, self.injector, self._join) if rules else None
         self.watching = Watching(self.host, agenda.fail)

@@ -171,6 +171,13 @@ def three_must_meet(ray: ModuleType) -> None:
     del counter
 
 
+def leans_on_hashes(ray: ModuleType) -> None:
+    """Does something in the order of a set of strings: another order in another process."""
+    sleep = ray.remote(lambda seconds: __import__("time").sleep(seconds))
+    for name in {"a", "b", "c", "d", "e", "f"}:
+        ray.get(sleep.remote(0.01 * ord(name)))
+
+
 def sound(ray: ModuleType) -> None:
     """Idempotent work, with retries: right under all that the presets hold."""
 

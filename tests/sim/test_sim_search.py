@@ -13,7 +13,7 @@ from localray.cli.main import main
 from localray.sim.schedule import Search
 from localray.sim.search.case import Case, Settings, Target
 from localray.sim.search.report import explain
-from localray.sim.search.seeds import calibrated, check, run_here, run_in_processes
+from localray.sim.search.seeds import calibrated, check, first_difference, run_here, run_in_processes
 from localray.sim.search.shrink import NotReproducedError, shrink, thin_out
 from localray.sim.search.trace_file import UnreadableTraceError, load, replay
 
@@ -115,6 +115,13 @@ def test_seeds_in_fresh_processes_are_the_same_as_here() -> None:
     pairs = list(check(target("paid_twice"), settings, range(6), jobs=2))
     assert sorted(one.seed for one, _ in pairs) == list(range(6))
     assert all(one == two for one, two in pairs)
+
+
+def test_where_two_runs_differ() -> None:
+    program, settings = target("leans_on_hashes"), Settings("1cpu")
+    ((one, two),) = check(program, settings, [3], jobs=2)
+    assert one.digest != two.digest
+    assert "TaskDone" in first_difference(program, settings, 3)
 
 
 SCRIPT = """

@@ -14,12 +14,15 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
+from itertools import zip_longest
 
 from localray.sim.schedule import PLAIN, Recording, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target, Variation
 
 HASH_SEEDS = ("1", "4242")
 """With these the two runs of a check differ, so that the order of sets cannot decide anything."""
+
+_WITH_TRACE = "trace"
 
 
 class ChildFailedError(Exception):
@@ -68,6 +71,21 @@ def check(target: Target, settings: Settings, seeds: Iterable[int], jobs: int) -
                 known[outcome.seed] = outcome
             else:
                 yield other, outcome
+
+
+def first_difference(target: Target, settings: Settings, seed: int) -> str:
+    """Where the two runs of a seed part that `check` compares, in words."""
+    one, two = (_trace(target, settings, seed, hash_seed) for hash_seed in HASH_SEEDS)
+    for number, (left, right) in enumerate(zip_longest(one, two, fillvalue="(the end)")):
+        if left != right:
+            before = "".join(f"    {line}\n" for line in one[max(0, number - 3) : number])
+            return f"event {number}, after\n{before}  1 {left}\n  2 {right}"
+    return "not when run alone: something that an earlier run left behind in the process decides"
+
+
+def _trace(target: Target, settings: Settings, seed: int, hash_seed: str) -> list[str]:
+    with _Children(target, settings, 1, hash_seed) as children:
+        return children.trace(seed)
 
 
 def _both(one: Iterator[Outcome], two: Iterator[Outcome]) -> Iterator[Outcome]:
@@ -139,6 +157,12 @@ class _Children:
             yield Outcome(**json.loads(line))
             asked += self._ask(number, seeds) - 1
 
+    def trace(self, seed: int) -> list[str]:
+        """The trace of a seed, a line each."""
+        self._tell(0, f"{seed} {_WITH_TRACE}")
+        _, line = self._answers.get()
+        return list(json.loads(line)) if line else []
+
     def _ask(self, number: int, seeds: Iterator[int]) -> int:
         seed = next(seeds, None)
         if seed is None:
@@ -157,8 +181,9 @@ def serve() -> None:
     target = Target(target["program"], tuple(target["arguments"]))
     settings = Settings.from_mapping(settings)
     for line in sys.stdin:
-        outcome = next(run_here(target, settings, [int(line)]))
-        answers.write(json.dumps(outcome.to_mapping()) + "\n")
+        seed, *wishes = line.split()
+        report = Case(target, settings, int(seed)).run(Variation(keep_trace=_WITH_TRACE in wishes))
+        answers.write(json.dumps(report.trace if wishes else Outcome.of(report).to_mapping()) + "\n")
         answers.flush()
 
 

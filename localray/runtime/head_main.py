@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import mmap
 import os
+import resource
 import socket
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         control: the stream to the fork server.
         progress: the page where workers count the tasks they start.
     """
+    _allow_many_files()
     capacity_bytes = options["store_capacity_bytes"]
     home = options["home"]
     kernel = Kernel(
@@ -84,6 +86,14 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
             continue
     except OSError:
         return  # It is dead already, and its workers with it.
+
+
+def _allow_many_files() -> None:
+    """Each worker takes four descriptors here: as many as the system allows may be open, not only what it starts with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # What is unlimited is more than some systems take.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (65536 if hard == resource.RLIM_INFINITY else hard, hard))
 
 
 def _logs(session: SessionDirectory) -> Path:

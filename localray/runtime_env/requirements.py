@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -108,23 +109,27 @@ def _build(
 ) -> None:
     """Make the virtual environment and install into it."""
     shutil.rmtree(root / "venv", ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(root / "venv")], variables, timeout_s)
+    uv = shutil.which("uv") if kind == "uv" else None
+    # Where there is a pip it can serve other environments too; giving each its own takes seconds.
+    shared = uv is not None or importlib.util.find_spec("pip") is not None
+    bare = ["--without-pip"] if shared else []
+    _run([sys.executable, "-m", "venv", *bare, str(root / "venv")], variables, timeout_s)
     python = root / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python)] if shared else [str(python), "-m", "pip"]
     purelib = Path(sysconfig.get_path("purelib", "venv", _bases(root / "venv")))
     # What is installed here counts as installed there, also where we are in a virtual environment ourselves.
     (purelib / "_localray_parent.pth").write_text("\n".join(path for path in sys.path if path.endswith("-packages")))
     requirements = root / "requirements.txt"
     requirements.write_text("\n".join(packages))
     options = list(config.get("pip_install_options" if kind == "pip" else "uv_pip_install_options") or ())
-    uv = shutil.which("uv") if kind == "uv" else None
     if uv is not None:
         command = [uv, "pip", "install", "--python", str(python), "-r", str(requirements), *options]
     else:
         given = [option for option in options if option != "--no-cache"]
-        command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "-r", str(requirements), *given]
+        command = [*pip, "install", "--disable-pip-version-check", "-r", str(requirements), *given]
     _run(command, {"PIP_RETRIES": "1", **variables}, timeout_s)
     if config.get(f"{kind}_check"):
-        _run([str(python), "-m", "pip", "check"], variables, timeout_s)
+        _run([*pip, "check"], variables, timeout_s)
 
 
 def _run(command: Sequence[str], variables: Mapping[str, str], timeout_s: float | None) -> None:

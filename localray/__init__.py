@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from localray.api import put as put
     from localray.api import remote as remote
     from localray.api import wait as wait
+    from localray.async_tasks import allow_async_tasks as allow_async_tasks
     from localray.client.checkpoints import checkpoint_now as checkpoint_now
     from localray.client.generators import DynamicObjectRefGenerator as DynamicObjectRefGenerator
     from localray.client.generators import ObjectRefGenerator as ObjectRefGenerator
@@ -104,6 +105,7 @@ _PLACES = {
     "localray.timeline": ("timeline",),
     "localray.worker": ("RESTORE_WORKER_MODE", "SCRIPT_MODE", "SPILL_WORKER_MODE", "WORKER_MODE"),
     "localray.pending": ("why_pending",),
+    "localray.async_tasks": ("allow_async_tasks",),
     "localray.actor": ("method", "kill", "get_actor", "ActorClass", "ActorHandle"),
     "localray.object_ref": ("ObjectRef", "ObjectID"),
     "localray.client.generators": ("ObjectRefGenerator", "DynamicObjectRefGenerator"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from localray.actor import ActorClass
+from localray.async_tasks import are_allowed, as_task
 from localray.client.current import connected_client
 from localray.client.diagnosis import explain_value
 from localray.client.generators import ObjectRefGenerator, Waitable, awaited
@@ -111,6 +112,8 @@ def make_remote(target: object, options: Mapping[str, object]) -> RemoteFunction
     if inspect.isclass(target):
         validate_actor_options(options, in_options=False)
         return ActorClass(target, options)
+    if inspect.iscoroutinefunction(target) and are_allowed():
+        target = as_task(target)
     if inspect.isfunction(target) or type(target).__name__ == "cython_function_or_method":
         validate_task_options(options, in_options=False, is_generator=inspect.isgeneratorfunction(target))
         return RemoteFunction(cast("Callable[..., object]", target), options)

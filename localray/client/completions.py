@@ -23,6 +23,8 @@ class Completions:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.lends = False
+        """Whether a task that runs here waits while callbacks are outstanding, so that its CPU may be lent out."""
 
     def future(self, object_id: bytes) -> Future[object]:
         """A future of an object's value or error. It keeps the object alive until it is done."""
@@ -76,7 +78,7 @@ class Completions:
             self._client.channel.keep_reading(len(references) - len(ready))
             if to_ask:
                 request = self._client.new_request_number()
-                self._client.channel.queue(GetObjects(request, tuple(to_ask), len(to_ask), False))
+                self._client.channel.queue(GetObjects(request, tuple(to_ask), len(to_ask), self.lends))
         for reference in ready:
             callback(reference)
         if len(ready) < len(references):

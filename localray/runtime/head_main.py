@@ -89,11 +89,13 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
 
 
 def _allow_many_files() -> None:
-    """Each worker takes four descriptors here: as many as the system allows may be open, not only what it starts with."""
+    """Each worker takes four descriptors here: so many may be open as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        # What is unlimited is more than some systems take.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (65536 if hard == resource.RLIM_INFINITY else hard, hard))
+    wanted = 65536 if hard == resource.RLIM_INFINITY else hard
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    except (ValueError, OSError):
+        return  # Some systems take less than they say; what there is is enough for most programs.
 
 
 def _logs(session: SessionDirectory) -> Path:

@@ -28,7 +28,7 @@ LAYERS = (
     "api pending runtime_context timeline",
     "worker types _raylet",
     "session remote_function actor",
-    "job session_context",
+    "job session_context async_tasks",
     "actor_description checkpoint_rule placement_groups job_environment real_ray",
     "dag",
     "submission store_settings node_description",

@@ -114,7 +114,7 @@ class Driver:
         self.script.write_text(PREAMBLE + textwrap.dedent(program))
         self._mark = uuid.uuid4().hex
         self._segments = _segments()
-        environment = {**os.environ, _MARK: self._mark, "TMPDIR": str(self.temporary), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, _MARK: self._mark, "TMPDIR": str(self.temporary), "PYTHONUNBUFFERED": "1", "RAY_DEDUP_LOGS": "0"}
         environment.pop("PYTEST_CURRENT_TEST", None)
         settings: dict[str, object] = {
             "stdin": subprocess.DEVNULL,

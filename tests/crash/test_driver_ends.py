@@ -135,7 +135,7 @@ ENDINGS = [
     Ending("raises", "raise ValueError('on purpose')", 1),
     Ending("sys_exit", "sys.exit(3)", 3),
     Ending("os_exit", "os._exit(4)", 4),
-    Ending("sigterm", _WAIT, -15, signal.SIGTERM),
+    Ending("sigterm", _WAIT, 15, signal.SIGTERM),
     Ending("sighup", _WAIT, -1, signal.SIGHUP),
     Ending("sigint", _WAIT, -2, signal.SIGINT),
     Ending("sigkill", _WAIT, -9, signal.SIGKILL),

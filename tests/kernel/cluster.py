@@ -45,6 +45,7 @@ from localray.protocol import (
     AddNode,
     AddReferences,
     Ask,
+    AwaitTaken,
     CallMode,
     CancelTask,
     CheckpointFailed,
@@ -56,6 +57,7 @@ from localray.protocol import (
     DefineTemplate,
     DiskPlace,
     DropReferences,
+    DropStream,
     EndSession,
     FindActor,
     FindGroup,
@@ -66,6 +68,7 @@ from localray.protocol import (
     LabelOperator,
     LeaseBuffer,
     ObjectDamaged,
+    ObjectYielded,
     Outcome,
     PlacementStrategy,
     PutObject,
@@ -75,6 +78,7 @@ from localray.protocol import (
     RemoveNode,
     ReserveBuffer,
     Resources,
+    ReturnMode,
     RuntimeEnvFailed,
     SaveCheckpoint,
     ShutDown,
@@ -83,6 +87,7 @@ from localray.protocol import (
     StrategyKind,
     SubmitCall,
     SubmitTask,
+    TakeItems,
     TaskDone,
     TaskKind,
     TasksReturned,
@@ -104,8 +109,12 @@ _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
     "error", "after", "at", "task_retries", "checkpoints", "size", "took", "cause", "started", "store", "prestart",
     "group", "bundle", "target", "on", "env", "by",
-    "spill", "spills", "least", "threshold", "verbose", "file",
+    "yielded", "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
+
+
+ITEMS_NAMED = 16
+"""So many items of a stream have names."""
 
 
 class Words:
@@ -373,6 +382,7 @@ class Cluster:
             False,
             words.strategy(),
             self._runtime_env(client, words.keys.get("env", "")),
+            (ReturnMode.STREAM if "stream" in words.plain else ReturnMode.FIXED).value,
         )
         checkpoint_calls = words.number("checkpoints", NOT_CHECKPOINTED)
         key = (client, kind, name, options, checkpoint_calls)
@@ -411,6 +421,7 @@ class Cluster:
         task_id = self.names.add_task(words.plain[0], client, nil, words.number("returns", 1))
         object_ids = self.names.object_ids
         deps, borrows = object_ids(words.names("deps")), object_ids(words.names("borrows"))
+        self._name_items(words, words.plain[0])
         self.step(SubmitTask(task_id, template, b"", deps, borrows), client)
 
     def _client_actor(self, client: int, words: Words) -> None:
@@ -448,14 +459,39 @@ class Cluster:
         task_id = self.names.add_task(words.plain[1], client, actor_id, words.number("returns", 1))
         object_ids = self.names.object_ids
         deps, borrows = object_ids(words.names("deps")), object_ids(words.names("borrows"))
+        self._name_items(words, words.plain[1])
         self.step(SubmitCall(task_id, template, b"", deps, borrows, actor_id), client)
 
     def _client_done(self, client: int, words: Words) -> None:
+        """``yielded=2``: so many of its returns were yielded before."""
         name = words.plain[0]
-        count = sum(1 for each in self.names.objects.values() if each[:24] == self.names.tasks[name])
-        outcomes = tuple(self._outcome(words) for _ in range(count))
+        objects = self.names.objects.items()
+        count = sum(1 for key, each in objects if each[:24] == self.names.tasks[name] and "#" not in key)
+        outcomes = tuple(self._outcome(words) for _ in range(count - words.number("yielded", 0)))
+        if "error" in words.keys and f"{name}#1" in self.names.objects:
+            # What a generator raises is its last item; the task itself has ended well.
+            outcomes = ((Status.VALUE.value, b"None", INLINE, 4, ()), *outcomes)
         took_s = duration_s(words.keys.get("took", "1s"))
         self.step(TaskDone(self.names.tasks[name], outcomes, took_s, "retryable" in words.plain), client)
+
+    def _name_items(self, words: Words, task: str) -> None:
+        if "stream" in words.plain:
+            self.names.add_items(task, ITEMS_NAMED)
+
+    def _client_yields(self, client: int, words: Words) -> None:
+        """An item, ``w1 yields t1#2 = x``, or one of a fixed number of returns, ``w1 yields t1.2 = x``."""
+        task, _, number = words.plain[0].replace("#", ".").partition(".")
+        self.step(ObjectYielded(self.names.tasks[task], int(number or 1) - 1, self._outcome(words)), client)
+
+    def _client_awaits(self, client: int, words: Words) -> None:
+        self.step(AwaitTaken(self.names.tasks[words.plain[0]], int(words.plain[1])), client)
+
+    def _client_takes(self, client: int, words: Words) -> None:
+        self.step(TakeItems(self.names.tasks[words.plain[0]], int(words.plain[1])), client)
+
+    def _client_drops_stream(self, client: int, words: Words) -> None:
+        """``d drops_stream t1 2``: two items were taken."""
+        self.step(DropStream(self.names.tasks[words.plain[0]], int(words.plain[1])), client)
 
     def _outcome(self, words: Words) -> Outcome:
         contained = self.names.object_ids(words.names("contains"))

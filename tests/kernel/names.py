@@ -1,7 +1,7 @@
 """Symbolic names for raw ids, so that traces and failures can be read.
 
 A trace calls its things ``d`` (a driver), ``w1`` (the first worker started), ``t1`` (a task, and the one object it
-returns), ``t1.2`` (the second of several), ``a1`` (an actor, and the object that its handles refer to). Must not live
+returns), ``t1.2`` (the second of several), ``t1#2`` (of a stream the second item), ``a1`` (an actor, and the object that its handles refer to). Must not live
 here: commands, effects.
 """
 
@@ -65,6 +65,13 @@ class Names:
         self.objects[name] = object_id
         self._by_id[object_id] = name
         return object_id
+
+    def add_items(self, task: str, count: int) -> None:
+        """Make the ids of the first items of a stream: ``t1#1`` and so on."""
+        for number in range(1, count + 1):
+            object_id = ids.object_id_bytes(self.tasks[task], number + 1)
+            self.objects[f"{task}#{number}"] = object_id
+            self._by_id[object_id] = f"{task}#{number}"
 
     def _register(self, name: str, task_id: bytes, num_returns: int) -> bytes:
         self.tasks[name] = task_id

@@ -31,6 +31,7 @@ from localray.protocol import (
     DropViews,
     Exit,
     ForgetArena,
+    ItemsTaken,
     KernelMessage,
     Notice,
     ObjectReady,
@@ -112,6 +113,9 @@ class Renderer:
             return f"restore {names.of(message.object_id)} = {self.value(*message[1:])}"
         if isinstance(message, RecallTasks):
             return f"recall {names.list_of(message.task_ids)}"
+        if isinstance(message, ItemsTaken):
+            taken = "all there will ever be" if message.taken < 0 else str(message.taken)
+            return f"taken {names.of(message.task_id)}: {taken}"
         if isinstance(message, CancelRunning):
             return f"cancel {names.of(message.task_id)}"
         if isinstance(message, DropViews):

@@ -69,14 +69,27 @@ class Ending:
         while client.queue and len(client.running) < client.concurrency:
             self.player.start(client)
         for task in client.free_tasks():
+            while self.player.specs[task].stream and self.player.specs[task].yielded < 2:
+                self.player.yield_item(client, task)
             self.player.finish(client, task)
+        self.consume(client)
         self.player.catch_up(client)
         return len(self.player.lines) > before
+
+    def consume(self, client: Client) -> None:
+        """A client asks once for the first items of each of its streams, and takes what has come."""
+        for name, stream in client.streams.items():
+            if not stream.asked:
+                self.player.ask_ahead(client, name)
+        for name in self.player.consumable(client)[1]:
+            self.player.take(client, name)
 
     def let_go(self) -> None:
         """Everybody drops, unpins and abandons all they have."""
         for _ in range(20):
             for client in list(self.player.clients.values()):
+                for name in list(client.streams):
+                    self.player.drop_stream(client, name)
                 for name in list(client.held):
                     if client.waits:
                         self.player.withdraw(client)
@@ -110,7 +123,7 @@ class Ending:
         tables = self.player.cluster.kernel.tables
         names = self.player.cluster.names
         assert not tables.objects, f"objects are left: {names.list_of(tables.objects)}"
-        assert not tables.tasks and not tables.actors and not tables.names
+        assert not tables.tasks and not tables.actors and not tables.names and not tables.streams
         assert not tables.groups and not tables.group_names and not tables.pending_groups
         assert not tables.backlogged and not tables.postponed
         assert all(not group.queued and not group.leased for group in tables.classes.values())

@@ -32,11 +32,22 @@ class Spec:
     concurrency: int = 1
     starts: int = 0
     is_checkpointed: bool = False
+    stream: bool = False
+    yielded: int = 0
 
     @property
     def objects(self) -> list[str]:
         """The names of what it returns."""
         return [self.name] if self.returns == 1 else [f"{self.name}.{i}" for i in range(1, self.returns + 1)]
+
+
+@dataclass(eq=False)
+class Stream:
+    """A generator as its consumer sees it: how many items it has taken and asked for, and which have come."""
+
+    taken: int = 0
+    asked: int = 0
+    came: set[str] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -55,6 +66,7 @@ class Client:
     needed: dict[int, int] = field(default_factory=dict)
     reserving: dict[int, int] = field(default_factory=dict)
     buffers: list[tuple[str, int]] = field(default_factory=list)
+    streams: dict[str, Stream] = field(default_factory=dict)
     # A worker's own.
     born: bool = False
     has_runtime_env: bool = False

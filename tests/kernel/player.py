@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .model import Choices, Client, Spec
-from .world import World
+from .streaming import MOST_ITEMS, Streaming
 
 _DEMANDS = ("", "", "", " cpu=0", " cpu=0.5", " cpu=2", " gpu=0.5", " gpu=1")
 _BUNDLES = ("cpu:1", "cpu:1", "cpu:0.5", "cpu:1,gpu:0.5", "gpu:1", "cpu:2")
 
 
-class Player(World):
+class Player(Streaming):
     """One random program, played to its end."""
 
     def __init__(self, choices: Choices) -> None:
@@ -36,6 +36,7 @@ class Player(World):
         self.environments = choices.one_of((("",), ("",), ("", "", " env=x", " env=y")))
         self.most_groups = choices.one_of((0, 0, 1, 3))
         self.groups: dict[str, int] = {}
+        self.most_streams = choices.one_of((0, 0, 4, 2))
         self.restarts = choices.one_of(((0,), (0, 1), (2, 5)))
         self.retries = choices.one_of(((3, 3, 3, 1, 0), (3,), (0,)))
         self.checkpoints = choices.one_of((0, 0, 1))
@@ -58,6 +59,9 @@ class Player(World):
         spec = self.specs[task]
         took = self.choices.one_of(self.durations)
         kind = self.choices.pick(6)
+        if spec.stream:
+            # Its own reference is None, or has the error that ended it from outside.
+            self.values.setdefault(task, {})["None"] = ()
         if kind == 0 or task in client.cancelled:
             may_retry = spec.actor != task and not self.is_checkpointed(spec)
             retryable = " retryable" if self.choices.pick(2) and may_retry else ""
@@ -70,8 +74,7 @@ class Player(World):
             self.values.setdefault(task, {})["None"] = ()
             client.say(f"done {task} took={took}")
             return
-        own = set(spec.objects)
-        contained = self.some([name for name in client.held if not self.reaches(name, own)], 2)
+        contained = self.some_contained(client, set(spec.objects))
         where = f" contains={','.join(contained)}" if contained else ""
         text = f"{task}/{client.name}/{client.started}"
         if kind == 1 and client.buffers and spec.returns == 1:
@@ -100,6 +103,10 @@ class Player(World):
             self.values[name] = {text: contained}
             client.say(f"checkpoint {name}{where}" + ("" if text in where else f" = {text}"))
 
+    def some_contained(self, client: Client, own: set[str]) -> tuple[str, ...]:
+        """A few of the objects that a client holds and may put into one of these."""
+        return self.some([name for name in client.held if not self.reaches(name, own)], 2)
+
     def reaches(self, name: str, objects: set[str]) -> bool:
         """Whether an object is or leads to one of these: contained in them it would be a cycle, which counting cannot
         free."""
@@ -118,8 +125,11 @@ class Player(World):
             demand += " max_calls=2"
         demand += self.place() + self.one_of(self.environments)
         for _ in range(1 + self.choices.pick(self.burst)):
-            spec = self.new_spec("t", client)
-            client.say(f"submit {spec.name}{self.options_of(spec)}{demand}")
+            is_stream = self.most_streams > 0 and self.choices.pick(self.most_streams) == 0
+            spec = self.new_spec("t", client, returns=1 if is_stream else None)
+            client.say(f"submit {spec.name}{self.options_of(spec)}{demand}{' stream' if is_stream else ''}")
+            if is_stream:
+                self.open_stream(client, spec.name)
 
     def create_actor(self, client: Client) -> None:
         """A client creates an actor."""
@@ -312,11 +322,27 @@ class Player(World):
             moves += [lambda: self.withdraw(client)]
         if client.pins:
             moves += [lambda: self.unpin(client)] * 2
+        moves += self.consumption(client)
         if tasks:
             moves += [lambda: self.finish(client, self.one_of(tasks))] * 6
+            generators = [t for t in tasks if self.specs[t].stream and self.specs[t].yielded < MOST_ITEMS]
+            if generators:
+                moves += [lambda: self.yield_item(client, self.one_of(generators))] * 8
         elif client.is_worker:
             return moves
         return moves + self.submissions(client, tasks[0] if tasks else None)
+
+    def consumption(self, client: Client) -> list[Callable[[], None]]:
+        """What a client may do with the generators that it has submitted."""
+        moves: list[Callable[[], None]] = []
+        more, ready = self.consumable(client)
+        if more:
+            moves += [lambda: self.ask_ahead(client, self.one_of(more))] * 3
+        if ready:
+            moves += [lambda: self.take(client, self.one_of(ready))] * 4
+        if client.streams:
+            moves += [lambda: self.drop_stream(client, self.one_of(list(client.streams)))]
+        return moves
 
     def submissions(self, client: Client, task: str | None) -> list[Callable[[], None]]:
         """What a program may ask for: of a driver, or of a task on a worker."""

@@ -162,6 +162,9 @@ class World:
         """An object that a client asked for; reading it, the client comes to hold what is in it."""
         name = self.cluster.names.of(message.object_id)
         self.look_at(client, name, message.status, message.payload, message.location)
+        stream = client.streams.get(name.partition("#")[0])
+        if stream is not None and message.status != Status.END_OF_STREAM:
+            stream.came.add(name)
         for request in list(client.waits):
             if client.waits[request].pop(name, 1) is None:
                 client.needed[request] -= 1
@@ -207,6 +210,7 @@ class World:
             killed_for_memory = self.starved and spec.retries
             assert message.attempt <= spec.retries or killed_for_memory, f"{spec.name} is tried too often"
         spec.starts = message.attempt + 1
+        spec.yielded = 0
         if is_call and client.concurrency == 1 and not message.attempt:
             assert client.last_started.get(spec.caller, -1) < spec.sequence, f"{spec.name} is out of order"
             client.last_started[spec.caller] = spec.sequence

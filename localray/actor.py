@@ -348,7 +348,7 @@ class ActorHandle(Reference, Generic[T_co]):
         if self._creation is not None:
             holder = self._creation._holder
             if holder is not None:
-                holder.pickled_out_of_band(self._creation.binary())
+                holder.keep_for_ever(self._creation.binary())
         return self.reduce_into([])
 
     def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:

@@ -148,6 +148,8 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
         ValueError, TypeError: these are not references.
     """
     client = connected_client()
+    if client.stalls:
+        client.about_to_block("ray.get", "`await ref`, or `asyncio.gather` of several")
     if isinstance(object_refs, ObjectRef):
         return client.get_one(object_refs, timeout)
     if isinstance(object_refs, ObjectRefGenerator):
@@ -265,6 +267,8 @@ def wait(
             )
     if not ray_waitables:
         return [], []
+    if client.stalls:
+        client.about_to_block("ray.wait", "`asyncio.wait`")
     if len(set(ray_waitables)) != len(ray_waitables):
         raise ValueError("Wait requires a list of unique ray_waitables.")
     if num_returns <= 0:

@@ -29,6 +29,9 @@ class ReferenceHolder(Protocol):
     def pickled_out_of_band(self, object_id: bytes) -> None:
         """The reference left by a way that nobody counts; the object stays for as long as this process."""
 
+    def keep_for_ever(self, object_id: bytes) -> None:
+        """The same, where it is always allowed."""
+
     def future(self, object_id: bytes) -> Future[object]:
         """A future of the object's value."""
 

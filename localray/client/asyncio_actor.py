@@ -151,13 +151,13 @@ class GroupLoop:
     ) -> tuple[Outcome, ...]:
         """Run a generator to its end, letting others in after each item."""
         executor = self._executor
-        run = executor.generators.begin(message, template)
         if inspect.isgenerator(generator):
             items = _interleaving(generator)
         elif inspect.isasyncgen(generator) and template.return_mode == ReturnMode.STREAM:
             items = generator
         else:
             raise not_a_generator(template)
+        run = executor.generators.begin(message, template)
         async for item in items:
             if run.is_complete:
                 run.tell_of_more()

@@ -18,6 +18,7 @@ from localray import ids
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
 from localray.client.completions import Completions
+from localray.client.context import current_task
 from localray.client.failures import report_unhandled
 from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
@@ -111,6 +112,7 @@ class Client:
         self.cancelled_tasks: set[bytes] = set()
         self.stalls = False
         """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
+        self._blocked_a_loop = False
         self.checksums = checksums_wanted()
         """Whether objects' bytes are written with a checksum, which their readers check: for finding out who damages
         memory."""
@@ -204,6 +206,13 @@ class Client:
         self.references.entries[object_id].put = message
         self.channel.send(message)
         return reference
+
+    def about_to_block(self, call: str, instead: str) -> None:
+        """A worker's thread is about to wait: one that runs an event loop is told once what to do instead."""
+        context = current_task.get()
+        if context is not None and context.is_asyncio and not self._blocked_a_loop:
+            self._blocked_a_loop = True
+            self._notify(f"Using blocking {call} inside an async actor: it blocks the event loop. Use {instead}.")
 
     def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
         """Store the large arguments of a call of this name; the user is told when they are the same again and again."""

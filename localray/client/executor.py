@@ -23,7 +23,7 @@ from localray.client.leaving import Leaving
 from localray.client.outcomes import cancelled, failed, not_a_generator, pack_returns
 from localray.client.serialization import deserialize
 from localray.client.threaded_actor import ThreadedActor
-from localray.client.yielding import GeneratorRuns
+from localray.client.yielding import GeneratorRun, GeneratorRuns
 from localray.exceptions import RaySystemError, RuntimeEnvSetupError
 from localray.protocol import (
     CallMode,
@@ -332,9 +332,9 @@ class Executor:
 
     def _run_generator(self, message: RunTask, template: DefineTemplate, generator: object) -> tuple[Outcome, ...]:
         """Run a generator to its end on the calling thread; returns the outcomes of what it has not yielded."""
-        run = self.generators.begin(message, template)
         if type(generator) is not GeneratorType:
             raise not_a_generator(template)
+        run = self.generators.begin(message, template)
         call = self._in_user_code
         while (item := call(message, next, generator, _END)) is not _END:
             run.emit(item)
@@ -364,12 +364,13 @@ class Executor:
             outcome = failed(error, template, self.actor)
         retryable = isinstance(error, Exception) and wants_retry(template.retry_exceptions, error)
         run = self.generators.end(message.task_id)
-        if run is not None:
-            outcomes = run.failed(outcome, from_outside=is_cancelled)
-        elif template.return_mode == ReturnMode.STREAM and not is_cancelled:
-            outcomes = self.generators.begin(message, template).failed(outcome, from_outside=False)
-        else:
+        if run is None and template.return_mode == ReturnMode.STREAM:
+            # It has failed before it could yield anything.
+            run = GeneratorRun(self.generators, message.task_id, template)
+        if run is None:
             outcomes = (outcome,) * template.num_returns
+        else:
+            outcomes = run.failed(outcome, from_outside=is_cancelled)
         self.answer(message, outcomes, started_s, retryable=retryable)
 
     def answer(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from localray.client import creation_sites
 from localray.client.channel import Channel, Waiter
+from localray.exceptions import OufOfBandObjectRefSerializationException
 from localray.object_ref import ObjectRef
 from localray.protocol import (
     INLINE,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 VIEWS_KEPT = 32
 """Getting one of these again takes a tenth of the time; the kernel asks for them back when room is short."""
+
+
+_OUT_OF_BAND_VARIABLE = "RAY_allow_out_of_band_object_ref_serialization"
 
 
 class Entry:
@@ -78,6 +82,7 @@ class ReferenceTable:
         self._unpinned: deque[bytes] = deque()
         self._dropped_streams: deque[DropStream] = deque()
         self._pinned_for_ever: set[bytes] = set()
+        self._forbids_out_of_band = os.environ.get(_OUT_OF_BAND_VARIABLE, "1").lower() in ("0", "false")
         self._records_sites = creation_sites.wanted(os.environ)
         self._viewed: deque[bytes] = deque()
         self.closed = False
@@ -199,6 +204,20 @@ class ReferenceTable:
         return True
 
     def pickled_out_of_band(self, object_id: bytes) -> None:
+        """A reference leaves by a way nobody counts.
+
+        Raises:
+            OufOfBandObjectRefSerializationException: the user has forbidden that.
+        """
+        if self._forbids_out_of_band:
+            raise OufOfBandObjectRefSerializationException(
+                f"It is not allowed to serialize ObjectRef({object_id.hex()}) other than in arguments and values of "
+                f"tasks, because {_OUT_OF_BAND_VARIABLE} is 0. Set it to 1 to allow that; the object is then kept for "
+                "as long as the process that serialized it."
+            )
+        self.keep_for_ever(object_id)
+
+    def keep_for_ever(self, object_id: bytes) -> None:
         """A reference left by a way nobody counts: keep the object for as long as this process lives (Ray's rule)."""
         with self.lock:
             if object_id not in self._pinned_for_ever:

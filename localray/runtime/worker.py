@@ -59,11 +59,11 @@ class Worker:
         self._streams = redirect_output(*output, self._prints)
         self.client = Client(self._channel, Arenas(), number, 0, b"", "", notify=_print_notice)
         self.client.stalls = True
-        self._executor = Executor(
+        self.executor = Executor(
             self.client, self._set_up_job, self._set_up_runtime_env, self._task_starts, self._exit
         )
-        self._executor.accept = self._accept
-        self._executor.interrupt = self._interrupt
+        self.executor.accept = self._accept
+        self.executor.interrupt = self._interrupt
         self._work = Waiter()
 
     def serve(self) -> None:
@@ -73,7 +73,7 @@ class Worker:
         set_process_client(self.client)
         self._channel.start(self.client)
         self._channel.queue(WorkerReady(os.getpid()))
-        executor, queue, work, channel = self._executor, self._executor.queue, self._work, self._channel
+        executor, queue, work, channel = self.executor, self.executor.queue, self._work, self._channel
         flushed_at_s = 0.0
         while True:
             while queue:
@@ -89,7 +89,7 @@ class Worker:
                 channel.wait(work, None)
 
     def _accept(self, message: RunTask) -> None:
-        self._executor.queue.append(message)
+        self.executor.queue.append(message)
         self._work.fire()
 
     def _task_starts(self, message: RunTask, template: DefineTemplate) -> None:
@@ -135,12 +135,12 @@ class Worker:
             run_hook(hook or named)
 
     def _interrupt(self, task_id: bytes) -> None:
-        if self._executor.running == task_id:
+        if self.executor.running == task_id:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def _raise_if_cancelled(self) -> None:
         """SIGINT is how a task is cancelled; it must only ever hit the user's code."""
-        if self._executor.interruptible and self._executor.running in self._executor.cancelled:
+        if self.executor.interruptible and self.executor.running in self.executor.cancelled:
             raise KeyboardInterrupt
 
     def _exit(self, reason: str, status: int) -> None:
@@ -180,6 +180,10 @@ def main(
     if address:
         worker.client.address = address
     answer_breakpoints()
+    if "COVERAGE_PROCESS_START" in os.environ:
+        from localray.runtime.measuring import measure
+
+        measure(worker.executor)
     if "LOCALRAY_RECORDING" in os.environ:
         from localray.client.recording import recorder
 

@@ -16,7 +16,6 @@ from localray.kernel.records import (
     ActorState,
     CheckpointRecord,
     ClientRecord,
-    ObjectState,
     TaskRecord,
     TaskState,
 )
@@ -295,9 +294,10 @@ def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes
 
 
 def forget_if_unreferenced(tables: Tables, actor: ActorRecord) -> None:
-    """A dead actor's record is kept only while a handle might still be used to call it."""
+    """A dead actor's record is kept only while a handle might still be used to call it. Lineage is no such use: a task
+    that is run again finds the actor dead, known or not."""
     handle = tables.objects.get(actor.handle_object_id)
-    if actor.state is ActorState.DEAD and (handle is None or handle.state is ObjectState.GONE):
+    if actor.state is ActorState.DEAD and (handle is None or handle.references == 0):
         forget(tables, actor)
 
 

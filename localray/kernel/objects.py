@@ -242,9 +242,7 @@ def need(tables: Tables, task: TaskRecord) -> None:
     """Hold what a task depends on, and count what is not there yet in ``task.missing``."""
     objects = tables.objects
     for object_id in task.dependencies:
-        record = objects.get(object_id)
-        if record is None:
-            record = lost(tables, object_id)
+        record = objects.get(object_id) or lost(tables, object_id)
         refer(tables, record)
         if record.state is ObjectState.PENDING:
             wait_for(task, record)
@@ -279,9 +277,7 @@ def lost(tables: Tables, object_id: bytes) -> ObjectRecord:
 def acquire(tables: Tables, object_ids: Iterable[bytes]) -> None:
     """One more reference to each."""
     for object_id in object_ids:
-        record = tables.objects.get(object_id)
-        if record is None:
-            record = lost(tables, object_id)
+        record = tables.objects.get(object_id) or lost(tables, object_id)
         refer(tables, record)
 
 

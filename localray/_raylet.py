@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localray.client.generators import DynamicObjectRefGenerator, ObjectRefGenerator
 from localray.ids import (
     ActorClassID,
     ActorID,
@@ -21,12 +22,14 @@ __all__ = [
     "ActorClassID",
     "ActorID",
     "ClusterID",
+    "DynamicObjectRefGenerator",
     "FunctionID",
     "JobID",
     "Language",
     "NodeID",
     "ObjectID",
     "ObjectRef",
+    "ObjectRefGenerator",
     "PlacementGroupID",
     "TaskID",
     "UniqueID",

@@ -6,10 +6,9 @@ Must not live here: what becomes of it (`localray.session`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from localray.logging_config import LoggingConfig
+from localray.logging_config import LoggingConfig
 
 
 class JobConfig:
@@ -71,6 +70,20 @@ class JobConfig:
     def set_py_logging_config(self, logging_config: LoggingConfig | None = None) -> None:
         """Set how the workers' loggers are configured: a `LoggingConfig`."""
         self.py_logging_config = logging_config
+
+    def ensure_logging_config(self, logging_config: Mapping[str, object] | LoggingConfig | None = None) -> None:
+        """As `set_py_logging_config`, unless that is set already; also from a dictionary.
+
+        Raises:
+            TypeError: it is neither.
+        """
+        if logging_config is None or self.py_logging_config is not None:
+            return
+        if isinstance(logging_config, Mapping):
+            logging_config = LoggingConfig.from_dict(logging_config)
+        elif not isinstance(logging_config, LoggingConfig):
+            raise TypeError(f"logging_config must be a dict or LoggingConfig, got {type(logging_config)}")
+        self.set_py_logging_config(logging_config)
 
     def set_ray_namespace(self, ray_namespace: str) -> None:
         """Set the namespace."""

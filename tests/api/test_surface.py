@@ -21,7 +21,7 @@ import pytest
 _FOLDER = Path(__file__).parent / "surface"
 _SURFACE: dict[str, dict[str, dict[str, Any]]] = json.loads((_FOLDER / "ray_surface.json").read_text())
 _NOT_MADE_BY_USERS = {
-    "ObjectRef", "ActorClass", "ActorHandle", "ActorMethod", "RemoteFunction", "RuntimeContext", "IMapIterator",
+    "ObjectRef", "ObjectRefGenerator", "ActorClass", "ActorHandle", "ActorMethod", "RemoteFunction", "RuntimeContext", "IMapIterator",
     "OrderedIMapIterator", "UnorderedIMapIterator", "ClassNode", "FunctionNode", "InputAttributeNode",
 }  # fmt: skip
 """Classes whose constructors are nobody's business."""

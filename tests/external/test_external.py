@@ -53,7 +53,8 @@ def test_a_package(program: Path, tmp_path: Path) -> None:
     if absent:
         pytest.skip(f"not installed: {', '.join(absent)}")
     variables = dict(pair.split("=", 1) for pair in stated(program, "environment"))
-    assert run([str(program)], tmp_path, variables).splitlines()[-1] == "all right"
+    # Lines of workers may still come after the program's own last one.
+    assert "all right" in run([str(program)], tmp_path, variables).splitlines()
 
 
 def solutions() -> list[Path]:

@@ -143,7 +143,8 @@ class VirtualChannel:
         self.flush()
         if waiter.ready:
             return True
-        if self.closed and self._owner.alive:
+        if self.closed and not carriers.current.stopped:
+            # Also what is called back when a worker ends, on the carrier that ends it: nobody would wake it.
             raise RaySystemError("The session has been shut down.")
         timeout_ns = None if timeout_s is None else max(_POLL_NS, to_ns(timeout_s))
         try:

@@ -20,9 +20,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import repeat, zip_longest
 
 from localray import sim
+from localray.sim.nodes import STORE_BYTES
 from localray.sim.program import Report
 from tests.conformance.registry import Engine, Program, load_programs
 
@@ -59,7 +60,7 @@ def simulated_programs() -> dict[str, Program]:
     }
 
 
-def run_pair(program: Program, seed: int, *, keep_trace: bool = False) -> Report:
+def run_pair(program: Program, seed: int, *, keep_trace: bool = False, faults: str = "") -> Report:
     """Run one pair in this process."""
     options = program.options
     return sim.run(
@@ -68,6 +69,8 @@ def run_pair(program: Program, seed: int, *, keep_trace: bool = False) -> Report
         num_cpus=options.num_cpus,
         num_gpus=options.num_gpus or 0,
         resources=dict(options.resources),
+        object_store_memory=options.object_store_bytes or STORE_BYTES,
+        faults=faults,
         keep_trace=keep_trace,
         time_limit_s=_TIME_LIMIT_S,
         step_limit=_STEP_LIMIT,
@@ -77,13 +80,13 @@ def run_pair(program: Program, seed: int, *, keep_trace: bool = False) -> Report
 # ---------------------------------------------------------------- in a child
 
 
-def run_as_child(keep_trace: bool) -> None:
+def run_as_child(keep_trace: bool, faults: str) -> None:
     """Run the pairs that stand on the standard input; write what came of each, a line of JSON each."""
     programs = simulated_programs()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for name, seed in json.load(sys.stdin):
-        report = run_pair(programs[name], seed, keep_trace=keep_trace)
+        report = run_pair(programs[name], seed, keep_trace=keep_trace, faults=faults)
         error = "" if report.error is None else f"{type(report.error).__name__}: {report.error}"
         answers.write(json.dumps([name, seed, report.digest, report.steps, error, report.trace]) + "\n")
         answers.flush()
@@ -91,11 +94,12 @@ def run_as_child(keep_trace: bool) -> None:
 
 
 def in_fresh_process(
-    pairs: Sequence[Pair], hash_seed: str, *, keep_trace: bool = False
+    pairs: Sequence[Pair], hash_seed: str, faults: str, *, keep_trace: bool = False
 ) -> tuple[list[Outcome], list[list[str]]]:
     """Run pairs in a new process; the second result is their traces, if they were to be kept."""
+    trace = ["--trace"] if keep_trace else []
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.sim.seeds", "--child", *(["--trace"] if keep_trace else [])],
+        [sys.executable, "-W", "ignore", "-m", "tests.sim.seeds", "--child", f"--faults={faults}", *trace],
         input=json.dumps([(pair.program, pair.seed) for pair in pairs]),
         capture_output=True,
         text=True,
@@ -121,25 +125,27 @@ def in_fresh_process(
 # ---------------------------------------------------------------- the check
 
 
-def check_chunk(pairs: Sequence[Pair]) -> tuple[int, list[str]]:
+def check_chunk(pairs: Sequence[Pair], faults: str = "") -> tuple[int, list[str]]:
     """Run pairs twice; returns the number of kernel steps of one run and what is wrong, in words."""
-    first, _ = in_fresh_process(pairs, _HASH_SEEDS[0])
-    second, _ = in_fresh_process(tuple(reversed(pairs)), _HASH_SEEDS[1])
+    first, _ = in_fresh_process(pairs, _HASH_SEEDS[0], faults)
+    second, _ = in_fresh_process(tuple(reversed(pairs)), _HASH_SEEDS[1], faults)
     by_pair = {outcome.pair: outcome for outcome in second}
     problems = []
     for outcome in first:
         other = by_pair[outcome.pair]
         where = f"{outcome.pair.program} under seed {outcome.pair.seed}"
         if outcome.digest != other.digest:
-            problems.append(f"{where}: two runs differ\n{first_difference(outcome.pair)}")
+            problems.append(f"{where}: two runs differ\n{first_difference(outcome.pair, faults)}")
         if outcome.error or other.error:
             problems.append(f"{where}: {outcome.error or other.error}")
     return sum(outcome.steps for outcome in first), problems
 
 
-def first_difference(pair: Pair) -> str:
+def first_difference(pair: Pair, faults: str = "") -> str:
     """Run a pair twice more with traces, and show where they part."""
-    (_, (one,)), (_, (two,)) = (in_fresh_process([pair], hash_seed, keep_trace=True) for hash_seed in _HASH_SEEDS)
+    (_, (one,)), (_, (two,)) = (
+        in_fresh_process([pair], hash_seed, faults, keep_trace=True) for hash_seed in _HASH_SEEDS
+    )
     for number, (left, right) in enumerate(zip_longest(one, two, fillvalue="(the end)")):
         if left != right:
             before = "".join(f"        {line}\n" for line in one[max(0, number - 3) : number])
@@ -163,11 +169,14 @@ def main() -> int:
     parser.add_argument(
         "--program", action="append", default=[], help="only programs with this in their name; repeatable"
     )
+    parser.add_argument(
+        "--faults", default="", help="what goes wrong, e.g. delay_messages:probability=0.05,times=0 (default: nothing)"
+    )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--trace", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        run_as_child(options.trace)
+        run_as_child(options.trace, options.faults)
         return 0
     pairs = choose_pairs(options.seeds, options.program)
     chunks = [pairs[start : start + _CHUNK_PAIRS] for start in range(0, len(pairs), _CHUNK_PAIRS)]
@@ -175,7 +184,7 @@ def main() -> int:
     steps = 0
     problems: list[str] = []
     with ThreadPoolExecutor(options.jobs) as pool:
-        for chunk_steps, chunk_problems in pool.map(check_chunk, chunks):
+        for chunk_steps, chunk_problems in pool.map(check_chunk, chunks, repeat(options.faults)):
             steps += chunk_steps
             problems += chunk_problems
             for problem in chunk_problems:

@@ -24,6 +24,34 @@ def run(program: object, **options: object) -> sim.Report:
     return report
 
 
+def test_an_asyncio_actor_that_waits_may_end_its_process() -> None:
+    """Found by a seed: what was called back when it ended waited for an answer, and its death was never told."""
+
+    def program(ray: ModuleType) -> None:
+        @ray.remote
+        class Slow:
+            def answer(self) -> int:
+                time.sleep(1)
+                return 1
+
+        @ray.remote(max_restarts=1, max_task_retries=1)
+        class Concurrent:
+            async def wait(self, slow: object) -> int:
+                return await slow.answer.remote()  # type: ignore[attr-defined, no-any-return]
+
+            async def die(self) -> None:
+                os._exit(1)
+
+        actor, slow = Concurrent.remote(), Slow.remote()
+        waiting = [actor.wait.remote(slow) for _ in range(3)]
+        assert ray.wait(waiting, timeout=0.1)[0] == []
+        with pytest.raises(ray.exceptions.ActorUnavailableError):
+            ray.get(actor.die.options(max_task_retries=0).remote())
+        assert ray.get(waiting) == [1, 1, 1]
+
+    run(program)
+
+
 def test_nested_gets_deeper_than_there_are_cpus() -> None:
     def program(ray: ModuleType) -> None:
         @ray.remote

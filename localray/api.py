@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
+from localray import ids
 from localray.actor import ActorClass
 from localray.async_tasks import are_allowed, as_task
 from localray.client.current import connected_client
@@ -292,6 +293,7 @@ def cancel(ray_waitable: Waitable, *, force: bool = False, recursive: bool = Tru
 
     Raises:
         TypeError: this is not a reference.
+        ValueError: an actor's call is to be cancelled by force.
     """
     client = connected_client()
     if isinstance(ray_waitable, ObjectRefGenerator):
@@ -300,6 +302,8 @@ def cancel(ray_waitable: Waitable, *, force: bool = False, recursive: bool = Tru
         raise TypeError(
             f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(ray_waitable)}."
         )
+    if force and ids.is_of_actor(ray_waitable.binary()):
+        raise ValueError("force=True is not supported for actor tasks: use ray.kill() to end the actor.")
     client.channel.send(CancelTask(ray_waitable.binary(), force, recursive))
     client.channel.flush()
 

@@ -109,6 +109,15 @@ def task_id_bytes(client_number: int, counter: int, actor_id: bytes) -> bytes:
     return _pack_two(client_number, counter) + actor_id
 
 
+def is_of_actor(object_id: bytes) -> bool:
+    """Whether an object is what a call of an actor returns, or a task's id is of such a call.
+
+    >>> is_of_actor(task_id_bytes(2, 5, nil_actor_id(1)))
+    False
+    """
+    return object_id[8 : 8 + len(_NIL_ACTOR_PREFIX)] != _NIL_ACTOR_PREFIX
+
+
 def actor_creation_task_id_bytes(actor_id: bytes) -> bytes:
     """The 24 bytes of the id of the one task that creates an actor.
 

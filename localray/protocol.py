@@ -310,13 +310,17 @@ class DefineTemplate(NamedTuple):
 
 
 class SubmitTask(NamedTuple):
-    """Run a template's function. Dependencies are resolved to values before it starts; borrowed ids stay references."""
+    """Run a template's function. Dependencies are resolved to values before it starts; borrowed ids stay references.
+
+    ``parent_id`` is the task that submits it; empty where the kernel knows: only actors run several at once.
+    """
 
     task_id: bytes
     template: int
     payload: bytes
     dependencies: tuple[bytes, ...]
     borrowed: tuple[bytes, ...]
+    parent_id: bytes = b""
 
 
 class CreateActor(NamedTuple):
@@ -344,7 +348,7 @@ class CreateActor(NamedTuple):
 
 
 class SubmitCall(NamedTuple):
-    """Call a method of an actor; calls of one client run in the order submitted."""
+    """Call a method of an actor; calls of one client run in the order submitted. ``parent_id`` as in `SubmitTask`."""
 
     task_id: bytes
     template: int
@@ -352,6 +356,7 @@ class SubmitCall(NamedTuple):
     dependencies: tuple[bytes, ...]
     borrowed: tuple[bytes, ...]
     actor_id: bytes
+    parent_id: bytes = b""
 
 
 class PutObject(NamedTuple):

@@ -18,7 +18,7 @@ from localray import ids
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
 from localray.client.completions import Completions
-from localray.client.context import current_task
+from localray.client.context import current_task, running_task_id
 from localray.client.failures import report_unhandled
 from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
@@ -110,6 +110,9 @@ class Client:
         self.on_worker_message: MessageHandler | None = None
         self.on_output: Callable[[WorkerOutput], None] | None = None
         self.cancelled_tasks: set[bytes] = set()
+        self.runs_several = False
+        """Whether several calls run here at once: true in threaded and asyncio actors, which say whose child what they
+        submit is."""
         self.stalls = False
         """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
         self._blocked_a_loop = False
@@ -153,7 +156,10 @@ class Client:
         """Submit a task; returns at once with the references to what it will return."""
         task_id = ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id)
         references = self._declare_returns(task_id, num_returns)
-        self.channel.send(SubmitTask(task_id, template, arguments.payload, arguments.dependencies, arguments.borrowed))
+        parent_id = running_task_id() if self.runs_several else b""
+        self.channel.send(
+            SubmitTask(task_id, template, arguments.payload, arguments.dependencies, arguments.borrowed, parent_id)
+        )
         return references
 
     def submit_call(
@@ -162,8 +168,10 @@ class Client:
         """Submit a call of an actor's method."""
         task_id = ids.task_id_bytes(self.number, next(self._task_numbers), actor_id)
         references = self._declare_returns(task_id, num_returns)
+        parent_id = running_task_id() if self.runs_several else b""
+        dependencies, borrowed = arguments.dependencies, arguments.borrowed
         self.channel.send(
-            SubmitCall(task_id, template, arguments.payload, arguments.dependencies, arguments.borrowed, actor_id)
+            SubmitCall(task_id, template, arguments.payload, dependencies, borrowed, actor_id, parent_id)
         )
         return references
 

@@ -152,3 +152,9 @@ class TaskContext:
 
 
 current_task: ContextVar[TaskContext | None] = ContextVar("localray_current_task", default=None)
+
+
+def running_task_id() -> bytes:
+    """The id of the task or call that the calling thread or coroutine works for; empty if none."""
+    context = current_task.get()
+    return b"" if context is None else context.task_id

@@ -132,8 +132,7 @@ class Executor:
             raise RaySystemError(f"a worker cannot take {type(message).__name__}")
 
     def _recall(self, message: RecallTasks) -> None:
-        """Give back what has not started; a task leaves the queue at the moment it starts, so it is in one place or the
-        other."""
+        """Give back what has not started: a task leaves the queue at the moment it starts, so it is here or there."""
         wanted = set(message.task_ids)
         returned: list[bytes] = []
         for task in list(self.queue):
@@ -173,6 +172,7 @@ class Executor:
             # Its constructor already runs on the loop, as in Ray: it may create tasks there.
             from localray.client.asyncio_actor import AsyncioActor
 
+            self.client.runs_several = True
             self.asyncio_actor = AsyncioActor(self, message, template)
             return
         started_s = self.begin(message)
@@ -246,15 +246,18 @@ class Executor:
     def _in_user_code(
         self, message: RunTask, function: Callable[..., object], *args: object, **kwargs: object
     ) -> object:
-        """Call what may be interrupted by a cancellation."""
-        self.interruptible = True
+        """Call what may be cancelled. A task is interrupted; an actor's method sees it, and returns for nobody."""
+        self.interruptible = self.actor is None
         try:
             if message.task_id in self.cancelled:
                 # It came before or while the arguments were unpacked, when an interrupt would have hit our own code.
                 raise KeyboardInterrupt
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
         finally:
             self.interruptible = False
+        if self.actor is not None and message.task_id in self.cancelled:
+            raise KeyboardInterrupt
+        return result
 
     def function(self, template: DefineTemplate) -> Callable[..., object]:
         """The function or class of a template, unpickled at its first use."""
@@ -305,6 +308,7 @@ class Executor:
         if mode is not CallMode.SERIAL:
             self.leaving.running = set()
         if mode is CallMode.THREADED:
+            self.client.runs_several = True
             self.accept = ThreadedActor(self, template).accept
 
     def prepare_call(

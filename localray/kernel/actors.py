@@ -106,7 +106,14 @@ def call(tables: Tables, caller: ClientRecord, message: SubmitCall) -> None:
     template = tables.templates[message.template]
     actor = tables.actors.get(message.actor_id)
     task = tasks.create(
-        tables, caller, template, message.task_id, message.payload, message.dependencies, message.borrowed
+        tables,
+        caller,
+        template,
+        message.task_id,
+        message.payload,
+        message.dependencies,
+        message.borrowed,
+        message.parent_id,
     )
     task.actor = actor
     if actor is None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from localray.kernel import leases, objects, spilled, store
 from localray.kernel.records import ClientRecord
 from localray.kernel.tables import Tables
+from localray.protocol import ON_DISK, AbandonBuffer, DiskPlace
 
 
 def add_references(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> None:
@@ -27,6 +28,15 @@ def drop_references(tables: Tables, holder: ClientRecord, object_ids: Iterable[b
         if object_id in held:
             held.remove(object_id)
             objects.release(tables, (object_id,))
+
+
+def abandon_buffer(tables: Tables, writer: ClientRecord, message: AbandonBuffer) -> None:
+    """Reserved or leased room will not become an object."""
+    location, size_bytes, payload = message
+    if location == ON_DISK:
+        spilled.abandon_file(tables, writer, DiskPlace.decode(payload).path)
+    elif leases.cut(tables, writer, location, size_bytes):
+        store.release_bytes(tables, location, size_bytes)
 
 
 def drop_client(tables: Tables, client: ClientRecord) -> None:

@@ -17,8 +17,6 @@ from localray.kernel.transitions import move
 from localray.protocol import (
     INLINE,
     ON_DISK,
-    AbandonBuffer,
-    DiskPlace,
     ObjectReady,
     Outcome,
     PutObject,
@@ -60,15 +58,6 @@ def claim_buffer(tables: Tables, writer: ClientRecord, location: int, size_bytes
             )
     elif location == ON_DISK:
         spilled.claim_file(tables, writer, payload)
-
-
-def abandon_buffer(tables: Tables, writer: ClientRecord, message: AbandonBuffer) -> None:
-    """Reserved or leased room will not become an object."""
-    location, size_bytes, payload = message
-    if location == ON_DISK:
-        spilled.abandon_file(tables, writer, DiskPlace.decode(payload).path)
-    elif leases.cut(tables, writer, location, size_bytes):
-        store.release_bytes(tables, location, size_bytes)
 
 
 def discard(tables: Tables, outcome: Outcome) -> None:

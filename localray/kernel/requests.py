@@ -159,8 +159,8 @@ def _define_runtime_env(tables: Tables, client: ClientRecord, message: DefineRun
 
 
 def _submit_task(tables: Tables, client: ClientRecord, message: SubmitTask) -> None:
-    task_id, template, payload, dependencies, borrowed = message
-    tasks.create(tables, client, tables.templates[template], task_id, payload, dependencies, borrowed)
+    task_id, template, payload, dependencies, borrowed, parent_id = message
+    tasks.create(tables, client, tables.templates[template], task_id, payload, dependencies, borrowed, parent_id)
 
 
 def _put_object(tables: Tables, client: ClientRecord, message: PutObject) -> None:
@@ -176,7 +176,7 @@ def _lease_buffer(tables: Tables, client: ClientRecord, message: LeaseBuffer) ->
 
 
 def _abandon_buffer(tables: Tables, client: ClientRecord, message: AbandonBuffer) -> None:
-    objects.abandon_buffer(tables, client, message)
+    holdings.abandon_buffer(tables, client, message)
 
 
 def _object_damaged(tables: Tables, client: ClientRecord, message: ObjectDamaged) -> None:

@@ -37,9 +37,11 @@ def create(
     payload: bytes,
     dependencies: tuple[bytes, ...],
     borrowed: tuple[bytes, ...],
+    parent_id: bytes = b"",
 ) -> TaskRecord:
-    """Take a task in: its returns exist from now on, its arguments are held until it ends."""
-    parent_id, depth, root = place_in_tree(submitter)
+    """Take a task in: its returns exist from now on, its arguments are held until it ends. Its parent is given where
+    its submitter runs several tasks at once."""
+    parent_id, depth, root = place_in_tree(submitter, parent_id)
     task = TaskRecord(
         task_id,
         template,
@@ -99,19 +101,19 @@ def run_again(tables: Tables, ended: TaskRecord, retries_left: int, reason: str)
     return task
 
 
-def place_in_tree(submitter: ClientRecord) -> tuple[bytes, int, bytes]:
+def place_in_tree(submitter: ClientRecord, given_id: bytes) -> tuple[bytes, int, bytes]:
     """Which task submits what this client submits now, empty if none or unknown; the nesting depth, 0 from a driver;
     and the detached actor that it hangs from, if one.
 
     A worker runs its tasks in the order of its line and tells of each end before it submits for the next, so the first
-    in its line it is; only a threaded or asyncio actor runs several at once.
+    in its line it is; only a threaded or asyncio actor runs several at once, and says for which it submits.
     """
     worker = submitter.worker
     if worker is None:
         return b"", 0, b""
     actor = worker.actor
     for task in worker.assigned.values():
-        parent_id = task.task_id if actor is None or actor.keeps_order else b""
+        parent_id = task.task_id if actor is None or actor.keeps_order else given_id
         return parent_id, task.depth + 1, task.root if actor is None else actor.creation.root
     return (b"", 1, b"") if actor is None else (b"", actor.creation.depth + 1, actor.creation.root)
 

@@ -236,3 +236,169 @@ def a_cancelled_tasks_queued_actor_calls_never_run(ray: ModuleType) -> None:
     ray.get(waiting)
     ray.get(worker.note.remote("later"), timeout=60)
     assert ray.get(recorder.items.remote()) == ["submitted", "later"]
+
+
+@program(num_cpus=2)
+def a_cancelled_call_of_a_busy_actor_takes_its_own_children_along(ray: ModuleType) -> None:
+    """C5: of an asyncio and of a threaded actor: the children of the cancelled call, and not those of another."""
+    gate, recorder = make_gate(ray), make_recorder(ray)
+    wait_for = make_waiter(ray, num_cpus=0, max_retries=0)
+
+    @ray.remote(num_cpus=0)
+    class Asyncio:
+        async def run(self, name):
+            child = wait_for.remote(gate, name)
+            await recorder.add.remote([child])
+            return await child
+
+    @ray.remote(num_cpus=0, max_concurrency=3)
+    class Threaded:
+        def run(self, name):
+            child = wait_for.remote(gate, name)
+            ray.get(recorder.add.remote([child]))
+            return ray.get(child)
+
+    for number, actor in enumerate((Asyncio.remote(), Threaded.remote())):
+        cancelled = actor.run.remote("cancelled")
+        [child] = wait_for_items(ray, recorder, 2 * number + 1)[-1]
+        other = actor.run.remote("other")
+        [others_child] = wait_for_items(ray, recorder, 2 * number + 2)[-1]
+        ray.cancel(cancelled)
+        with pytest.raises(ray.exceptions.TaskCancelledError):
+            ray.get(child, timeout=60)
+        ready, _ = ray.wait([others_child, other], num_returns=1, timeout=0.1)
+        assert ready == []
+    ray.get(gate.open.remote())
+    assert ray.get(other, timeout=60) == "other"
+
+
+@program(num_cpus=2)
+def a_running_task_gets_a_keyboard_interrupt(ray: ModuleType) -> None:
+    """C2: it may clean up; the getter sees a cancelled task."""
+    gate, recorder = make_gate(ray), make_recorder(ray)
+
+    @ray.remote(max_retries=3)
+    def run():
+        ray.get(recorder.add.remote("began"))
+        try:
+            while not ray.get(gate.is_open.remote()):
+                time.sleep(0.01)
+        except KeyboardInterrupt:
+            ray.get(recorder.add.remote("interrupted"))
+            raise
+
+    running = run.remote()
+    wait_for_items(ray, recorder, 1)
+    ray.cancel(running)
+    ray.cancel(running)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(running, timeout=60)
+    assert ray.get(recorder.items.remote()) == ["began", "interrupted"]
+
+
+@program(num_cpus=2)
+def a_task_may_outlive_its_cancellation(ray: ModuleType) -> None:
+    """C2: one that catches the interrupt and returns has its value delivered."""
+    gate, recorder = make_gate(ray), make_recorder(ray)
+
+    @ray.remote
+    def run():
+        ray.get(recorder.add.remote("began"))
+        try:
+            while not ray.get(gate.is_open.remote()):
+                time.sleep(0.01)
+        except KeyboardInterrupt:
+            return "caught"
+
+    running = run.remote()
+    wait_for_items(ray, recorder, 1)
+    ray.cancel(running)
+    assert ray.get(running, timeout=60) == "caught"
+
+
+@program(num_cpus=2)
+def a_task_that_is_cancelled_by_force_is_never_retried(ray: ModuleType) -> None:
+    """C3: its worker is killed, whatever the task catches."""
+    gate, recorder = make_gate(ray), make_recorder(ray)
+
+    @ray.remote(max_retries=3)
+    def run():
+        ray.get(recorder.add.remote("began"))
+        while True:
+            try:
+                while not ray.get(gate.is_open.remote()):
+                    time.sleep(0.01)
+            except KeyboardInterrupt:
+                continue
+            return
+
+    running = run.remote()
+    wait_for_items(ray, recorder, 1)
+    ray.cancel(running, force=True)
+    with pytest.raises((ray.exceptions.WorkerCrashedError, ray.exceptions.TaskCancelledError)):
+        ray.get(running, timeout=60)
+    ray.get(gate.open.remote())
+    assert ray.get(recorder.count.remote()) == 1
+
+
+@program(num_cpus=2)
+def an_actor_survives_the_cancellation_of_its_calls(ray: ModuleType) -> None:
+    """C6: force is refused; a queued call never runs; a running one only sees that it was cancelled."""
+    gate, recorder = make_gate(ray), make_recorder(ray)
+
+    @ray.remote(num_cpus=0)
+    class Worker:
+        def run(self):
+            ray.get(recorder.add.remote("began"))
+            while not ray.get(gate.is_open.remote()):
+                time.sleep(0.01)
+            ray.get(recorder.add.remote(ray.get_runtime_context().is_canceled()))
+            return "done"
+
+        def note(self, item):
+            ray.get(recorder.add.remote(item))
+            return item
+
+    worker = Worker.remote()
+    running, queued = worker.run.remote(), worker.note.remote("never")
+    wait_for_items(ray, recorder, 1)
+    with pytest.raises(ValueError, match="force"):
+        ray.cancel(running, force=True)
+    ray.cancel(queued)
+    ray.cancel(running)
+    ray.get(gate.open.remote())
+    for ref in (queued, running):
+        with pytest.raises(ray.exceptions.TaskCancelledError):
+            ray.get(ref, timeout=60)
+    assert ray.get(worker.note.remote("alive"), timeout=60) == "alive"
+    assert ray.get(recorder.items.remote()) == ["began", True, "alive"]
+
+
+@program(num_cpus=2)
+def a_cancelled_coroutine_gets_a_cancelled_error(ray: ModuleType) -> None:
+    """C6: asyncio's own, where it awaits; other calls of the actor go on."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(num_cpus=0)
+    class Worker:
+        async def run(self):
+            import asyncio
+
+            await recorder.add.remote("began")
+            try:
+                await asyncio.sleep(1000)
+            except asyncio.CancelledError:
+                await recorder.add.remote("cancelled")
+                raise
+
+        async def echo(self, item):
+            return item
+
+    worker = Worker.remote()
+    running = worker.run.remote()
+    wait_for_items(ray, recorder, 1)
+    ray.cancel(running)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(running, timeout=60)
+    assert wait_for_items(ray, recorder, 2) == ["began", "cancelled"]
+    assert ray.get(worker.echo.remote("alive"), timeout=60) == "alive"

@@ -249,8 +249,7 @@ class Executor:
         """Call what may be cancelled. A task is interrupted; an actor's method sees it, and returns for nobody."""
         self.interruptible = self.actor is None
         try:
-            if message.task_id in self.cancelled:
-                # It came before or while the arguments were unpacked, when an interrupt would have hit our own code.
+            if message.task_id in self.cancelled:  # Before it began: an interrupt would have hit our own code.
                 raise KeyboardInterrupt
             result = function(*args, **kwargs)
         finally:

@@ -244,7 +244,7 @@ class Executor:
         return self._in_user_code(message, function, *args, **kwargs)
 
     def _in_user_code(
-        self, message: RunTask, function: Callable[..., object], *args: object, **kwargs: object
+        self, message: RunTask, function: Callable[..., object], /, *args: object, **kwargs: object
     ) -> object:
         """Call what may be cancelled. A task is interrupted; an actor's method sees it, and returns for nobody."""
         self.interruptible = self.actor is None

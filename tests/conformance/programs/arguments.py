@@ -341,3 +341,15 @@ def a_ref_captured_in_an_argument_function_works(ray: ModuleType) -> None:
         return function()
 
     assert ray.get(call.remote(lambda: ray.get(ref) + 1)) == 21
+
+
+@program()
+def keywords_may_have_any_name(ray: ModuleType) -> None:
+    """V1: those too that the machinery between has of its own."""
+
+    @ray.remote
+    def keys(**kwargs):
+        return sorted(kwargs)
+
+    names = ["args", "function", "kwargs", "message", "self", "timeout"]
+    assert ray.get(keys.remote(**dict.fromkeys(names, 0))) == names

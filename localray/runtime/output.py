@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from localray.client.context import current_task
+from localray.client.context import TaskContext, current_task
 
 JOB_MARK = ":job_id:"
 ACTOR_MARK = ":actor_name:"
@@ -36,6 +36,7 @@ class MarkedOutput(io.TextIOWrapper):
         super().__init__(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
         self._printed = printed
         self._mark = ""
+        self._announced: TaskContext | None = None
         self._mid_line = False
         self.job = ""
 
@@ -43,9 +44,12 @@ class MarkedOutput(io.TextIOWrapper):
         """As of any text stream: a line is on its way when it is complete."""
         if not text:
             return 0
-        mark = _mark_of_running()
-        if mark and mark != self._mark and not self._mid_line:
-            self._announce(mark)
+        context = current_task.get()
+        if context is not self._announced and context is not None and not self._mid_line:
+            self._announced = context
+            mark = _mark_of(context)
+            if mark != self._mark:
+                self._announce(mark)
         self._mid_line = text[-1] != "\n"
         if "\n" in text:
             self._printed()
@@ -63,11 +67,8 @@ class MarkedOutput(io.TextIOWrapper):
             self._announce(f"{TASK_MARK}{name}")
 
 
-def _mark_of_running() -> str:
-    """The line that names the running task or actor; empty where none is known, in a thread of the user's."""
-    context = current_task.get()
-    if context is None:
-        return ""
+def _mark_of(context: TaskContext) -> str:
+    """The line that names a running task or actor. In a thread of the user's none is known."""
     return f"{ACTOR_MARK}{context.actor_label}" if context.actor_id else f"{TASK_MARK}{context.name}"
 
 

@@ -25,7 +25,7 @@ NOT_IMPORTED = ("localray.cli.__main__", "localray.__main__")
 
 class Written(NamedTuple):
     """A whole program in a document; ``kind`` is the word behind the language, if any: "simulated" programs choose their
-    engine themselves, "pytest" ones are tests."""
+    engine themselves, "processes" ones are about real processes, "pytest" ones are tests."""
 
     page: str
     number: int
@@ -64,8 +64,8 @@ def test_programs_print_what_they_say(program: Written, engine: str) -> None:
     check_output(start + program.source.replace("ray.init(", f"ray.init(engine={engine!r}, "), program)
 
 
-@pytest.mark.parametrize("program", programs("simulated"), ids=lambda program: program.name)
-def test_simulated_programs_print_what_they_say(program: Written) -> None:
+@pytest.mark.parametrize("program", programs("simulated") + programs("processes"), ids=lambda program: program.name)
+def test_programs_of_one_engine_print_what_they_say(program: Written) -> None:
     check_output(program.source, program)
 
 

@@ -88,7 +88,9 @@ def save(tables: Tables, client: ClientRecord, message: SaveCheckpoint) -> None:
     if actor is None or record is None:
         objects.discard(tables, message[2:])
     else:
-        keep_copy(tables, objects.keep(tables, object_id, message[2:]))
+        state = tables.objects[object_id] = ObjectRecord(object_id, references=1)
+        objects.deliver(tables, state, message[2:])
+        keep_copy(tables, state)
         done = [task for task_id, task in record.since.items() if task_id not in record.replaying]
         tables.log.note(actor.actor_id, actor.state, f"checkpoint of {message.size_bytes} bytes, {len(done)} calls")
         released = [record.state] if record.state else []

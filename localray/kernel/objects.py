@@ -41,14 +41,6 @@ def put(tables: Tables, holder: ClientRecord, message: PutObject) -> None:
     deliver(tables, record, message[1:])
 
 
-def keep(tables: Tables, object_id: bytes, outcome: Outcome) -> ObjectRecord:
-    """Take in a finished object that the kernel itself refers to."""
-    record = ObjectRecord(object_id, references=1)
-    tables.objects[object_id] = record
-    deliver(tables, record, outcome)
-    return record
-
-
 def claim_buffer(tables: Tables, writer: ClientRecord, location: int, size_bytes: int, payload: bytes) -> None:
     """Reserved or leased room becomes an object: its writer's death no longer frees it."""
     if location >= 0:

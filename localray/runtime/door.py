@@ -6,6 +6,7 @@ Must not live here: what is done with those who have (`localray.runtime.head`), 
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -63,7 +64,11 @@ class Door:
         while True:
             try:
                 stream, _ = self._listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE) and self._visitors:
+                    self.turn_away(next(iter(self._visitors)))
+                    continue
+                # Nobody else is there, or gone again; or nobody can be let in now.
                 return [descriptor for descriptor in dict.fromkeys(came) if descriptor in self._visitors]
             process, user = _credentials(stream)
             if user != os.getuid():

@@ -125,6 +125,8 @@ ray.shutdown(); cluster.shutdown()
         for _ in range(50):
             # Gone before it is greeted.
             _stranger(home).close()
+        for _ in range(100):
+            _stranger(home).close()
         strangers = [_stranger(home) for _ in range(200)]
         for position, stranger in enumerate(strangers):
             try:

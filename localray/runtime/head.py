@@ -187,9 +187,12 @@ class Head:
         for effect in self._kernel.step(time.monotonic(), event, sender):
             if type(effect) is Send:
                 connection = connections.get(effect.client)
-                if connection is not None:
-                    connection.outbox.append(effect.message)
-                    dirty[connection] = None
+                if connection is None or (
+                    (connection.unsent or connection.missed_lines) and connection.passes_over(effect.message)
+                ):
+                    continue
+                connection.outbox.append(effect.message)
+                dirty[connection] = None
             else:
                 self._carry_out[type(effect)](effect)
 

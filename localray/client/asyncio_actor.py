@@ -25,13 +25,12 @@ _END = object()
 
 
 class AsyncioActor:
-    """An actor's event loops, by concurrency group; the default one has the empty name."""
+    """An actor's event loops: the main one, and one for each concurrency group."""
 
     def __init__(self, executor: Executor, creation: RunTask, template: DefineTemplate) -> None:
         self._executor = executor
-        self._limits = {"": template.max_concurrency, **dict(template.concurrency_groups)}
-        self._main = GroupLoop(executor, self._limits[""])
-        self._loops = {"": self._main}
+        self._main = GroupLoop(executor, template.max_concurrency)
+        self._loops = {name: GroupLoop(executor, limit) for name, limit in template.concurrency_groups}
         self._creation = creation
 
     def run(self) -> None:
@@ -43,21 +42,18 @@ class AsyncioActor:
         self._main.accept(self._creation)
         while queue:
             self.accept(queue.popleft())
+        for name, loop in self._loops.items():
+            # Before there is anything to do: each of them reads the channel, should the others be blocked.
+            executor.client.channel.spawn(loop.run, f"localray-loop-{name}")
         self._main.run()
 
     def accept(self, message: RunTask) -> None:
         """Take a call in, from whichever thread reads the channel."""
-        name = self._executor.template(message).concurrency_group
-        if name not in self._limits:
-            name = ""  # Where the call ends with an error that says so.
-        loop = self._loops.get(name)
-        if loop is None:
-            loop = self._loops[name] = GroupLoop(self._executor, self._limits[name])
-            self._executor.client.channel.spawn(loop.run, f"localray-loop-{name}")
-        loop.accept(message)
+        # A call for a group that is not there ends on the default loop, with an error that says so.
+        self._loops.get(self._executor.template(message).concurrency_group, self._main).accept(message)
 
     def _cancel(self, task_id: bytes) -> None:
-        for loop in list(self._loops.values()):
+        for loop in (self._main, *self._loops.values()):
             loop.cancel(task_id)
 
 

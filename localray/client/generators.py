@@ -60,7 +60,9 @@ class ObjectRefGenerator(Generic[T_co]):
         return self
 
     def __next__(self) -> ObjectRef[T_co]:
-        self._client.wait([self._next_item()], 1, None)
+        item = self._next_item()
+        if self._client.references.entries[item.binary()].value is None:
+            self._client.wait([item], 1, None)
         reference = self._take()
         if reference is None:
             raise StopIteration

@@ -353,3 +353,16 @@ def keywords_may_have_any_name(ray: ModuleType) -> None:
 
     names = ["args", "function", "kwargs", "message", "self", "timeout"]
     assert ray.get(keys.remote(**dict.fromkeys(names, 0))) == names
+
+
+@program()
+def a_function_that_captured_too_much_is_refused(ray: ModuleType) -> None:
+    """V15: above a hundred megabytes it is a ValueError at `.remote()`; the text says to put the value instead."""
+    captured = b"x" * (110 * 2**20)
+
+    @ray.remote
+    def use():
+        return len(captured)
+
+    with pytest.raises(ValueError, match="too large|FUNCTION_SIZE_ERROR_THRESHOLD"):
+        use.remote()

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from ..registry import program
+from ..registry import NOT_SIMULATED, program
 
 
 def _make_threaded(ray: ModuleType):
@@ -203,6 +203,30 @@ def what_blocks_one_loop_does_not_block_another(ray: ModuleType) -> None:
     assert ray.get(actor.alive.remote(), timeout=60)
     ray.get(actor.let_go.remote(), timeout=60)
     assert ray.get(waiting, timeout=60) == "released"
+
+
+@program(engines=NOT_SIMULATED, reason="one thread runs at a time, and this one never waits for anything")
+def a_blocked_default_loop_blocks_no_group(ray: ModuleType) -> None:
+    """AC6: although nothing of the group has run before."""
+
+    @ray.remote(concurrency_groups={"io": 1})
+    class Asynchronous:
+        def __init__(self):
+            self.open = False
+
+        async def block(self):
+            while not self.open:
+                time.sleep(0.002)
+            return "released"
+
+        @ray.method(concurrency_group="io")
+        def let_go(self):
+            self.open = True
+
+    actor = Asynchronous.remote()
+    blocking = actor.block.remote()
+    ray.get(actor.let_go.remote(), timeout=60)
+    assert ray.get(blocking, timeout=60) == "released"
 
 
 @program()

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
+from localray.client.checkpoints import LOOK_AGAIN_S
 from localray.client.context import TaskContext, current_task
 from localray.client.outcomes import not_a_generator, pack_returns
 from localray.protocol import DefineTemplate, Outcome, ReturnMode, RunTask, TaskKind
@@ -103,6 +104,8 @@ class GroupLoop:
 
     async def _run(self, message: RunTask) -> None:
         executor = self._executor
+        while executor.checkpointer is not None and executor.checkpointer.hold_s() > 0:
+            await asyncio.sleep(LOOK_AGAIN_S)
         if executor.leaving.reason:
             return  # It fails with the actor.
         template = executor.template(message)

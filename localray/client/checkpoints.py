@@ -1,7 +1,8 @@
 """Actors that checkpoint themselves, in the worker: when a checkpoint is due, taking it, restoring one.
 
 `checkpoint()` is only ever called while no call runs: after one of a serial actor, and of a threaded or asyncio actor
-when the last that ran beside others has ended; calls that come meanwhile wait. It is sent right behind the answers of
+when the last that ran beside others has ended; calls that come meanwhile wait. Where calls overlap all the time, new
+ones are held up for a moment. It is sent right behind the answers of
 the calls that are in it, in the same stream, so that the kernel never has one without the other. Must not live here:
 which calls are in a checkpoint, what is replayed (the kernel).
 """
@@ -19,6 +20,7 @@ from localray.client.serialization import serialize
 from localray.client.values import error_of
 from localray.protocol import (
     NOT_CHECKPOINTED,
+    CallMode,
     CheckpointFailed,
     DefineTemplate,
     Outcome,
@@ -26,6 +28,12 @@ from localray.protocol import (
     SaveCheckpoint,
     Status,
 )
+
+OVERDUE = 2
+"""A checkpoint that should have been taken so many times already is worth holding calls up for."""
+HOLD_S = 0.1
+HOLD_AGAIN_S = 1.0
+LOOK_AGAIN_S = 0.002
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +66,8 @@ class Checkpoints:
         self._running: set[bytes] = set()
         self._held_up: list[Waiter] = []
         self._taking = False
+        self._blocks = template.call_mode == CallMode.THREADED
+        self._hold_until_s = self._hold_again_s = 0.0
         self._lock = threading.Lock()
 
     def restore(self, message: RestoreActor) -> None:
@@ -73,8 +83,25 @@ class Checkpoints:
 
     # ---------------------------------------------------------------- calls
 
+    def hold_s(self) -> float:
+        """For how long at most a call should put its start off, so that those that run can end first: calls have
+        overlapped until a checkpoint is long overdue.
+
+        It is only for a moment, and not again for a while: what runs may wait for the very call that is held up.
+        """
+        with self._lock:
+            if not self._running or not self._is_due(OVERDUE):
+                return 0.0
+            now_s = self._client.channel.now_s()
+            if now_s >= self._hold_again_s:
+                self._hold_until_s = now_s + HOLD_S
+                self._hold_again_s = now_s + HOLD_AGAIN_S
+            return max(0.0, self._hold_until_s - now_s)
+
     def enter(self, task_id: bytes) -> None:
         """A call is about to start: not while a checkpoint is taken."""
+        while self._blocks and self.hold_s() > 0:
+            self._client.channel.wait(Waiter(), LOOK_AGAIN_S)
         while True:
             with self._lock:
                 if not self._taking:
@@ -117,10 +144,10 @@ class Checkpoints:
         finally:
             self._taken()
 
-    def _is_due(self) -> bool:
+    def _is_due(self, times: int = 1) -> bool:
         if self._period_s:
-            return self._client.channel.now_s() - self._taken_at_s >= self._period_s
-        return 0 < self._every_calls <= self._calls
+            return self._client.channel.now_s() - self._taken_at_s >= times * self._period_s
+        return 0 < times * self._every_calls <= self._calls
 
     def _state(self) -> Outcome:
         return self._client.pack(serialize(self._instance.checkpoint()))

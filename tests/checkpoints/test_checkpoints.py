@@ -400,3 +400,77 @@ def test_a_generator_is_a_call_like_any_other(ray: ModuleType) -> None:
     ray.get(source.wait_or_die.remote(make_recorder(ray)))
     assert ray.get(source.read.remote()) == 6
     assert [ray.get(item) for item in kept] == [0, 1]
+
+
+@pytest.mark.parametrize("mode", ["threads", "coroutines"])
+def test_an_actor_whose_calls_always_overlap_is_checkpointed(ray: ModuleType, mode: str) -> None:
+    class Busy:
+        def __init__(self):
+            self.taken = []
+            self.done = 0
+
+        def checkpoint(self):
+            self.taken.append(self.done)
+            return self.done
+
+        def restore(self, done):
+            self.done = done
+
+    class Threads(Busy):
+        def work(self, seconds):
+            import time
+
+            time.sleep(seconds)
+            self.done += 1
+
+        def read(self):
+            return self.taken
+
+    class Coroutines(Busy):
+        async def work(self, seconds):
+            import asyncio
+
+            await asyncio.sleep(seconds)
+            self.done += 1
+
+        async def read(self):
+            return self.taken
+
+    chosen = Threads if mode == "threads" else Coroutines
+    options = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": 3, "checkpoint_interval": 5}
+    busy = ray.remote(**options)(chosen).remote()
+    ray.get([busy.work.remote(0.002 + number % 3 * 0.002) for number in range(40)])
+    taken = ray.get(busy.read.remote())
+    assert 5 <= taken[0] < 30, f"the first checkpoint was taken after {taken} of 40 calls"
+
+
+def test_a_held_up_call_that_others_wait_for_gets_its_turn(ray: ModuleType) -> None:
+    @ray.remote(num_cpus=0, max_restarts=-1)
+    class Signal:
+        def __init__(self):
+            self.event = None
+
+        async def wait(self):
+            import asyncio
+
+            self.event = self.event or asyncio.Event()
+            await self.event.wait()
+            return "sent"
+
+        async def ping(self):
+            return "pong"
+
+        async def send(self):
+            self.event.set()
+
+        def checkpoint(self):
+            return None
+
+        def restore(self, state):
+            pass
+
+    signal = Signal.remote()
+    waiting = signal.wait.remote()
+    assert ray.get([signal.ping.remote() for _ in range(4)]) == ["pong"] * 4
+    ray.get(signal.send.remote())
+    assert ray.get(waiting) == "sent"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from localray.client.client import Client
@@ -72,14 +72,19 @@ def describe_job(
     job_config: JobConfig | None,
     log_to_driver: bool | None,
     logging_config: LoggingConfig | None,
+    others: Mapping[str, object],
 ) -> Job:
-    """A job from keywords of `init`.
+    """A job from keywords of `init`; ``others`` may say which level the logger of Ray's name is to have.
 
     Raises:
         TypeError, ValueError: the environment is wrong.
     """
     if log_to_driver is None:
         log_to_driver = os.environ.get("RAY_LOG_TO_DRIVER", "1") != "0"
+    if "logging_level" in others and others.get("configure_logging", True):
+        import logging
+
+        logging.getLogger("ray").setLevel(cast("int | str", others["logging_level"]))
     if logging_config is None:
         logging_config = _logging_by_default(job_config)
     if logging_config is not None:

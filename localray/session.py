@@ -193,7 +193,7 @@ def init(
                 _node_name=_node_name,
             )
         names = namespace_of(namespace, job_config)
-        _session.job = job = describe_job(runtime_env, job_config, log_to_driver, logging_config)
+        _session.job = job = describe_job(runtime_env, job_config, log_to_driver, logging_config, ignored)
         try:
             if address is not None:
                 return _begin(_join(address, names), job, "")

@@ -112,6 +112,24 @@ time.sleep(60)
 
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def the_logger_of_the_package_has_the_level_asked_for(ray: ModuleType) -> None:
+    """Section 2: logging_level; with configure_logging=False it is left alone."""
+    import logging
+
+    logger = logging.getLogger("ray")
+    before, handlers = logger.level, list(logger.handlers)
+    try:
+        ray.init(**LOCAL, logging_level=logging.ERROR)
+        assert logger.level == logging.ERROR
+        ray.shutdown()
+        ray.init(**LOCAL, logging_level="DEBUG", configure_logging=False)
+        assert logger.level == logging.ERROR
+    finally:
+        logger.setLevel(before)
+        logger.handlers[:] = handlers
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def resources_may_be_overridden_by_a_variable(ray: ModuleType) -> None:
     """Section 13: RAY_OVERRIDE_RESOURCES is JSON; what it names it decides."""
     os.environ["RAY_OVERRIDE_RESOURCES"] = json.dumps({"CPU": 3, "special": 2})

@@ -165,7 +165,10 @@ class _Work:
     def add(self, future: Future[Any], call: _Call) -> None:
         """A call that is to be made."""
         self._waiting.append((future, call))
-        self._arrived.put(None)
+        # Where there is no room, the next task that ends makes some. Asked after the call was put there: the thread
+        # makes room first and looks for calls then, so one of the two sees the other.
+        if len(self._running) < self._limit:
+            self._arrived.put(None)
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="localray.Executor", daemon=True)
             self._thread.start()

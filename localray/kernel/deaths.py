@@ -52,6 +52,7 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
     worker.ended_at_s, worker.exit_reason = tables.now_s, cause
     tables.history.workers.append(worker)
     tables.backlogged.pop(worker, None)
+    tables.leaving.pop(worker, None)
     if worker.leased_to is not None:
         worker.leased_to.leased.pop(worker.number, None)
         worker.leased_to = None

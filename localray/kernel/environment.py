@@ -86,6 +86,7 @@ def _spill_file_created(tables: Tables, event: SpillFileCreated) -> None:
 
 def _tick(tables: Tables, event: Tick) -> None:
     workers.reap_idle(tables)
+    workers.end_the_late(tables)
     scheduling.check_backlogs(tables)
     memory.tick(tables)
     frozen.tick(tables)

@@ -90,6 +90,8 @@ class Kernel:
             earliest_s = _earlier(earliest_s, store.deadline_s(tables))
         if tables.backlogged:
             earliest_s = _earlier(earliest_s, scheduling.backlog_deadline_s(tables))
+        if tables.leaving:
+            earliest_s = _earlier(earliest_s, next(iter(tables.leaving.values())))
         if tables.look_at_s is not None:
             earliest_s = _earlier(earliest_s, tables.look_at_s)
         if tables.measure_at_s is not None or tables.postponed:

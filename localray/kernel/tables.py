@@ -62,6 +62,7 @@ class Tables:
         "keeper",
         "key_values",
         "least_cpu",
+        "leaving",
         "lineage",
         "lineage_bytes",
         "log",
@@ -148,6 +149,8 @@ class Tables:
         # Where references were made, by object and client; only of programs that ask for it.
         self.sites: dict[bytes, dict[int, str]] = {}
         self.start_failures, self.stopped = 0, False
+        # Workers of actors that were told to end, and when they will be killed instead; the earliest first.
+        self.leaving: dict[WorkerRecord, float] = {}
         self.reap_at_s: float | None = None
         # When the memory monitor measures next, and tasks that it will have tried again then.
         self.measure_at_s: float | None = None

@@ -170,7 +170,7 @@ class ActorClass(Generic[T]):
                 actor_id,
                 name,
                 namespace,
-                options.get("lifetime") == "detached",
+                options.get("lifetime", "detached" if client.detaches_actors else None) == "detached",
                 bool(options.get("get_if_exists")),
                 description.max_pending_calls,
                 integer(options.get("max_task_retries")),

@@ -27,26 +27,34 @@ class Job:
         environment: what its workers are set up with, None for nothing.
         shows_output: whether to show here what workers print.
         logging: how driver and workers log; None for as they like.
+        detaches_actors: whether actors that say nothing of their lifetime are detached.
     """
 
     def __init__(
-        self, environment: JobEnvironment | None = None, shows_output: bool = True, logging: LoggingConfig | None = None
+        self,
+        environment: JobEnvironment | None,
+        shows_output: bool,
+        logging: LoggingConfig | None,
+        *,
+        detaches_actors: bool,
     ) -> None:
         self._environment = environment
         self._shows_output = shows_output
         self._logging = logging
+        self._detaches_actors = detaches_actors
         self._printer: OutputPrinter | None = None
 
     def begin(self, client: Client) -> None:
         """The session is there: it is told what it must know."""
         client.on_output = self._show
-        if not self._shows_output or self._logging is not None:
+        client.detaches_actors = self._detaches_actors
+        if not self._shows_output or self._logging is not None or self._detaches_actors:
             import json
 
             from localray.protocol import ConfigureJob
 
             text = "" if self._logging is None else json.dumps(self._logging.to_dict())
-            client.channel.send(ConfigureJob(self._shows_output, text))
+            client.channel.send(ConfigureJob(self._shows_output, text, self._detaches_actors))
         if self._environment is not None:
             self._environment.adopt(client)
 
@@ -93,11 +101,12 @@ def describe_job(
 
         configure(logging_config.to_dict())
     given = runtime_env or (job_config.runtime_env if job_config is not None else None)
+    detaches = job_config is not None and job_config.default_actor_lifetime == "detached"
     if not given:
-        return Job(None, log_to_driver, logging_config)
+        return Job(None, log_to_driver, logging_config, detaches_actors=detaches)
     from localray.job_environment import JobEnvironment
 
-    return Job(JobEnvironment(given), log_to_driver, logging_config)
+    return Job(JobEnvironment(given), log_to_driver, logging_config, detaches_actors=detaches)
 
 
 def _logging_by_default(job_config: JobConfig | None) -> LoggingConfig | None:

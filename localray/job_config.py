@@ -97,7 +97,7 @@ class JobConfig:
         """
         if default_actor_lifetime not in ("detached", "non_detached"):
             raise ValueError("Default actor lifetime must be one of `detached`, `non_detached`")
-        self._default_actor_lifetime = default_actor_lifetime
+        self.default_actor_lifetime = default_actor_lifetime
 
     @classmethod
     def from_json(cls, job_config_json: Mapping[str, Any]) -> JobConfig:

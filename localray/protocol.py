@@ -233,11 +233,12 @@ class RegisterDriver(NamedTuple):
 
 
 class ConfigureJob(NamedTuple):
-    """How this driver's job is to be: whether the driver is shown what its workers print, and how their loggers are
-    configured: a `LoggingConfig` as JSON, or empty."""
+    """How this driver's job is to be: whether the driver is shown what its workers print; how their loggers are
+    configured: a `LoggingConfig` as JSON, or empty; whether its actors are detached unless they say."""
 
     shows_output: bool
     logging: str
+    detaches_actors: bool
 
 
 class DefineFunction(NamedTuple):
@@ -675,6 +676,7 @@ class SetUpJob(NamedTuple):
     node_id: bytes
     environment: tuple[tuple[str, str], ...] = ()
     logging: str = ""
+    detaches_actors: bool = False
 
 
 class RunTask(NamedTuple):

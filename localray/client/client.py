@@ -113,6 +113,8 @@ class Client:
         self.runs_several = False
         """Whether several calls run here at once: true in threaded and asyncio actors, which say whose child what they
         submit is."""
+        self.detaches_actors = False
+        """Whether actors that say nothing of their lifetime are detached."""
         self.stalls = False
         """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
         self._blocked_a_loop = False

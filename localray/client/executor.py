@@ -123,8 +123,8 @@ class Executor:
             self._restored = message
         elif isinstance(message, SetUpJob):
             self.client.set_job(message.job)
-            self.client.namespace = message.namespace
-            self.client.node_id = message.node_id
+            self.client.namespace, self.client.node_id = message.namespace, message.node_id
+            self.client.detaches_actors = message.detaches_actors
             self._set_up_job(message)
         elif isinstance(message, Exit):
             self.leaving.retire(message.reason)

@@ -284,6 +284,7 @@ class JobRecord:
     working_directory: str
     shows_output: bool = True
     logging: str = ""
+    detaches_actors: bool = False
     client: int = 0
     entrypoint: str = ""
     process_id: int = 0

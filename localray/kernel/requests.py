@@ -118,7 +118,7 @@ def _register_driver(tables: Tables, client: ClientRecord, message: RegisterDriv
 
 def _configure_job(tables: Tables, client: ClientRecord, message: ConfigureJob) -> None:
     job = tables.jobs[client.job]
-    job.shows_output, job.logging = message.shows_output, message.logging
+    job.shows_output, job.logging, job.detaches_actors = message
 
 
 def _define_function(tables: Tables, client: ClientRecord, message: DefineFunction) -> None:

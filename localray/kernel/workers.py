@@ -97,6 +97,7 @@ def assign_job(tables: Tables, worker: WorkerRecord, number: int, runtime_env: b
             node.node_id,
             node.environment,
             job.logging,
+            job.detaches_actors,
         ),
     )
     if runtime_env:

@@ -515,7 +515,7 @@ class Cluster:
 
     def _client_quiet(self, client: int, words: Words) -> None:
         """The driver does not want to see what workers print."""
-        self.step(ConfigureJob(False, ""), client)
+        self.step(ConfigureJob(False, "", False), client)
 
     def _client_fails(self, client: int, words: Words) -> None:
         """A worker cannot be set up."""

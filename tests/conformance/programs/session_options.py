@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+from ..helpers import wait_until
 from ..registry import NOT_SIMULATED, program
 
 OWN_INIT = "calls ray.init itself and so chooses no engine"
@@ -71,6 +72,29 @@ def a_job_config_may_name_the_namespace(ray: ModuleType) -> None:
         job_config(default_actor_lifetime="for ever")
     with pytest.raises(TypeError):
         job_config(code_search_path="a")
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def a_job_config_may_detach_actors(ray: ModuleType) -> None:
+    """Section 2: JobConfig(default_actor_lifetime="detached"): who says nothing outlives its handles, made in a task too."""
+    job_config = import_module(f"{ray.__name__}.job_config").JobConfig
+    ray.init(**LOCAL, namespace="conformance", job_config=job_config(default_actor_lifetime="detached"))
+
+    @ray.remote(num_cpus=0)
+    class Resident:
+        def ping(self):
+            return "pong"
+
+    @ray.remote
+    def make():
+        ray.get(Resident.options(name="of the task").remote().ping.remote())
+
+    ray.get(Resident.options(name="of the driver").remote().ping.remote())
+    ray.get(Resident.options(name="passing", lifetime="non_detached").remote().ping.remote())
+    ray.get(make.remote())
+    for name in ("of the driver", "of the task"):
+        assert ray.get(ray.get_actor(name).ping.remote()) == "pong"
+    wait_until(lambda: "passing" not in ray.util.list_named_actors(), "the other is gone")
 
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)

@@ -46,6 +46,36 @@ def test_large_results_survive_too(ray: ModuleType) -> None:
     assert havoc.happened
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_results_survive_the_deaths_of_nodes(seed: int) -> None:
+    """What a dead node's store had is made again, with what that takes, while others die."""
+    import localray as ray
+    from localray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    ray.init(address=cluster.address)
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1)
+
+        @ray.remote(max_retries=-1)
+        def grow(value: bytes) -> bytes:
+            time.sleep(0.02)
+            return value + value[:1]
+
+        faults = "crash_node:probability=0.03,times=4,returns_s=0.2;kill_worker:probability=0.1,times=5,by_s=0.02"
+        with chaos.unleash(faults, seed=seed, cluster=cluster, new_node={"num_cpus": 1}) as havoc:
+            refs = [ray.put(bytes([number]) * 200_000) for number in range(10)]
+            for _ in range(4):
+                refs = [grow.remote(ref) for ref in refs]
+            for number, ref in enumerate(refs):
+                assert ray.get(ref, timeout=DEADLINE_S) == bytes([number]) * 200_004
+        assert any("node" in each.text for each in havoc.happened)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
 def test_rules_that_real_processes_cannot_follow_are_refused(ray: ModuleType) -> None:
     for faults in ("delay_messages", "kill_worker:phase=after", "crash_node:probability=0.1"):
         with pytest.raises(ValueError, match=faults.partition(":")[0]), chaos.unleash(faults):

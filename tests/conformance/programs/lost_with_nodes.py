@@ -1,0 +1,138 @@
+"""What was stored on a node that is removed: made again elsewhere, with all that takes, or an error that says why not."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ..registry import program
+
+NODES = [{"num_cpus": 1, "resources": {"here": 1}}, {"num_cpus": 2, "resources": {"there": 10}}]
+THERE = {"resources": {"there": 1}}
+LARGE = 300_000
+
+
+def make_recorder(ray: ModuleType) -> Any:
+    """An actor on the node that stays: `add(item)` returns how many there are, `items()` all."""
+
+    @ray.remote(num_cpus=0, resources={"here": 1})
+    class Recorder:
+        def __init__(self) -> None:
+            self.kept: list[object] = []
+
+        def add(self, item: object) -> int:
+            self.kept.append(item)
+            return len(self.kept)
+
+        def items(self) -> list[object]:
+            return list(self.kept)
+
+    return Recorder.remote()
+
+
+def make_noting(ray: ModuleType, recorder: Any, **options: object) -> Any:
+    """A remote function `note(name, value, plus)`: notes that it ran on the node that will go; returns a large array,
+    and a small value, so that one can wait for it without reading the large one."""
+
+    def note(name: str, value: Any = None, plus: int = 0) -> tuple[np.ndarray, str]:
+        ray.get(recorder.add.remote(name))
+        return np.full(LARGE, plus + (0 if value is None else value[0]), dtype=np.int64), name
+
+    return ray.remote(**THERE, num_returns=2, **options)(note)
+
+
+def replace_node(ray: ModuleType, cluster: Any) -> None:
+    """The node with what was made there goes, and another comes."""
+    (node,) = cluster.worker_nodes
+    cluster.remove_node(node)
+    cluster.add_node(**NODES[1])
+
+
+@program(nodes=NODES)
+def a_chain_that_was_stored_there_is_made_again(ray: ModuleType, cluster: Any) -> None:
+    """T17: results run again with their arguments, though the refs of those are gone; each of them once."""
+    recorder = make_recorder(ray)
+    note = make_noting(ray, recorder)
+    first, _ = note.remote("a", plus=1)
+    second, _ = note.remote("b", first, 1)
+    third, done = note.remote("c", second, 1)
+    assert ray.get(done) == "c"
+    del first, second, _
+    replace_node(ray, cluster)
+    assert ray.get(third, timeout=60)[-1] == 3
+    assert ray.get(recorder.items.remote()) == ["a", "b", "c", "a", "b", "c"]
+
+
+@program(nodes=NODES)
+def what_needs_a_result_that_was_stored_there_waits_for_it(ray: ModuleType, cluster: Any) -> None:
+    """T17: a task that is submitted before it is made again gets it as if it had never been gone."""
+    recorder = make_recorder(ray)
+    note = make_noting(ray, recorder)
+    ref, done = note.remote("a", plus=5)
+    assert ray.get(done) == "a"
+    (node,) = cluster.worker_nodes
+    cluster.remove_node(node)
+    needing, _ = note.remote("b", ref, 1)
+    cluster.add_node(**NODES[1])
+    assert ray.get(needing, timeout=60)[0] == 6
+    assert ray.get(recorder.items.remote()) == ["a", "a", "b"]
+
+
+@program(nodes=NODES)
+def what_may_not_be_retried_is_lost_with_its_node(ray: ModuleType, cluster: Any) -> None:
+    """T17: max_retries=0, an actor's result without max_task_retries: an error that says so."""
+    recorder = make_recorder(ray)
+    once, note = make_noting(ray, recorder, max_retries=0), make_noting(ray, recorder)
+
+    @ray.remote(**THERE, max_restarts=1)
+    class Maker:
+        @ray.method(num_returns=2)
+        def make(self) -> tuple[np.ndarray, str]:
+            return np.zeros(LARGE), "made"
+
+    maker = Maker.remote()
+    ref, done = once.remote("a")
+    made, also_done = maker.make.remote()
+    assert ray.get([done, also_done]) == ["a", "made"]
+    replace_node(ray, cluster)
+    for lost in (ref, made):
+        with pytest.raises(ray.exceptions.ObjectReconstructionFailedError, match="max_retries=0"):
+            ray.get(lost, timeout=60)
+    with pytest.raises(ray.exceptions.ObjectReconstructionFailedError):
+        ray.get(note.remote("b", ref)[0], timeout=60)
+    assert ray.get(recorder.items.remote()) == ["a"]
+
+
+@program(nodes=NODES)
+def what_a_lost_worker_had_put_dies_with_its_owner(ray: ModuleType, cluster: Any) -> None:
+    """T18: the node has the value and the process that made it."""
+
+    @ray.remote(**THERE)
+    def put() -> list[Any]:
+        return [ray.put(np.zeros(LARGE))]
+
+    (ref,) = ray.get(put.remote())
+    replace_node(ray, cluster)
+    with pytest.raises(ray.exceptions.OwnerDiedError):
+        ray.get(ref, timeout=60)
+
+
+@program(nodes=NODES)
+def an_error_of_the_second_run_is_what_the_reader_gets(ray: ModuleType, cluster: Any) -> None:
+    """T17: a task that raises when it is run again has failed."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(**THERE, num_returns=2)
+    def make() -> tuple[np.ndarray, str]:
+        if ray.get(recorder.add.remote("ran")) > 1:
+            raise ValueError("not twice")
+        return np.zeros(LARGE), "made"
+
+    ref, done = make.remote()
+    assert ray.get(done) == "made"
+    replace_node(ray, cluster)
+    with pytest.raises(ValueError, match="not twice"):
+        ray.get(ref, timeout=60)

@@ -18,6 +18,9 @@ from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import INLINE, NODE_SHIFT, ObjectDamaged, Status, TaskKind, text_payload
 
+PUT_INDEX = (0x40000000).to_bytes(4, "little")
+"""How the ids of objects end that were put, and are nobody's return."""
+
 # ---------------------------------------------------------------- values are lost
 
 
@@ -112,8 +115,10 @@ def recover(tables: Tables) -> None:
 def failure(tables: Tables, record: ObjectRecord, why: str) -> tuple[Status, bytes]:
     """The error of an object that is lost and cannot be made again."""
     reason = record.unmakeable
-    is_put = reason is UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_PUT
-    if is_put and not is_owner_alive(tables, record):
+    if reason is UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_PUT and record.object_id[24:] != PUT_INDEX:
+        # What a generator yields is not kept track of.
+        reason = UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_LINEAGE_DISABLED
+    elif reason is UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_PUT and not is_owner_alive(tables, record):
         return Status.OWNER_DIED, text_payload(f"The process that made it has ended. {why}")
     return Status.UNRECONSTRUCTABLE, text_payload(f"{reason.name}\n{why}")
 

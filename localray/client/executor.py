@@ -148,6 +148,7 @@ class Executor:
 
     def _cancel(self, message: CancelRunning) -> None:
         self.cancelled.add(message.task_id)
+        self.generators.look_again(message.task_id)
         if self.interrupt is not None:
             self.interrupt(message.task_id)
 
@@ -370,10 +371,8 @@ class Executor:
         if run is None and template.return_mode == ReturnMode.STREAM:
             # It has failed before it could yield anything.
             run = GeneratorRun(self.generators, message.task_id, template)
-        if run is None:
-            outcomes = (outcome,) * template.num_returns
-        else:
-            outcomes = run.failed(outcome, from_outside=is_cancelled)
+        all_returns = (outcome,) * template.num_returns
+        outcomes = all_returns if run is None else run.failed(outcome, from_outside=is_cancelled)
         self.answer(message, outcomes, started_s, retryable=retryable)
 
     def answer(

@@ -58,6 +58,12 @@ class GeneratorRuns:
             for each in list(self._runs.values()):
                 each.wake()
 
+    def look_again(self, task_id: bytes) -> None:
+        """A generator that waits for its consumer has something else to see: that it was cancelled."""
+        run = self._runs.get(task_id)
+        if run is not None:
+            run.wake()
+
     def ahead(self) -> list[GeneratorRun]:
         """The runs of which there are items that nobody has taken."""
         return [run for run in list(self._runs.values()) if run.count > run.taken]

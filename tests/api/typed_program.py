@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from typing import Any
 
 from typing_extensions import assert_type
 
 import localray as ray
-from localray import ObjectRef
+from localray import ObjectRef, ObjectRefGenerator
 from localray.actor import ActorClass, ActorHandle, ActorMethod
 
 
@@ -35,6 +36,23 @@ def shout(text: str) -> None:
 @ray.remote
 def total(parts: list[ObjectRef[int]]) -> int:
     return sum(ray.get(parts))
+
+
+@ray.remote
+def numbers(count: int) -> Generator[int, None, None]:
+    yield from range(count)
+
+
+async def streams() -> list[int]:
+    generator = numbers.remote(3)
+    assert_type(generator, ObjectRefGenerator[int])
+    assert_type(next(generator), ObjectRef[int])
+    ready, _ = ray.wait([generator], timeout=0)
+    assert_type(ready, list[ObjectRefGenerator[int]])
+    ray.cancel(generator)
+    ray.get(generator.completed())
+    found = [ray.get(ref) for ref in ray.get(generator)]
+    return [*found, *[await ref async for ref in numbers.remote(2)]]
 
 
 def tasks() -> int:

@@ -125,6 +125,18 @@ def a_method_is_held_back_by_its_consumer(ray: ModuleType) -> None:
 
 
 @program()
+def a_method_that_is_held_back_may_be_cancelled(ray: ModuleType) -> None:
+    """R5, R10, C6: it ends although nobody takes anything, and the actor goes on."""
+    counter = _make_counter(ray)
+    generator = counter.hesitate.remote(5)
+    assert ray.get(next(generator)) == 0
+    ray.cancel(generator)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(generator.completed(), timeout=60)
+    assert ray.get(counter.how_far.remote(), timeout=60) <= 3
+
+
+@program()
 def an_actor_is_held_back_as_a_whole(ray: ModuleType) -> None:
     """R5: _actor_generator_backpressure_num_objects counts what all of its generators have ahead."""
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from ..helpers import wait_until
-from ..registry import NOT_SIMULATED, program
+from ..registry import Engine, program
 
-OWN_INIT = "calls ray.init itself, and damages files"
+ON_PROCESSES = (Engine.PROCESSES,)
+UNJUDGED = "files are damaged, for whose objects real Ray waits for ever; lost_with_nodes has what it can judge"
 MIB = 1 << 20
 
 
@@ -65,7 +66,7 @@ def make_noting(ray: ModuleType, session: Session, **options: object):
     return ray.remote(**options)(note) if options else ray.remote(note)
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+@program(engines=ON_PROCESSES, reason=UNJUDGED, starts_session=False)
 def a_lost_result_is_made_again(ray: ModuleType) -> None:
     """T17: the task runs once more and the value is the same."""
     with tempfile.TemporaryDirectory() as directory:
@@ -79,7 +80,7 @@ def a_lost_result_is_made_again(ray: ModuleType) -> None:
         ray.shutdown()
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+@program(engines=ON_PROCESSES, reason=UNJUDGED, starts_session=False)
 def a_lost_argument_is_made_again_for_its_task(ray: ModuleType) -> None:
     """T17: a task that is given a lost result waits for it."""
     with tempfile.TemporaryDirectory() as directory:
@@ -93,7 +94,7 @@ def a_lost_argument_is_made_again_for_its_task(ray: ModuleType) -> None:
         ray.shutdown()
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+@program(engines=ON_PROCESSES, reason=UNJUDGED, starts_session=False)
 def a_chain_is_made_again_though_its_refs_are_gone(ray: ModuleType) -> None:
     """T17: arguments whose refs were dropped are made again first."""
     with tempfile.TemporaryDirectory() as directory:
@@ -110,7 +111,7 @@ def a_chain_is_made_again_though_its_refs_are_gone(ray: ModuleType) -> None:
         ray.shutdown()
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+@program(engines=ON_PROCESSES, reason=UNJUDGED, starts_session=False)
 def what_a_task_that_may_not_be_retried_made_is_lost(ray: ModuleType) -> None:
     """T17: max_retries=0: an error that says so, of the object and of what needs it."""
     with tempfile.TemporaryDirectory() as directory:
@@ -127,7 +128,7 @@ def what_a_task_that_may_not_be_retried_made_is_lost(ray: ModuleType) -> None:
         ray.shutdown()
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+@program(engines=ON_PROCESSES, reason=UNJUDGED, starts_session=False)
 def making_again_uses_up_retries(ray: ModuleType) -> None:
     """T17: max_retries=1 makes a lost object again once, not twice."""
     with tempfile.TemporaryDirectory() as directory:
@@ -144,7 +145,7 @@ def making_again_uses_up_retries(ray: ModuleType) -> None:
         ray.shutdown()
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+@program(engines=ON_PROCESSES, reason=UNJUDGED, starts_session=False)
 def what_was_put_cannot_be_made_again(ray: ModuleType) -> None:
     """T17: there is no task to run."""
     with tempfile.TemporaryDirectory() as directory:
@@ -156,7 +157,7 @@ def what_was_put_cannot_be_made_again(ray: ModuleType) -> None:
         ray.shutdown()
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+@program(engines=ON_PROCESSES, reason=UNJUDGED, starts_session=False)
 def a_lost_result_of_several_is_made_again(ray: ModuleType) -> None:
     """T17: a task of several returns runs again for the one that is asked for."""
     with tempfile.TemporaryDirectory() as directory:
@@ -177,7 +178,7 @@ def a_lost_result_of_several_is_made_again(ray: ModuleType) -> None:
         ray.shutdown()
 
 
-@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+@program(engines=ON_PROCESSES, reason=UNJUDGED, starts_session=False)
 def an_actors_lost_result_is_made_again_if_its_calls_may_be_retried(ray: ModuleType) -> None:
     """T17: only with max_task_retries is the method called again."""
     with tempfile.TemporaryDirectory() as directory:

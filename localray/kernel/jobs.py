@@ -5,7 +5,7 @@ Must not live here: what a dying process takes along (`deaths`), whether the ses
 
 from __future__ import annotations
 
-from localray.kernel import actors, groups, holdings, queues, streams, tasks, workers
+from localray.kernel import actors, definitions, groups, holdings, queues, streams, tasks, workers
 from localray.kernel.records import ActorState, ClientKind, JobRecord, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Status, TaskKind
@@ -52,6 +52,9 @@ def end(tables: Tables, job: JobRecord) -> None:
     for task in list(tables.tasks.values()):
         if task.template.job == job.number and task.template.kind is TaskKind.TASK and task.worker is None:
             give_up(tables, task)
+    if tables.standing:
+        # What of this job's workers there is goes with the next: they are still dying.
+        definitions.forget_unneeded(tables)
 
 
 def roots(worker: WorkerRecord) -> set[bytes]:

@@ -7,11 +7,13 @@ A test holds the page to the docstrings. Must not live here: what is public (`lo
 
 from __future__ import annotations
 
+import enum
 import importlib
 import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 MODULES = (
@@ -27,8 +29,10 @@ MODULES = (
     "localray.runtime_env",
     "localray.runtime_context",
     "localray.cluster_utils",
+    "localray.job_submission",
     "localray.sim",
     "localray.faults",
+    "localray.chaos",
 )
 """What is described beyond the exceptions, whose texts say all there is to say."""
 HEAD = """# Reference
@@ -45,13 +49,21 @@ def page() -> str:
     for name in MODULES:
         module = importlib.import_module(name)
         parts.append(f"## `{name}`\n")
-        for entry in sorted(getattr(module, "__all__", ())):
+        for entry in _public(module):
             value = getattr(module, entry, None)
             if value is None or id(value) in described or not (inspect.isclass(value) or inspect.isfunction(value)):
                 continue
             described.add(id(value))
             parts += list(_described(entry, value))
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _public(module: ModuleType) -> list[str]:
+    """The names that a module offers: those it says, else those that are its own."""
+    own = [
+        name for name, value in vars(module).items() if name[0] != "_" and getattr(value, "__module__", "") == module.__name__
+    ]
+    return sorted(getattr(module, "__all__", own))
 
 
 def _described(name: str, value: object, prefix: str = "") -> Iterator[str]:
@@ -68,10 +80,12 @@ def _described(name: str, value: object, prefix: str = "") -> Iterator[str]:
 
 
 def _signature(value: object) -> str:
+    if isinstance(value, enum.EnumMeta):
+        return ""
     try:
         signature = inspect.signature(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        return ""  # An exception or enum: it has none of its own.
+        return ""  # An exception: it has none of its own.
     names = [
         parameter.replace(annotation=inspect.Parameter.empty)
         for parameter in signature.parameters.values()

@@ -18,7 +18,7 @@ import localray
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Modules that run something when they are imported as a script would.
-NEEDS = {"localray.mypy_plugin": "mypy"}
+NEEDS = {"localray.mypy_plugin": "mypy", "localray.util.dask": "dask"}
 """Modules for whoever has a package that is no dependency of ours."""
 NOT_IMPORTED = ("localray.cli.__main__", "localray.__main__")
 
@@ -112,3 +112,9 @@ def test_the_page_on_determinism_names_all_that_is_virtual_and_what_is_not() -> 
         assert f"- `{name}`" in page
     for name, reason in patches.NOT_VIRTUAL:
         assert f"| {name} | {reason} |" in page
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="signatures are written a little differently by each Python")
+def test_the_reference_is_what_the_docstrings_say() -> None:
+    done = run("-c", "from tests.docs.reference import PAGE, page; assert page() == PAGE.read_text()")
+    assert done.returncode == 0, "python -m tests.docs.reference writes it anew"

@@ -173,7 +173,7 @@ def init(
     if engine == "ray":
         return _hand_over(address, locals())
     with _session.lock:
-        _check_keywords(ignored, _system_config)
+        engine = _check_keywords(ignored, _system_config, engine)
         existing = _existing(ignore_reinit_error, address)
         if existing is not None:
             return existing
@@ -207,8 +207,9 @@ def init(
             raise
 
 
-def _check_keywords(others: Mapping[str, object], system_config: object) -> None:
-    """Raise RuntimeError unless these keywords are Ray's and mean nothing here; TypeError where settings are none."""
+def _check_keywords(others: Mapping[str, object], system_config: object, engine: str) -> str:
+    """Which engine is meant. Raise RuntimeError unless these keywords are Ray's and mean nothing here, or local mode;
+    TypeError where settings are none."""
     if system_config is not None and not isinstance(system_config, dict):
         raise TypeError("The _system_config must be a dict.")
     unknown = [name for name in others if name not in _IGNORED]
@@ -220,8 +221,7 @@ def _check_keywords(others: Mapping[str, object], system_config: object) -> None
         raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
     if others.get("enable_resource_isolation"):
         raise ValueError("enable_resource_isolation is not supported: workers have no control groups of their own.")
-    if others.get("local_mode"):
-        raise RuntimeError("local_mode is not supported; use ray.init(engine='sim') to run everything in this process.")
+    return "inline" if others.get("local_mode") else engine
 
 
 def _end_when_terminated() -> None:
@@ -382,7 +382,11 @@ def _start(
 
         store = store_settings(*spilling, "simulated")
         return SimulatedSession(*node, namespace, seed, _notify, store, *simulated)
-    raise ValueError(f"Unknown engine {engine!r}: use 'processes' or 'sim'.")
+    if engine == "inline":
+        from localray.inline.session import InlineSession
+
+        return InlineSession(*node, namespace or os.urandom(16).hex(), seed, _notify)
+    raise ValueError(f"Unknown engine {engine!r}: use 'processes', 'sim' or 'inline'.")
 
 
 def _notify(text: str) -> None:

@@ -105,6 +105,11 @@ def set_process_client(client: Client | None) -> None:
     _process_client = client
 
 
+def thread_client() -> Client | None:
+    """The calling thread's own client, if it has one."""
+    return _thread.client
+
+
 def set_thread_client(client: Client | None) -> None:
     """Make this the client of the calling thread: how a simulation lets many clients live in one process."""
     _thread.client = client

@@ -33,7 +33,7 @@ LAYERS = (
     "dag",
     "submission store_settings node_description",
     "strategies job_config",
-    "runtime sim",
+    "runtime sim inline",
     "client kernel",
     "shm sched host runtime_env",
     "object_ref listings job_details",

@@ -58,11 +58,9 @@ def some_questions_need_a_session(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def unusable_init_arguments_are_refused(ray: ModuleType) -> None:
-    """L2: unknown keywords and local_mode are RuntimeErrors, a second positional argument a TypeError."""
+    """L2: an unknown keyword is a RuntimeError, a second positional argument a TypeError."""
     with pytest.raises(RuntimeError, match="flavour"):
         ray.init(flavour=1)
-    with pytest.raises(RuntimeError, match="local_mode"):
-        ray.init(local_mode=True)
     with pytest.raises(TypeError):
         ray.init("local", 1)
     assert ray.is_initialized() is False

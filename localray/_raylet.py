@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from localray.client.generators import DynamicObjectRefGenerator, ObjectRefGenerator
+from localray.exceptions import ObjectRefStreamEndOfStreamError
 from localray.ids import (
     ActorClassID,
     ActorID,
@@ -30,6 +31,7 @@ __all__ = [
     "ObjectID",
     "ObjectRef",
     "ObjectRefGenerator",
+    "ObjectRefStreamEndOfStreamError",
     "PlacementGroupID",
     "TaskID",
     "UniqueID",

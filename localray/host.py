@@ -80,7 +80,7 @@ def _memory_bytes() -> int:
     return int(psutil.virtual_memory().total)
 
 
-def _limited_memory_bytes() -> int:
+def usable_memory_bytes() -> int:
     """The memory of the machine, or of the container where that has less."""
     total_bytes = _memory_bytes()
     for limit in ("memory.max", "memory/memory.limit_in_bytes"):
@@ -94,13 +94,13 @@ def _limited_memory_bytes() -> int:
 def default_store_bytes() -> int:
     """How much shared memory the object store may use unless told otherwise: Ray's 30 % of the memory, at most 200 GB,
     whole pages."""
-    share = min(int(_limited_memory_bytes() * STORE_SHARE), STORE_MAXIMUM_BYTES)
+    share = min(int(usable_memory_bytes() * STORE_SHARE), STORE_MAXIMUM_BYTES)
     return share // 4096 * 4096
 
 
 def default_memory_bytes(store_bytes: int) -> int:
     """How much memory tasks and actors may ask for together unless told otherwise: what the object store leaves."""
-    return max(0, _limited_memory_bytes() - store_bytes)
+    return max(0, usable_memory_bytes() - store_bytes)
 
 
 def entrypoint() -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from localray._common.network_utils import find_free_port, parse_address
 from localray._common.test_utils import (
     DEFAULT_DRIVER_TIMEOUT_SECONDS,
     FakeTimer,
@@ -21,9 +24,13 @@ from localray._common.test_utils import (
     run_string_as_driver,
     wait_for_condition,
 )
+from localray._private.client_mode_hook import is_client_mode_enabled
 from localray.actor import ActorHandle, kill
-from localray.api import get, put
+from localray.api import available_resources, cluster_resources, get, put
+from localray.client.current import require_client
+from localray.cluster_utils import Cluster, ClusterNode
 from localray.runtime_context import get_runtime_context
+from localray.util.placement_group import PlacementGroup, placement_group_table, remove_placement_group
 from localray.util.state import get_actor, list_actors
 
 _POLL_S = 0.02
@@ -223,6 +230,109 @@ def _node_id(instance: object) -> str:
     return get_runtime_context().get_node_id()
 
 
+def client_test_enabled() -> bool:
+    """Whether the suite is to run as a Ray Client: there is none here."""
+    return is_client_mode_enabled
+
+
+def external_redis_test_enabled() -> bool:
+    """Whether the suite is to run with tables in Redis: they are never there."""
+    return False
+
+
+def redis_sentinel_replicas() -> int:
+    """How many Redis servers follow another."""
+    return int(os.environ.get("TEST_EXTERNAL_REDIS_SENTINEL_REPLICAS", "2"))
+
+
+def redis_replicas() -> int:
+    """How many Redis servers there are to be."""
+    return int(os.environ.get("TEST_EXTERNAL_REDIS_REPLICAS", "1"))
+
+
+def generate_system_config_map(**kwargs: Any) -> dict[str, Any]:
+    """Arguments of `init` that set these keys of ``_system_config``."""
+    return {"_system_config": kwargs}
+
+
+def convert_actor_state(state: str | None) -> str | None:
+    """A state's name, as `list_actors` has it."""
+    return state or None
+
+
+def get_other_nodes(cluster: Cluster, exclude_head: bool = False) -> list[ClusterNode]:
+    """The nodes of a cluster that this driver is not on."""
+    own = require_client().node_id.hex()
+    return [node for node in cluster.list_all_nodes() if node.node_id != own and not (exclude_head and node.head)]
+
+
+def get_non_head_nodes(cluster: Cluster) -> list[ClusterNode]:
+    """The nodes of a cluster without its head."""
+    return [node for node in cluster.list_all_nodes() if not node.head]
+
+
+def object_memory_usage() -> float:
+    """How many bytes of the object stores are taken."""
+    name = "object_store_memory"
+    return cluster_resources().get(name, 0) - available_resources().get(name, 0)
+
+
+def is_placement_group_removed(pg: PlacementGroup) -> bool:
+    """Whether a group is known as removed."""
+    return bool(placement_group_table(pg).get("state") == "REMOVED")
+
+
+def placement_group_assert_no_leak(pgs_created: list[PlacementGroup]) -> None:
+    """Remove groups; return when all are gone and have given back what they held.
+
+    Raises:
+        RuntimeError: something is still held.
+    """
+    for each in pgs_created:
+        remove_placement_group(each)
+    wait_for_condition(lambda: all(row["state"] == "REMOVED" for row in placement_group_table().values()))  # type: ignore[index]
+    wait_for_condition(no_resource_leaks_excluding_node_resources)
+
+
+def no_resource_leaks_excluding_node_resources() -> bool:
+    """Whether everything but memory is free, and nothing is left of a placement group."""
+    free = available_resources()
+    total = {name: amount for name, amount in cluster_resources().items() if "memory" not in name}
+    if any("_group_" in name for name in free):
+        return False
+    return all(free.get(name) == amount for name, amount in total.items())
+
+
+def recursive_fnmatch(dirpath: str, pattern: str) -> list[str]:
+    """The files below a folder whose names match."""
+    return [os.path.join(root, name) for root, _, names in os.walk(dirpath) for name in fnmatch.filter(names, pattern)]  # noqa: PTH118
+
+
+def wait_until_server_available(address: str, timeout_ms: float = 5000, retry_interval_ms: float = 100) -> bool:
+    """Whether somebody listens at an address, at the latest after so many milliseconds."""
+    parsed = parse_address(address)
+    if parsed is None:
+        raise ValueError(f"{address!r} has no port.")
+    give_up_at_s = time.monotonic() + timeout_ms / 1000
+    while time.monotonic() <= give_up_at_s:
+        try:
+            socket.create_connection((parsed[0], int(parsed[1])), timeout=1).close()
+        except OSError:
+            time.sleep(retry_interval_ms / 1000)
+        else:
+            return True
+    return False
+
+
+def format_web_url(url: str) -> str:
+    """A page's address with the scheme before it."""
+    numeric = url.replace("localhost", "http://127.0.0.1")
+    return numeric if numeric.startswith("http://") else f"http://{numeric}"
+
+
+get_current_unused_port = find_free_port
+
+
 @contextlib.contextmanager
 def chdir(d: str) -> Iterator[None]:
     """Be in another directory for a while."""
@@ -258,9 +368,25 @@ __all__ = [
     "SignalActor",
     "async_wait_for_condition",
     "chdir",
+    "client_test_enabled",
+    "convert_actor_state",
+    "external_redis_test_enabled",
+    "find_free_port",
+    "format_web_url",
+    "generate_system_config_map",
     "get_actor_node_id",
+    "get_current_unused_port",
+    "get_non_head_nodes",
+    "get_other_nodes",
+    "is_placement_group_removed",
     "kill_actor_and_wait_for_failure",
+    "no_resource_leaks_excluding_node_resources",
+    "object_memory_usage",
+    "placement_group_assert_no_leak",
     "put_object",
+    "recursive_fnmatch",
+    "redis_replicas",
+    "redis_sentinel_replicas",
     "run_string_as_driver",
     "run_string_as_driver_nonblocking",
     "run_string_as_driver_stdout_stderr",
@@ -271,5 +397,6 @@ __all__ = [
     "wait_for_condition",
     "wait_for_num_actors",
     "wait_for_pid_to_exit",
+    "wait_until_server_available",
     "wait_until_succeeded_without_exception",
 ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from localray.actor import get_actor, kill
 from localray.api import cancel, get, get_gpu_ids, put, remote, wait
 from localray.session import init, is_initialized, shutdown
+from localray.session_context import RayContext
 from localray.worker import (
     RESTORE_WORKER_MODE,
     SCRIPT_MODE,
@@ -20,6 +21,7 @@ __all__ = [
     "SCRIPT_MODE",
     "SPILL_WORKER_MODE",
     "WORKER_MODE",
+    "RayContext",
     "Worker",
     "cancel",
     "get",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import os
+import signal
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -182,3 +186,51 @@ def actors_are_waited_for(ray: ModuleType) -> None:
     utils.kill_actor_and_wait_for_failure(actors[0])
     _raises(ray.exceptions.RayActorError, ray.get, actors[0].work.remote())
     assert ray.get(actors[1].work.remote()) == 1
+
+
+@program(starts_session=False)
+def constants_and_small_helpers(ray: ModuleType) -> None:
+    """What Ray's own test suites import before they begin: constants, addresses, switches in the environment."""
+    constants = module_of(ray, "_private.ray_constants")
+    assert constants.KV_NAMESPACE_FUNCTION_TABLE == b"fun" and constants.PROCESS_TYPE_RAYLET == "raylet"
+    assert (constants.WORKER_DIED_PUSH_ERROR, constants.REMOVED_NODE_ERROR) == ("worker_died", "node_removed")
+    assert module_of(ray, "_common.constants").HEAD_NODE_RESOURCE_NAME == "node:__internal_head__"
+    assert constants.env_bool("NOBODY_SETS_THIS", True) and constants.env_integer("NOBODY_SETS_THIS", 3) == 3
+    network = module_of(ray, "_common.network_utils")
+    assert network.build_address("10.0.0.1", 80) == "10.0.0.1:80" and network.build_address("::1", 80) == "[::1]:80"
+    assert list(network.parse_address("[::1]:80")) == ["::1", "80"] and network.parse_address("localhost") is None
+    assert 0 < network.find_free_port() < 2**16
+    utils = module_of(ray, "_common.utils")
+    assert utils.hex_to_binary(utils.binary_to_hex(b"\x00\xff")) == b"\x00\xff"
+    assert utils.get_system_memory() > 2**20 and utils.import_attr("collections.OrderedDict") is collections.OrderedDict
+    utils.reset_ray_address()
+    assert not module_of(ray, "_private.client_mode_hook").client_mode_should_convert()
+    testing = module_of(ray, "_private.test_utils")
+    assert not testing.client_test_enabled()
+    assert testing.generate_system_config_map(a=1) == {"_system_config": {"a": 1}}
+    assert testing.format_web_url("localhost:1") == "http://127.0.0.1:1"
+    assert module_of(ray, "_private.worker").RayContext and module_of(ray, "_raylet").ObjectRefStreamEndOfStreamError
+
+
+@program(starts_session=False)
+def an_interrupt_can_be_kept_back(ray: ModuleType) -> None:
+    """`ray._private.utils.DeferSigint`: the interrupt comes at the end of the block, to the handler of that time."""
+    guard = module_of(ray, "_private.utils").DeferSigint
+    before, seen = signal.getsignal(signal.SIGINT), []
+    try:
+        signal.signal(signal.SIGINT, lambda number, frame: seen.append("outer"))
+        with guard.create_if_main_thread():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert seen == []
+        assert seen == ["outer"]
+        with guard():
+            signal.signal(signal.SIGINT, lambda number, frame: seen.append("inner"))
+            os.kill(os.getpid(), signal.SIGINT)
+        assert seen == ["outer", "inner"]
+    finally:
+        signal.signal(signal.SIGINT, before)
+    kinds: list[type] = []
+    thread = threading.Thread(target=lambda: kinds.append(type(guard.create_if_main_thread())))
+    thread.start()
+    thread.join()
+    assert kinds == [contextlib.nullcontext]

@@ -1,0 +1,100 @@
+"""`ray._private.utils`: helpers of Ray's that programs and test suites import from there."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from localray._common.utils import (
+    binary_to_hex,
+    decode,
+    get_or_create_event_loop,
+    get_ray_address_file,
+    get_system_memory,
+    hex_to_binary,
+    import_attr,
+    reset_ray_address,
+    run_background_task,
+)
+from localray._common.utils import get_default_ray_temp_dir as get_ray_temp_dir
+from localray.host import default_cpu_count
+
+
+def get_num_cpus() -> int:
+    """How many CPUs a session has by default."""
+    return default_cpu_count()
+
+
+def get_used_memory() -> int:
+    """Bytes of the machine's memory that are in use."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return int(memory.total - memory.available)
+
+
+def is_main_thread() -> bool:
+    """Whether this is the thread in which handlers of signals run."""
+    return threading.current_thread() is threading.main_thread()
+
+
+class DeferSigint(contextlib.AbstractContextManager["DeferSigint"]):
+    """Keeps an interrupt back until the end of a block; on the main thread only.
+
+    A handler that is set within the block is in force from its end on.
+    """
+
+    def __init__(self) -> None:
+        self.signal_received = False
+        self._handler: Any = None
+        self._set_handler: Any = None
+
+    @classmethod
+    def create_if_main_thread(cls) -> contextlib.AbstractContextManager[Any]:
+        """One of these on the main thread; elsewhere something that does nothing."""
+        return cls() if is_main_thread() else contextlib.nullcontext()
+
+    def __enter__(self) -> DeferSigint:
+        self._handler = signal.getsignal(signal.SIGINT)
+        self._set_handler = signal.signal
+        signal.signal(signal.SIGINT, self._note)
+        signal.signal = self._set_later  # type: ignore[assignment]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.signal = self._set_handler
+        signal.signal(signal.SIGINT, self._handler)
+        if kind is None and self.signal_received and callable(self._handler):
+            self._handler(signal.SIGINT, None)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal_received = True
+
+    def _set_later(self, number: int, handler: Any) -> Any:
+        if number != signal.SIGINT or not is_main_thread():
+            return self._set_handler(number, handler)
+        before, self._handler = self._handler, handler
+        return before
+
+
+__all__ = [
+    "DeferSigint",
+    "binary_to_hex",
+    "decode",
+    "get_num_cpus",
+    "get_or_create_event_loop",
+    "get_ray_address_file",
+    "get_ray_temp_dir",
+    "get_system_memory",
+    "get_used_memory",
+    "hex_to_binary",
+    "import_attr",
+    "is_main_thread",
+    "reset_ray_address",
+    "run_background_task",
+]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from localray import cluster_utils as cluster_utils
     from localray import dag as dag
     from localray import exceptions as exceptions
+    from localray import experimental as experimental
     from localray import internal as internal
     from localray import job_config as job_config
     from localray import remote_function as remote_function
@@ -134,6 +135,7 @@ _MODULES = frozenset(
         "cluster_utils",
         "dag",
         "exceptions",
+        "experimental",
         "internal",
         "job_config",
         "remote_function",

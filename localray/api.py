@@ -15,6 +15,7 @@ from localray.client.diagnosis import explain_value
 from localray.client.generators import ObjectRefGenerator, Waitable, awaited
 from localray.client.serialization import serialize
 from localray.exceptions import RaySystemError
+from localray.node_description import store_name
 from localray.object_ref import ObjectRef
 from localray.options import from_units, validate_actor_options, validate_task_options
 from localray.protocol import CancelTask, Query
@@ -353,7 +354,7 @@ def nodes() -> list[dict[str, object]]:
             "NodeManagerHostname": socket.gethostname(),
             "NodeManagerPort": 0,
             "ObjectManagerPort": 0,
-            "ObjectStoreSocketName": f"plasma-{node_id.hex()}",
+            "ObjectStoreSocketName": store_name(node_id.hex()),
             "RayletSocketName": f"raylet-{node_id.hex()}",
             "MetricsExportPort": 0,
             "NodeName": name or "127.0.0.1",

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from localray import session
 from localray.client.current import current_client
 from localray.exceptions import RaySystemError
-from localray.node_description import NODE_ADDRESS, describe_node
+from localray.node_description import NODE_ADDRESS, describe_node, store_name, unique_node_name
 from localray.protocol import Query
 from localray.runtime.launch import NodeOptions
 from localray.runtime.standing import AddedNode, StandingSession
@@ -82,7 +82,7 @@ class ClusterNode:
         self.redis_address = None
         # Names, not paths: what tells nodes apart in Ray's tests.
         self.raylet_socket_name = f"raylet-{self.node_id}"
-        self.plasma_store_socket_name = f"plasma-{self.node_id}"
+        self.plasma_store_socket_name = store_name(self.node_id)
 
     @property
     def node_id(self) -> str:
@@ -92,7 +92,7 @@ class ClusterNode:
     @property
     def unique_id(self) -> str:
         """What tells the nodes of a machine apart: in Ray the name of the object store's socket."""
-        return f"{NODE_ADDRESS}:{self.plasma_store_socket_name}"
+        return unique_node_name(self.node_id)
 
     @property
     def address_info(self) -> dict[str, object]:

@@ -38,7 +38,7 @@ FIRST_RETURN_INDEX = 1
 MAX_JOB_NUMBER = 2**32 - 1
 
 _NIL_ACTOR_PREFIX = b"\xff" * 12
-_NIL_TASK_PREFIX = b"\xff" * 8
+CREATION_TASK_PREFIX = b"\xff" * 8
 _pack_one = struct.Struct("<I").pack
 _pack_two = struct.Struct("<II").pack
 _unpack_one = struct.Struct("<I").unpack
@@ -124,7 +124,7 @@ def actor_creation_task_id_bytes(actor_id: bytes) -> bytes:
     >>> actor_creation_task_id_bytes(actor_id_bytes(2, 3, 1)).hex()
     'ffffffffffffffff02000000030000000000000001000000'
     """
-    return _NIL_TASK_PREFIX + actor_id
+    return CREATION_TASK_PREFIX + actor_id
 
 
 def driver_task_id_bytes(job_number: int) -> bytes:
@@ -133,7 +133,7 @@ def driver_task_id_bytes(job_number: int) -> bytes:
     >>> driver_task_id_bytes(1).hex()
     'ffffffffffffffffffffffffffffffffffffffff01000000'
     """
-    return _NIL_TASK_PREFIX + _NIL_ACTOR_PREFIX + _pack_one(job_number)
+    return CREATION_TASK_PREFIX + _NIL_ACTOR_PREFIX + _pack_one(job_number)
 
 
 def object_id_bytes(task_id: bytes, index: int) -> bytes:

@@ -27,6 +27,16 @@ class NodeDescription(NamedTuple):
     store_bytes: int
 
 
+def store_name(node_id: str) -> str:
+    """What the object store of the node with this hexadecimal id is called; in Ray the path of its socket."""
+    return f"plasma-{node_id}"
+
+
+def unique_node_name(node_id: str) -> str:
+    """What tells the nodes of a machine apart, in Ray's way."""
+    return f"{NODE_ADDRESS}:{store_name(node_id)}"
+
+
 def describe_node(
     num_cpus: float | None = None,
     num_gpus: float | None = None,

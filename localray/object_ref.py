@@ -92,10 +92,10 @@ class ObjectRef(Reference, Generic[T_co]):
 
     def __copy__(self) -> ObjectRef[T_co]:
         # By `__reduce__` a copy would leave by a way that nobody counts, and hold the object for ever.
-        return self
+        return ObjectRef(self._id)
 
     def __deepcopy__(self, memo: object) -> ObjectRef[T_co]:
-        return self
+        return ObjectRef(self._id)
 
     def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:
         from localray.client.current import restore_reference

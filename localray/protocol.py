@@ -92,6 +92,7 @@ class Query(IntEnum):
     BUSY_WORKERS = 19
     NOTHING = 20
     LOCATIONS = 21
+    NEEDED_OBJECTS = 22
 
 
 class KeyValueAction(IntEnum):

@@ -7,11 +7,15 @@ Must not live here: facts of the public API (`localray.runtime_context`), anythi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from localray.client.context import current_task
 from localray.client.current import current_client, require_client
 from localray.exceptions import RaySystemError
-from localray.ids import ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
+from localray.ids import CREATION_TASK_PREFIX, ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
+from localray.node_description import NODE_ADDRESS, unique_node_name
+from localray.object_ref import ObjectRef
+from localray.protocol import Query
 
 SCRIPT_MODE = 0
 WORKER_MODE = 1
@@ -25,7 +29,7 @@ def worker_id_bytes(number: int) -> bytes:
 
 
 class CoreWorker:
-    """Ids of what is running, as objects."""
+    """Ids of what is running, as objects; what is known of references."""
 
     def get_worker_id(self) -> WorkerID:
         """The process."""
@@ -49,13 +53,50 @@ class CoreWorker:
         context = current_task.get()
         return ActorID(context.actor_id) if context is not None and context.actor_id else ActorID.nil()
 
+    def object_exists(self, object_ref: ObjectRef[object], memory_store_only: bool = False) -> bool:
+        """Whether an object has a value, or an error, that has not been freed.
+
+        Args:
+            object_ref: of the object.
+            memory_store_only: accepted; there is one place to look.
+        """
+        rows = cast("tuple[tuple[bytes, object, int, int], ...]", _ask(Query.LOCATIONS, object_ref.hex()))
+        return any(size_bytes >= 0 for _, _, size_bytes, _ in rows)
+
+    def get_all_reference_counts(self) -> dict[bytes, dict[str, int]]:
+        """For each object that this process refers to, by the digits of its id: how many reference objects there are
+        (``local``), and how many of the tasks that it submitted need the object (``submitted``). Actors' handles do not
+        count."""
+        references = require_client().references
+        local = references.counts()
+        needed = dict(cast("tuple[tuple[bytes, int], ...]", _ask(Query.NEEDED_OBJECTS)))
+        return {
+            object_id.hex().encode(): {"local": local.get(object_id, 0), "submitted": needed.get(object_id, 0)}
+            for object_id in {**local, **needed}
+            if not object_id.startswith(CREATION_TASK_PREFIX)
+        }
+
+
+def _ask(query: Query, argument: str = "") -> object:
+    return require_client().ask(query, argument)
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """Where the process runs."""
 
-    address_info: dict[str, object]
-    node_ip_address: str = "127.0.0.1"
+    node_id: str
+    node_ip_address: str = NODE_ADDRESS
+
+    @property
+    def unique_id(self) -> str:
+        """What tells the nodes of a machine apart; a node of a `Cluster` has the same."""
+        return unique_node_name(self.node_id)
+
+    @property
+    def address_info(self) -> dict[str, object]:
+        """Facts about it, as far as programs look at them."""
+        return {"node_id": self.node_id, "node_ip_address": self.node_ip_address, "webui_url": ""}
 
 
 class Worker:
@@ -89,7 +130,7 @@ class Worker:
     def node(self) -> Node | None:
         """Where the process runs; None without a session."""
         client = current_client()
-        return None if client is None else Node({"node_id": client.node_id.hex(), "node_ip_address": "127.0.0.1"})
+        return None if client is None else Node(client.node_id.hex())
 
     @property
     def node_ip_address(self) -> str:

@@ -33,6 +33,11 @@ def get_localhost_ip() -> str:
     return "127.0.0.1"
 
 
+def get_all_interfaces_ip() -> str:
+    """The address that stands for all interfaces."""
+    return "0.0.0.0"
+
+
 def find_free_port(family: socket.AddressFamily = socket.AF_INET) -> int:
     """A port that nobody listens on right now."""
     with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,36 @@ def run_background_task(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any
     _background.add(task)
     task.add_done_callback(_background.discard)
     return task
+
+
+def load_class(path: str) -> Any:
+    """What is called ``module.name``.
+
+    Raises:
+        ValueError: there is no dot.
+    """
+    if "." not in path:
+        raise ValueError(f"{path!r} does not name a class in a module, as 'module.Class' does.")
+    return import_attr(path)
+
+
+def get_function_args(callable: Callable[..., Any]) -> list[str]:
+    """The names of a function's parameters."""
+    return list(inspect.signature(callable).parameters)
+
+
+def get_call_location(back: int = 1) -> str:
+    """``file:line`` of the call ``back`` frames above the caller's."""
+    stack = inspect.stack()
+    if back + 1 >= len(stack):
+        return "UNKNOWN"
+    frame = stack[back + 1]
+    return f"{frame.filename}:{frame.lineno}"
+
+
+def try_to_create_directory(directory_path: str) -> None:
+    """Make a directory, unless it is there."""
+    Path(directory_path).expanduser().mkdir(parents=True, exist_ok=True)
 
 
 def get_default_ray_temp_dir() -> str:

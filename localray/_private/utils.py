@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -16,11 +17,14 @@ from localray._common.utils import (
     get_system_memory,
     hex_to_binary,
     import_attr,
+    load_class,
     reset_ray_address,
     run_background_task,
+    try_to_create_directory,
 )
 from localray._common.utils import get_default_ray_temp_dir as get_ray_temp_dir
 from localray.host import default_cpu_count
+from localray.version import RAY_VERSION
 
 
 def get_num_cpus() -> int:
@@ -34,6 +38,40 @@ def get_used_memory() -> int:
 
     memory = psutil.virtual_memory()
     return int(memory.total - memory.available)
+
+
+def get_ray_doc_version() -> str:
+    """The version of Ray's documentation that describes this interface."""
+    return f"releases-{RAY_VERSION}"
+
+
+def validate_namespace(namespace: str) -> None:
+    """Raises:
+    TypeError: this is no text.
+    ValueError: it is empty.
+    """
+    if not isinstance(namespace, str):
+        raise TypeError("namespace must be None or a string.")
+    if not namespace:
+        raise ValueError('"" is not a valid namespace. Pass None to not specify a namespace.')
+
+
+def get_directory_size_bytes(path: str | Path = ".") -> int:
+    """The bytes in a directory's files, at any depth; links and compiled modules do not count."""
+    files = (each for each in Path(path).rglob("*") if each.is_file() and not each.is_symlink())
+    return sum(each.stat().st_size for each in files if each.suffix != ".pyc")
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """What stands before and behind ``://``.
+
+    Raises:
+        ValueError: it is not in there.
+    """
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        raise ValueError("Address must contain '://'")
+    return scheme, rest
 
 
 def is_main_thread() -> bool:
@@ -86,15 +124,21 @@ __all__ = [
     "DeferSigint",
     "binary_to_hex",
     "decode",
+    "get_directory_size_bytes",
     "get_num_cpus",
     "get_or_create_event_loop",
     "get_ray_address_file",
+    "get_ray_doc_version",
     "get_ray_temp_dir",
     "get_system_memory",
     "get_used_memory",
     "hex_to_binary",
     "import_attr",
     "is_main_thread",
+    "load_class",
     "reset_ray_address",
     "run_background_task",
+    "split_address",
+    "try_to_create_directory",
+    "validate_namespace",
 ]

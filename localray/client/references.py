@@ -224,6 +224,12 @@ class ReferenceTable:
                 self._pinned_for_ever.add(object_id)
                 self.retain(object_id)
 
+    def counts(self) -> dict[bytes, int]:
+        """How many references there are in this process to each object."""
+        self.conclude()
+        with self.lock:
+            return {object_id: entry.count for object_id, entry in self.entries.items()}
+
     def future(self, object_id: bytes) -> Future[object]:
         """A future of the value."""
         return self._source.future(object_id)

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord, ObjectState, TaskState
 from localray.kernel.tables import Tables
-from localray.protocol import NODE_SHIFT, ON_DISK, HeldObject, RecordSite, ReferenceKind, ReplyValue, StoreTotals
+from localray.protocol import (
+    NODE_SHIFT,
+    ON_DISK,
+    HeldObject,
+    RecordSite,
+    ReferenceKind,
+    ReplyValue,
+    Status,
+    StoreTotals,
+)
 
 _PUT_INDEX = b"\0\0\0\x40"
 """The end of the id of an object that was put; see `localray.client.client`."""
 _CREATION_PREFIX = b"\xff" * 4
 _SPARE_SITES = 1000
+_NO_VALUE = (Status.FREED, Status.LOST)
+"""What objects say that have had a value, or were never heard of."""
 
 _STATUS = {
     TaskState.WAITING: "PENDING_ARGS_AVAIL",
@@ -77,16 +88,17 @@ def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: Refere
 
 def locations(tables: Tables, object_ids: list[bytes]) -> ReplyValue:
     """For each of these objects that there is ``(id, ids of the nodes that have it, bytes, whether it is on disk)``; -1
-    bytes while it is not known. What was put and travels inside messages is where it was put, as in Ray."""
+    bytes while it is not known, or no more. What was put and travels inside messages is where it was put, as in Ray."""
     found: list[ReplyValue] = []
     for object_id in object_ids:
         record = tables.objects.get(object_id)
         if record is None:
             continue
         is_put = object_id[24:] == _PUT_INDEX
-        is_there = record.state is not ObjectState.PENDING and (record.location >= 0 or is_put)
+        has_value = record.state is not ObjectState.PENDING and record.status not in _NO_VALUE
+        is_there = has_value and (record.location >= 0 or is_put)
         numbers = (max(record.location, 0) >> NODE_SHIFT, *record.copied_to) if is_there else ()
-        size_bytes = -1 if record.state is ObjectState.PENDING else record.size_bytes
+        size_bytes = record.size_bytes if has_value else -1
         nodes = tuple(tables.nodes[number].node_id for number in numbers)
         found.append((object_id, nodes, size_bytes, int(record.location == ON_DISK)))
     return tuple(found)
@@ -118,6 +130,16 @@ def needed_by_tasks(tables: Tables) -> dict[bytes, set[int]]:
         for object_id in (*task.dependencies, *task.borrowed):
             needed.setdefault(object_id, set()).add(task.submitter)
     return needed
+
+
+def needed_of(tables: Tables, client: ClientRecord) -> ReplyValue:
+    """For each object that tasks of a client have not done with ``(id, how many tasks)``."""
+    counts: dict[bytes, int] = {}
+    for task in tables.tasks.values():
+        if task.submitter == client.number:
+            for object_id in {*task.dependencies, *task.borrowed}:
+                counts[object_id] = counts.get(object_id, 0) + 1
+    return tuple(counts.items())
 
 
 def store(tables: Tables) -> ReplyValue:

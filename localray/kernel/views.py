@@ -31,6 +31,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return pending_calls(tables, client, identity_of(message.argument))
     if query is Query.LOCATIONS:
         return inventory.locations(tables, [identity_of(each) for each in message.argument.split(",")])
+    if query is Query.NEEDED_OBJECTS:
+        return inventory.needed_of(tables, client)
     if query is Query.OBJECTS:
         return inventory.rows(tables)
     if query is Query.WHY_PENDING:

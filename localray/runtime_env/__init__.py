@@ -16,6 +16,7 @@ __all__ = ["RuntimeEnv", "RuntimeEnvConfig"]
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in (*__all__, "runtime_env"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("localray.runtime_env.runtime_env"), name)
+    module = import_module("localray.runtime_env.runtime_env")
+    return module if name == "runtime_env" else getattr(module, name)

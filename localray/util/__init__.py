@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     from localray.util import queue as queue
     from localray.util import scheduling_strategies as scheduling_strategies
 
-_MODULES = ("accelerators", "annotations", "metrics", "multiprocessing", "queue", "scheduling_strategies")
+_MODULES = (
+    "accelerators",
+    "annotations",
+    "check_serialize",
+    "debugpy",
+    "metrics",
+    "multiprocessing",
+    "queue",
+    "rpdb",
+    "scheduling_strategies",
+    "state",
+)
 
 
 _OTHER_NAMES = {"pdb": "rpdb", "ray_debugpy": "debugpy"}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import copy
 import os
 import signal
 import threading
 from types import ModuleType
 from typing import Any
 
-from ..helpers import module_of
+from ..helpers import make_gate, module_of, wait_until
 from ..registry import NOT_JUDGED, program
 
 
@@ -131,6 +132,69 @@ def attributes_of_remote_functions_may_be_set(ray: ModuleType) -> None:
     plain = Plain()
     assert ray.get(ray.remote(plain.double.__func__).remote(plain, 4)) == 8
     assert ray.get(ray.remote(lambda refs: len(refs)).remote({ray.put(1): "a", ray.put(2): "b"})) == 2
+
+
+@program(starts_session=False)
+def modules_are_attributes(ray: ModuleType) -> None:
+    """What `import ray` has loaded can be had without another import."""
+    assert ray._private.client_mode_hook.is_client_mode_enabled is False
+    assert ray._private.worker.global_worker is module_of(ray, "_private.worker").global_worker
+    assert ray._private.services and ray._private.state.state and ray.experimental.internal_kv
+    assert ray.util.check_serialize and ray.runtime_env.runtime_env
+    constants = ray._private.ray_constants
+    assert (constants.PROCESS_TYPE_RAYLET, constants.RAY_ADDRESS_ENVIRONMENT_VARIABLE) == ("raylet", "RAY_ADDRESS")
+    assert constants.FUNCTION_SIZE_WARN_THRESHOLD == 10**7 and constants.env_integer("NO_SUCH_VARIABLE", 3) == 3
+    assert module_of(ray, "_common.constants").HEAD_NODE_RESOURCE_NAME == "node:__internal_head__"
+
+
+@program(starts_session=False)
+def addresses_and_paths_in_words(ray: ModuleType) -> None:
+    """`ray._common.network_utils` and `utils`."""
+    network = module_of(ray, "_common.network_utils")
+    texts = ("1.2.3.4:80", "[::1]:80", "no port", "::1", "", "http://x.y:8/p")
+    assert [network.parse_address(text) for text in texts] == [("1.2.3.4", "80"), ("::1", "80"), *[None] * 4]
+    assert (network.build_address("::1", 80), network.build_address("1.2.3.4", "80")) == ("[::1]:80", "1.2.3.4:80")
+    assert network.is_localhost("127.0.0.1") and network.is_ipv6("::1") and not network.is_ipv6("1.2.3.4")
+    assert 0 < network.find_free_port() < 65536
+    utils = module_of(ray, "_common.utils")
+    assert utils.import_attr("os.path.join") is utils.import_attr("os.path:join") is utils.load_class("os.path.join")
+    assert utils.hex_to_binary(utils.binary_to_hex(b"\x00a")) == b"\x00a" and utils.decode(b"a") == "a"
+    _raises(ValueError, utils.load_class, "join")
+    _raises(ValueError, utils.decode, "a")
+    private = module_of(ray, "_private.utils")
+    assert private.split_address("ray://a:1") == ("ray", "a:1") and private.get_num_cpus() >= 1
+    _raises(ValueError, private.split_address, "a:1")
+    assert 0 < private.get_used_memory() < utils.get_system_memory()
+
+
+@program()
+def references_are_counted(ray: ModuleType) -> None:
+    """`core_worker.get_all_reference_counts` and `object_exists`."""
+    core_worker = module_of(ray, "_private.worker").global_worker.core_worker
+
+    @ray.remote(num_cpus=0)
+    def wait(value: bytes, gate: Any) -> None:
+        while not ray.get(gate.is_open.remote()):
+            pass
+
+    def counts(reference: Any) -> tuple[int, int] | None:
+        row = core_worker.get_all_reference_counts().get(reference.hex().encode())
+        return None if row is None else (row["local"], row["submitted"])
+
+    gate = make_gate(ray)
+    reference = ray.put(b"0" * 200_000)
+    other = [copy.copy(reference), *copy.deepcopy([reference])]
+    task = wait.remote(reference, gate)
+    wait_until(lambda: counts(reference) == (3, 1), "three references, and a task that needs the object")
+    assert core_worker.object_exists(reference)
+    ray.get(gate.open.remote())
+    ray.get(task)
+    del other
+    wait_until(lambda: counts(reference) == (1, 0), "one reference is left")
+    digits = reference.hex().encode()
+    del reference
+    wait_until(lambda: digits not in core_worker.get_all_reference_counts(), "it is gone")
+    assert gate._actor_id.hex().encode() not in {each[16:] for each in core_worker.get_all_reference_counts()}
 
 
 @program(starts_session=False)

@@ -26,7 +26,8 @@ class Status(IntEnum):
 
     ``VALUE`` is a serialized value; ``TASK_ERROR`` and ``ACTOR_CREATION_FAILED`` are serialized ``RayTaskError``
     instances; the others carry a UTF-8 text for the user, because the kernel that writes them does not pickle. That of
-    ``UNRECONSTRUCTABLE`` begins with a line that names the `UnreconstructableReason`.
+    ``UNRECONSTRUCTABLE`` begins with a line that names the `UnreconstructableReason`; that of ``ARGUMENT_FAILED`` is a
+    `FailedArgument`.
     """
 
     VALUE = 0
@@ -49,6 +50,31 @@ class Status(IntEnum):
     UNRECONSTRUCTABLE = 17
     OWNER_DIED = 18
     END_OF_STREAM = 19
+    ARGUMENT_FAILED = 20
+
+
+class FailedArgument(NamedTuple):
+    """Why a task was never run: an object among its arguments is an error that no user's code raised."""
+
+    task_name: str
+    object_id: bytes
+    status: int
+    payload: bytes
+
+    def pack(self) -> bytes:
+        """As the payload of an object."""
+        return marshal.dumps(tuple(self), _MARSHAL_VERSION)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> FailedArgument:
+        """What `pack` made."""
+        return cls(*marshal.loads(payload))
+
+    def text(self) -> str:
+        """What became of the argument."""
+        if self.status == Status.ACTOR_CREATION_FAILED:
+            return "the actor that was to make it could not be constructed"
+        return self.payload.decode(errors="replace")
 
 
 class TaskKind(IntEnum):

@@ -30,7 +30,7 @@ from localray.exceptions import (
     UnserializableException,
     WorkerCrashedError,
 )
-from localray.protocol import Status, Value
+from localray.protocol import INLINE, FailedArgument, Status, Value
 
 
 def load(data: bytes | memoryview, object_id: bytes) -> object:
@@ -69,6 +69,8 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return _task_error(payload).as_instanceof_cause()
     if status == Status.ACTOR_CREATION_FAILED:
         return ActorDiedError.from_task_error(_task_error(payload))
+    if status == Status.ARGUMENT_FAILED:
+        return _argument_failed(payload)
     text = payload.decode(errors="replace")
     if status == Status.ACTOR_DIED:
         return _actor_died(object_id, text)
@@ -117,6 +119,14 @@ def _task_error(payload: bytes) -> RayTaskError:
     if isinstance(error, UnserializableException):
         raise error
     raise RaySystemError(f"a task's error arrived as {type(error).__name__}")
+
+
+def _argument_failed(payload: bytes) -> RayError:
+    """The error of a task that never ran: as in Ray one of a task, and of what became of its argument, too."""
+    task_name, object_id, status, cause = FailedArgument.unpack(payload)
+    error = error_of(object_id, (status, cause, INLINE, len(cause)))
+    title = f"ray::{task_name}"
+    return RayTaskError.from_dependency(error, task_name, title, os.getpid(), "127.0.0.1").as_instanceof_cause()
 
 
 def _actor_died(object_id: bytes, text: str) -> ActorDiedError:

@@ -31,6 +31,7 @@ from localray.kernel.transitions import move
 from localray.protocol import (
     INLINE,
     CheckpointFailed,
+    FailedArgument,
     Notice,
     Outcome,
     Reply,
@@ -160,10 +161,11 @@ def go_on(tables: Tables, actor: ActorRecord) -> str:
         if task.state is TaskState.QUEUED:
             lost = tasks.failed_dependency(tables, task)
             if lost is not None:
+                failed_again = lost[0] is Status.TASK_ERROR
+                cause = "what makes it failed" if failed_again else FailedArgument.unpack(lost[1]).text()
                 return (
                     f"The actor could not be brought back to its state: {task.template.name} was answered after its "
-                    f"last checkpoint and cannot be replayed, because an argument is lost: "
-                    f"{lost[1].decode(errors='replace')}"
+                    f"last checkpoint and cannot be replayed, because an argument is lost: {cause}"
                 )
             actor.sent[task.task_id] = task
             send_task(tables, actor.worker, task)

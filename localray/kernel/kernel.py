@@ -40,8 +40,10 @@ from localray.kernel.requests import CLIENT_HANDLERS
 from localray.kernel.tables import Tables
 from localray.protocol import (
     ClientMessage,
+    FailedArgument,
     Status,
     TaskKind,
+    text_payload,
 )
 from localray.sched.memory import MemorySettings
 from localray.sched.placement import Policy
@@ -197,6 +199,10 @@ def _fail_unrun(tables: Tables, task: TaskRecord, status: Status, payload: bytes
     else:
         if status is Status.TASK_ERROR:
             status = Status.ACTOR_CREATION_FAILED
+        elif status is Status.ARGUMENT_FAILED:
+            cause = FailedArgument.unpack(payload).text()
+            text = f"The actor died because an argument of its constructor could not be computed: {cause}"
+            status, payload = Status.ACTOR_DIED, text_payload(text)
         elif status is Status.UNSCHEDULABLE:
             status = Status.ACTOR_UNSCHEDULABLE
         actors.end(tables, task.actor, status, payload, "its constructor cannot be run")

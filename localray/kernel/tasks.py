@@ -13,7 +13,7 @@ from localray.kernel import lineage, news, objects, streams
 from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, TaskState, Template
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import INLINE, ON_DISK, Outcome, Status, TaskKind, text_payload
+from localray.protocol import INLINE, ON_DISK, FailedArgument, Outcome, Status, TaskKind, text_payload
 
 INDEX_BYTES = tuple(index.to_bytes(4, "little") for index in range(1, 257))
 """The suffix of a task's first, second, … return id."""
@@ -119,12 +119,21 @@ def place_in_tree(submitter: ClientRecord, given_id: bytes) -> tuple[bytes, int,
 
 
 def failed_dependency(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
-    """The error of the first argument that is one, if any: the task then fails with it, unrun."""
+    """With what the task fails, unrun, because an argument is an error; None if none is.
+
+    The error of a task stays what it is, through as many tasks as take it. All else, such as a dead worker, happened to
+    the argument and not to this task: it is told as that.
+    """
     for object_id in task.dependencies:
         record = tables.objects[object_id]
-        if record.status != Status.VALUE:
-            record.heard = True
-            return Status(record.status), record.payload
+        status = Status(record.status)
+        if status is Status.VALUE:
+            continue
+        record.heard = True
+        if status in (Status.TASK_ERROR, Status.ARGUMENT_FAILED):
+            return status, record.payload
+        failed = FailedArgument(task.template.name, object_id, status.value, record.payload)
+        return Status.ARGUMENT_FAILED, failed.pack()
     return None
 
 

@@ -15,6 +15,7 @@ from localray.protocol import (
     DefineRuntimeEnv,
     DiskPlace,
     Exit,
+    FailedArgument,
     KernelMessage,
     ObjectReady,
     RecallTasks,
@@ -174,7 +175,8 @@ class World:
     def look_at(self, client: Client, name: str, status: int, payload: bytes, location: int) -> None:
         """Check a value that was delivered, and adopt the references in it."""
         if client.job not in self.gone_jobs and client.name not in self.kills:
-            is_lost = status in (Status.LOST, Status.UNRECONSTRUCTABLE, Status.OWNER_DIED)
+            kind = FailedArgument.unpack(payload).status if status == Status.ARGUMENT_FAILED else status
+            is_lost = kind in (Status.LOST, Status.UNRECONSTRUCTABLE, Status.OWNER_DIED)
             assert not is_lost, f"{client.name} is told that {name} is lost"
         if location >= 0:
             client.pins[name] += 1

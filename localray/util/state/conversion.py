@@ -27,6 +27,7 @@ _TASK_TYPES = {
 }
 _ERROR_TYPES = {
     Status.TASK_ERROR: "TASK_EXECUTION_EXCEPTION",
+    Status.ARGUMENT_FAILED: "TASK_EXECUTION_EXCEPTION",
     Status.WORKER_CRASHED: "WORKER_DIED",
     Status.ACTOR_DIED: "ACTOR_DIED",
     Status.ACTOR_CREATION_FAILED: "ACTOR_CREATION_FAILED",
@@ -80,11 +81,12 @@ def _amounts(resources: Resources, group: bytes = b"") -> dict[str, float]:
 
 def error_text(status: int, payload: bytes) -> str:
     """What an outcome says that is an error."""
-    if status in (Status.TASK_ERROR, Status.ACTOR_CREATION_FAILED):
+    if status in (Status.TASK_ERROR, Status.ACTOR_CREATION_FAILED, Status.ARGUMENT_FAILED):
         if not payload:
             return "User exception, too long to be kept."
         try:
-            return f"User exception:\n{error_of(b'', (Status.TASK_ERROR.value, payload, INLINE, len(payload)))}"
+            read_as = status if status == Status.ARGUMENT_FAILED else Status.TASK_ERROR.value
+            return f"User exception:\n{error_of(b'', (read_as, payload, INLINE, len(payload)))}"
         except Exception as error:  # noqa: BLE001 - the user's exception class is not to be had here
             return f"User exception that cannot be read here: {error}"
     return payload.decode(errors="replace")

@@ -204,6 +204,48 @@ def a_crash_fails_the_dependents_too(ray: ModuleType) -> None:
         ray.get(show.remote(die.remote()))
 
 
+@program()
+def what_takes_a_lost_argument_fails_as_a_task(ray: ModuleType) -> None:
+    """T11: it raises a RayTaskError that is also the error of the argument, at any depth; a cancelled one likewise."""
+
+    @ray.remote(max_retries=0)
+    def die():
+        os._exit(1)
+
+    @ray.remote
+    def show(value):
+        return value
+
+    @ray.remote(num_cpus=0)
+    class Keeper:
+        def __init__(self, value=None) -> None:
+            pass
+
+        def show(self, value=None):
+            return value
+
+        def leave(self) -> None:
+            os._exit(1)
+
+    errors = ray.exceptions
+    lost = die.remote()
+    with pytest.raises(errors.WorkerCrashedError) as first:
+        ray.get(lost)
+    assert not isinstance(first.value, errors.RayTaskError)
+    keeper = Keeper.remote()
+    for each in (show.remote(lost), show.remote(show.remote(lost)), keeper.show.remote(lost)):
+        with pytest.raises(errors.RayTaskError) as caught:
+            ray.get(each)
+        assert isinstance(caught.value, errors.WorkerCrashedError)
+        assert "input arguments" in str(caught.value) and "worker died" in str(caught.value)
+    left = keeper.leave.remote()
+    with pytest.raises(errors.RayTaskError) as of_an_actor:
+        ray.get(show.remote(left))
+    assert isinstance(of_an_actor.value, errors.RayActorError)
+    with pytest.raises(errors.RayActorError):
+        ray.get(Keeper.remote(lost).show.remote())
+
+
 @program(engines=NOT_SIMULATED, reason="looks at the process's own log")
 def an_error_that_nobody_sees_is_logged(ray: ModuleType) -> None:
     """E5: of a task whose ref was dropped; not of one that was waited for."""

@@ -13,6 +13,15 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from localray._common.prometheus import (
+    MetricSamplePattern,
+    PrometheusTimeseries,
+    fetch_prometheus,
+    fetch_prometheus_metric_timeseries,
+    fetch_prometheus_metrics,
+    fetch_prometheus_timeseries,
+    fetch_raw_prometheus,
+)
 from localray.alias import environment_of_children, is_installed
 from localray.api import remote
 
@@ -202,9 +211,16 @@ def environment_of_driver(environment: Mapping[str, str] | None) -> Mapping[str,
 
 __all__ = [
     "FakeTimer",
+    "MetricSamplePattern",
+    "PrometheusTimeseries",
     "Semaphore",
     "SignalActor",
     "async_wait_for_condition",
+    "fetch_prometheus",
+    "fetch_prometheus_metric_timeseries",
+    "fetch_prometheus_metrics",
+    "fetch_prometheus_timeseries",
+    "fetch_raw_prometheus",
     "is_named_tuple",
     "run_string_as_driver",
     "wait_for_condition",

@@ -15,6 +15,7 @@ _MODULES = (
     "ray_constants",
     "services",
     "state",
+    "state_api_test_utils",
     "test_utils",
     "utils",
     "worker",

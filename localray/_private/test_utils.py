@@ -14,6 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localray._common.network_utils import find_free_port, parse_address
+from localray._common.prometheus import (
+    MetricSamplePattern,
+    PrometheusTimeseries,
+    fetch_prometheus_metric_timeseries,
+    fetch_prometheus_metrics,
+    fetch_prometheus_timeseries,
+    fetch_raw_prometheus,
+)
 from localray._common.test_utils import (
     DEFAULT_DRIVER_TIMEOUT_SECONDS,
     FakeTimer,
@@ -25,8 +33,17 @@ from localray._common.test_utils import (
     wait_for_condition,
 )
 from localray._private.client_mode_hook import is_client_mode_enabled
+from localray._private.subscribers import (
+    get_error_message,
+    get_log_batch,
+    get_log_data,
+    get_log_message,
+    get_log_sources,
+    init_error_pubsub,
+    init_log_pubsub,
+)
 from localray.actor import ActorHandle, kill
-from localray.api import available_resources, cluster_resources, get, put
+from localray.api import available_resources, cluster_resources, get, nodes, put
 from localray.client.current import require_client
 from localray.cluster_utils import Cluster, ClusterNode
 from localray.runtime_context import get_runtime_context
@@ -333,6 +350,38 @@ def format_web_url(url: str) -> str:
 get_current_unused_port = find_free_port
 
 
+def get_metric_check_condition(
+    metrics_to_check: list[MetricSamplePattern], timeseries: PrometheusTimeseries, export_addr: str | None = None
+) -> Callable[[], bool]:
+    """A condition for `wait_for_condition`: that there has been a sample for each pattern.
+
+    Args:
+        metrics_to_check: the patterns.
+        timeseries: takes in what is seen.
+        export_addr: where the metrics are; by default where the first node would serve its own.
+    """
+    if export_addr is None:
+        node = nodes()[0]
+        export_addr = f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}"
+
+    def are_there() -> bool:
+        samples = fetch_prometheus_timeseries([export_addr], timeseries).metric_samples.values()
+        return all(any(pattern.matches(sample) for sample in samples) for pattern in metrics_to_check)
+
+    return are_there
+
+
+def check_call_subprocess(argv: list[str], capture_stdout: bool = False, capture_stderr: bool = False) -> None:
+    """Run a command, and let it succeed.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; has the output that was to be captured.
+    """
+    stdout = subprocess.PIPE if capture_stdout else None
+    stderr = (subprocess.STDOUT if capture_stdout else subprocess.PIPE) if capture_stderr else None
+    subprocess.run(argv, stdout=stdout, stderr=stderr, check=True)
+
+
 @contextlib.contextmanager
 def chdir(d: str) -> Iterator[None]:
     """Be in another directory for a while."""
@@ -364,20 +413,35 @@ def _is_alive(pid: int) -> bool:
 
 __all__ = [
     "FakeTimer",
+    "MetricSamplePattern",
+    "PrometheusTimeseries",
     "Semaphore",
     "SignalActor",
     "async_wait_for_condition",
     "chdir",
+    "check_call_subprocess",
     "client_test_enabled",
     "convert_actor_state",
     "external_redis_test_enabled",
+    "fetch_prometheus_metric_timeseries",
+    "fetch_prometheus_metrics",
+    "fetch_prometheus_timeseries",
+    "fetch_raw_prometheus",
     "find_free_port",
     "format_web_url",
     "generate_system_config_map",
     "get_actor_node_id",
     "get_current_unused_port",
+    "get_error_message",
+    "get_log_batch",
+    "get_log_data",
+    "get_log_message",
+    "get_log_sources",
+    "get_metric_check_condition",
     "get_non_head_nodes",
     "get_other_nodes",
+    "init_error_pubsub",
+    "init_log_pubsub",
     "is_placement_group_removed",
     "kill_actor_and_wait_for_failure",
     "no_resource_leaks_excluding_node_resources",

@@ -123,7 +123,7 @@ class Client:
         memory."""
         self.address = PRIVATE_ADDRESS
         """Where others can join the session."""
-        self._notify = notify
+        self.notify = notify
         self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
         self._task_numbers = itertools.count(1)
@@ -222,13 +222,13 @@ class Client:
         context = current_task.get()
         if context is not None and context.is_asyncio and not self._blocked_a_loop:
             self._blocked_a_loop = True
-            self._notify(f"Using blocking {call} inside an async actor: it blocks the event loop. Use {instead}.")
+            self.notify(f"Using blocking {call} inside an async actor: it blocks the event loop. Use {instead}.")
 
     def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
         """Store the large arguments of a call of this name; the user is told when they are the same again and again."""
         advice = self._repeated.note(name, serialized)
         if advice is not None:
-            self._notify(advice)
+            self.notify(advice)
         return self.put_serialized(serialized)
 
     def pack(self, serialized: Serialized) -> Outcome:
@@ -532,7 +532,7 @@ class Client:
         elif kind is ForgetArena:
             self.store.forget_arena(message.node)  # type: ignore[union-attr]
         elif kind is Notice:
-            self._notify(message.text)  # type: ignore[union-attr]
+            self.notify(message.text)  # type: ignore[union-attr]
         elif kind is UnhandledError:
             report_unhandled(message.payload)  # type: ignore[union-attr]
         elif kind is WorkerOutput:

@@ -56,6 +56,7 @@ PURE_OF_THE_STORE = {"shm.allocator", "shm.settings", "shm.spill_layout"}
 THIRD_PARTY = {"cloudpickle", "numpy", "psutil"}
 ONLY_WHERE_INSTALLED = {
     "util": {"joblib", "dask"},
+    "_common": {"prometheus_client"},
     "benchmark": {"ray", "joblib", "loky", "dask", "distributed"},
     "cli": {"ray"},
     "pytest_plugin": {"pytest"},

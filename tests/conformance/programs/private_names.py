@@ -8,11 +8,12 @@ import copy
 import os
 import signal
 import threading
+import types
 from types import ModuleType
 from typing import Any
 
 from ..helpers import make_gate, module_of, wait_until
-from ..registry import NOT_JUDGED, program
+from ..registry import NOT_JUDGED, NOT_SIMULATED, program
 
 
 def _raises(kind: type[BaseException], function: Any, *args: Any, **kwargs: Any) -> str:
@@ -298,3 +299,50 @@ def an_interrupt_can_be_kept_back(ray: ModuleType) -> None:
     thread.start()
     thread.join()
     assert kinds == [contextlib.nullcontext]
+
+
+@program(engines=NOT_SIMULATED, reason="what workers print in a simulation goes straight to the driver's streams")
+def what_workers_print_can_be_read(ray: ModuleType) -> None:
+    """`ray._private.test_utils`: subscribers to lines and to errors."""
+    utils = module_of(ray, "_private.test_utils")
+    lines = utils.init_log_pubsub()
+
+    @ray.remote
+    def speak(text: str) -> None:
+        print(text)
+
+    ray.get(speak.remote("first"))
+    (batch,) = utils.get_log_batch(lines, 1, matcher=lambda batch: "first" in batch["lines"])
+    assert batch["job"] == ray.get_runtime_context().get_job_id() and not batch["is_err"]
+    ray.get(speak.remote("second"))
+    assert utils.get_log_message(lines, 1, matcher=lambda line: line == "second") == [["second"]]
+    lines.close()
+    errors = utils.init_error_pubsub()
+    assert utils.get_error_message(errors, 1, "no such kind", timeout=0.05) == []
+    errors.close()
+
+
+@program(starts_session=False)
+def samples_are_compared(ray: ModuleType) -> None:
+    """`ray._common.test_utils.MetricSamplePattern`."""
+    pattern = module_of(ray, "_common.test_utils").MetricSamplePattern
+    sample = types.SimpleNamespace(name="tasks", value=2.0, labels={"State": "RUNNING", "Name": "f"})
+    assert pattern().matches(sample) and pattern(name="tasks", value=2.0).matches(sample)
+    assert pattern(partial_label_match={"State": "RUNNING"}).matches(sample)
+    assert not pattern(partial_label_match={"State": "FINISHED"}).matches(sample)
+    assert not pattern(name="actors").matches(sample) and not pattern(value=3.0).matches(sample)
+
+
+@program(engines=NOT_JUDGED, reason="real Ray asks its dashboard for the state of tasks, which is not started")
+def failed_tasks_are_verified(ray: ModuleType) -> None:
+    """`ray._private.state_api_test_utils`."""
+    utils = module_of(ray, "_private.state_api_test_utils")
+
+    @ray.remote(max_retries=0)
+    def fail() -> None:
+        raise ValueError("on purpose")
+
+    _raises(ValueError, ray.get, fail.options(name="the one that fails").remote())
+    utils.wait_for_task_states({"the one that fails": "FAILED"})
+    assert utils.verify_failed_task("the one that fails", "TASK_EXECUTION_EXCEPTION", ["ValueError", "on purpose"])
+    _raises(AssertionError, utils.verify_failed_task, "the one that fails", "WORKER_DIED")

@@ -1,0 +1,48 @@
+"""`ray._private.state_api_test_utils`: what suites check of tasks by the state API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from localray._common.test_utils import wait_for_condition
+from localray.util.state import list_tasks
+
+
+def verify_failed_task(name: str, error_type: str, error_message: str | list[str] | None = None) -> bool:
+    """Check that there is one task of this name, which has failed so.
+
+    Args:
+        name: of the task.
+        error_type: what it must have failed of.
+        error_message: what must be in the error's text; several, if it is a list.
+
+    Raises:
+        AssertionError: it is not so.
+    """
+    tasks = list_tasks(filters=[("name", "=", name)], detail=True)
+    assert len(tasks) == 1, tasks
+    task = tasks[0]
+    assert task["state"] == "FAILED", task
+    assert task["error_type"] == error_type, task
+    parts = [error_message] if isinstance(error_message, str) else error_message or []
+    assert all(part in (task["error_message"] or "") for part in parts), task
+    return True
+
+
+def wait_for_task_states(name_to_state: Mapping[str, str], timeout: float = 30) -> None:
+    """Return when of each name there is one task in this state.
+
+    Raises:
+        RuntimeError: it was not so in this many seconds.
+    """
+
+    def are_there() -> bool:
+        return all(
+            len(list_tasks(filters=[("name", "=", name), ("state", "=", state)])) == 1
+            for name, state in name_to_state.items()
+        )
+
+    wait_for_condition(are_there, timeout=timeout)
+
+
+__all__ = ["verify_failed_task", "wait_for_task_states"]

@@ -3,8 +3,10 @@ them."""
 
 from __future__ import annotations
 
+from localray._private.generators import _wait_generators_bulk
 from localray.actor import get_actor, kill
 from localray.api import cancel, get, get_gpu_ids, put, remote, wait
+from localray.client.failures import log_unhandled, on_unhandled
 from localray.session import init, is_initialized, shutdown
 from localray.session_context import RayContext
 from localray.worker import (
@@ -16,6 +18,15 @@ from localray.worker import (
     global_worker,
 )
 
+
+def _unhandled_error_handler(error: Exception) -> None:
+    """What becomes of a task's error that nobody has looked at. Test suites put another function in its place."""
+    log_unhandled(error)
+
+
+# Looked up when there is one: what stands in this module then.
+on_unhandled(lambda error: _unhandled_error_handler(error))
+
 __all__ = [
     "RESTORE_WORKER_MODE",
     "SCRIPT_MODE",
@@ -23,6 +34,7 @@ __all__ = [
     "WORKER_MODE",
     "RayContext",
     "Worker",
+    "_wait_generators_bulk",
     "cancel",
     "get",
     "get_actor",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from localray.client.serialization import deserialize
@@ -44,13 +45,25 @@ def wants_retry(retry_exceptions: bytes, error: Exception) -> bool:
 
 
 def report_unhandled(payload: bytes) -> None:
-    """Log the error of a task that nobody has looked at, unless the user has asked for silence."""
-    if os.environ.get("RAY_IGNORE_UNHANDLED_ERRORS") == "1":
-        return
+    """Say that the error of a task was never looked at, unless the user has asked for silence."""
+    if os.environ.get("RAY_IGNORE_UNHANDLED_ERRORS") != "1":
+        _take_unhandled(RayError.from_bytes(payload))
+
+
+def log_unhandled(error: Exception) -> None:
+    """Log it."""
     import logging
 
-    error = RayError.from_bytes(payload)
     logging.getLogger("ray").error("Unhandled error (suppress with 'RAY_IGNORE_UNHANDLED_ERRORS=1'): %s", error)
+
+
+def on_unhandled(take: Callable[[Exception], None]) -> None:
+    """Give errors that were never looked at to somebody else than the log."""
+    global _take_unhandled
+    _take_unhandled = take
+
+
+_take_unhandled: Callable[[Exception], None] = log_unhandled
 
 
 def is_cancellation(error: BaseException) -> bool:

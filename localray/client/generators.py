@@ -156,6 +156,30 @@ class ObjectRefGenerator(Generic[T_co]):
         if asked:
             self._client.channel.send(GetObjects(self._client.new_request_number(), tuple(asked), 0, False))
 
+    def _get_next_ref_n(self, count: int) -> list[ObjectRef[Any]]:
+        """References to the next items, which are not taken by that; those after the end raise
+        `ObjectRefStreamEndOfStreamError`."""
+        self._reach = max(self._reach, count)
+        if len(self._ahead) < count:
+            self._ask_ahead()
+        return [self._ahead[index] for index in range(count)]
+
+    def _consume_next_ref_n(self, count: int) -> None:
+        """Take so many items.
+
+        Raises:
+            ValueError: the last of them is not there yet.
+        """
+        if not self._client.wait(self._get_next_ref_n(count)[-1:], 1, 0)[0]:
+            raise ValueError(f"The stream's item {self._taken + count - 1} is not there yet.")
+        for _ in range(count):
+            if self._is_at_end():
+                # Its place is over, too: whoever asks again gets another reference.
+                self._ahead.popleft()
+                self._taken += 1
+            else:
+                self._take()
+
     def _is_at_end(self) -> bool:
         value = self._client.references.entries[self._ahead[0].binary()].value
         return value is not None and value[0] == Status.END_OF_STREAM

@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 RECORD = struct.Struct("<IIi")
+MOST_KILLABLE = "1000"
+"""The highest adjustment of a process's score that Linux knows."""
 
 
 class Command(IntEnum):
@@ -117,6 +119,7 @@ class ForkServer:
             for descriptor in self._own_descriptors:
                 os.close(descriptor)
             self._control.close()
+            offer_to_the_system()
             gc.enable()
             self._run_worker(number, socket.socket(fileno=stream), nudge, output)
         except BaseException:  # noqa: BLE001 - the child of a fork must never run on into its parent's code
@@ -152,6 +155,13 @@ class ForkServer:
             process, _ = os.waitpid(-1, 0)
             self._processes.pop(process, None)
         kill_strays()
+
+
+def offer_to_the_system() -> None:
+    """Let the system kill this worker before the driver and the head when the machine is out of memory, as in Ray."""
+    # Without /proc, or where a container forbids it, the system chooses by itself.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(MOST_KILLABLE)
 
 
 def kill_group(leader: int) -> None:

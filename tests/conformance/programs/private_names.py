@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import types
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -346,3 +347,54 @@ def failed_tasks_are_verified(ray: ModuleType) -> None:
     utils.wait_for_task_states({"the one that fails": "FAILED"})
     assert utils.verify_failed_task("the one that fails", "TASK_EXECUTION_EXCEPTION", ["ValueError", "on purpose"])
     _raises(AssertionError, utils.verify_failed_task, "the one that fails", "WORKER_DIED")
+
+
+@program()
+def items_of_several_generators_are_waited_for(ray: ModuleType) -> None:
+    """`ray._private.worker._wait_generators_bulk`: batches of next items; after the end, errors that say so."""
+    wait_bulk = module_of(ray, "_private.worker")._wait_generators_bulk
+
+    @ray.remote(num_cpus=0)
+    def count(first: int, length: int):
+        for number in range(first, first + length):  # noqa: UP028 - real Ray wants something that it can send to
+            yield number
+
+    one, two = count.remote(10, 3), count.remote(20, 2)
+    ready = wait_bulk([(one, [True, False]), (two, [False, True])], num_return=2, timeout=20)
+    found = {id(generator): ray.get(refs) for generator, refs in ready}
+    assert found == {id(one): [10, 11], id(two): [20, 21]}
+    assert ray.get(next(one)) == 12
+    [(ended, refs)] = wait_bulk([(two, [False, False])], timeout=20)
+    assert ended is two and len(set(refs)) == 2
+    for ref in refs:
+        _raises(ray.exceptions.ObjectRefStreamEndOfStreamError, ray.get, ref)
+    _raises(TypeError, wait_bulk, {})
+    _raises(TypeError, wait_bulk, [(ray.put(1), [False])])
+    _raises(ValueError, wait_bulk, [(two, [])])
+    _raises(ValueError, wait_bulk, [(two, [False])], num_return=2)
+    _raises(ValueError, wait_bulk, [(two, [False]), (two, [False])])
+
+
+@program(engines=NOT_SIMULATED, reason="simulated workers are no processes")
+def errors_that_nobody_sees_go_to_a_handler(ray: ModuleType) -> None:
+    """`ray._private.worker._unhandled_error_handler` may be replaced; and workers die before drivers for want of memory."""
+    worker = module_of(ray, "_private.worker")
+    before, seen = worker._unhandled_error_handler, []
+
+    @ray.remote(max_retries=0)
+    def fail() -> None:
+        raise ValueError("nobody looks")
+
+    @ray.remote
+    def killable() -> str:
+        return Path("/proc/self/oom_score_adj").read_text().strip()
+
+    worker._unhandled_error_handler = seen.append
+    try:
+        fail.remote()
+        wait_until(lambda: len(seen) == 1, "the handler was called")
+    finally:
+        worker._unhandled_error_handler = before
+    assert isinstance(seen[0], ray.exceptions.RayTaskError) and "nobody looks" in str(seen[0])
+    if Path("/proc/self/oom_score_adj").exists():
+        assert ray.get(killable.remote()) == "1000"

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +23,8 @@ from localray.version import RAY_VERSION, VERSION
 
 _NAME = "ray"
 _OWN = "localray"
+_TESTS = "tests"
+"""Ray's own tests are no part of ours: `ray.tests` is where somebody has put it beside our `ray` on the path."""
 _SHIM = str(Path(__file__).resolve().parent / "shim")
 
 _TASKS_INSTEAD = "Write it with tasks and actors, or run it on a real Ray cluster."
@@ -142,6 +144,9 @@ class _Finder(MetaPathFinder):
         if part in NOT_HERE:
             stubbed = part in os.environ.get(STUBS, "").split(",")
             return spec_from_loader(fullname, _Stub(part) if stubbed else _Absent(part), is_package=True)
+        if part == _TESTS:
+            folders = [os.path.join(folder, _NAME) for folder in sys.path]  # noqa: PTH118 - entries may be empty
+            return PathFinder.find_spec(fullname, folders) if inner == _TESTS else None
         found = find_spec(_OWN + fullname[len(_NAME) :])
         if found is None:
             return None

@@ -145,6 +145,28 @@ def test_the_exit_code_is_the_programs(tmp_path: Path) -> None:
         assert done.returncode == code, (words, done.stderr)
 
 
+def test_inside_a_copy_of_rays_sources(tmp_path: Path) -> None:
+    """The copy's own `ray` is passed over, its `ray.tests` is found; a `sitecustomize` of the user's runs as ever."""
+    tests = tmp_path / "sources" / "ray" / "tests"
+    tests.mkdir(parents=True)
+    (tests.parent / "__init__.py").write_text("raise AssertionError('this needs to be compiled first')")
+    (tests / "__init__.py").touch()
+    (tests / "conftest.py").write_text("import pytest, ray\n\n@pytest.fixture\ndef version():\n    return ray.__version__\n")
+    (tests / "test_it.py").write_text(
+        "import ray\nfrom ray.tests.conftest import *\n\n"
+        "def test_it(version):\n    import localray, sys\n    assert ray is localray and version == '2.60.0' and sys.mine\n"
+    )
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text("import sys; sys.mine = True")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(own), os.environ.get("PYTHONPATH", "")])}
+    words = ["-m", "localray", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider", "ray/tests/test_it.py"]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=tests.parents[1], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_installing_reaches_workers_and_children() -> None:
     program = _PROGRAM.replace("import importlib.metadata", "import localray; localray.install()\nimport importlib.metadata", 1)
     with Driver(program) as driver:

@@ -512,10 +512,13 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle[Any]:
     """The handle of a named actor; it does not keep the actor alive.
 
     Raises:
-        ValueError: there is no such actor.
+        ValueError: there is no such actor, or the namespace is empty.
+        TypeError: the namespace is no string.
     """
     if not name:
         raise ValueError("Please supply a non-empty value to get_actor")
+    if namespace is not None and not isinstance(namespace, str):
+        raise TypeError("namespace must be None or a string.")
     if namespace == "":
         raise ValueError('"" is not a valid namespace. Pass None to not specify a namespace.')
     client = connected_client()

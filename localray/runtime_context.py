@@ -11,7 +11,7 @@ from localray.actor import handle_of_running
 from localray.client.context import TaskContext, current_task
 from localray.client.current import current_client, require_client
 from localray.host import session_directory
-from localray.ids import ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
+from localray.ids import ActorID, JobID, NodeID, PlacementGroupID, TaskID, WorkerID, driver_task_id_bytes
 from localray.options import from_units
 from localray.protocol import Query
 from localray.sched.bundle_names import plain
@@ -61,7 +61,7 @@ class RuntimeContext:
         return None if self._context is None else self._context.name
 
     def get_task_function_name(self) -> str | None:
-        """The running function's or method's name; None on a driver."""
+        """The running function's or method's name, with its module's; None on a driver."""
         return None if self._context is None else self._context.function_name
 
     def get_actor_id(self) -> str | None:
@@ -95,9 +95,11 @@ class RuntimeContext:
         return self._context.group.hex() if self._context is not None and self._context.group else None
 
     @property
-    def current_placement_group_id(self) -> str | None:
-        """As `get_placement_group_id`."""
-        return self.get_placement_group_id()
+    def current_placement_group_id(self) -> PlacementGroupID:
+        """The placement group; nil outside of one. Use `get_placement_group_id`."""
+        _advise("get_placement_group_id")
+        group = b"" if self._context is None else self._context.group
+        return PlacementGroupID(group) if group else PlacementGroupID.nil()
 
     @property
     def should_capture_child_tasks_in_placement_group(self) -> bool:
@@ -178,34 +180,48 @@ class RuntimeContext:
 
     @property
     def job_id(self) -> JobID:
-        """The job."""
+        """The job. Use `get_job_id`."""
+        _advise("get_job_id")
         return JobID.from_int(require_client().job)
 
     @property
     def node_id(self) -> NodeID:
-        """The node."""
+        """The node. Use `get_node_id`."""
+        _advise("get_node_id")
         return NodeID(require_client().node_id)
 
     @property
     def task_id(self) -> TaskID:
-        """The running task; on a driver the one it stands for."""
+        """The running task; on a driver the one it stands for. Use `get_task_id`."""
+        _advise("get_task_id")
         context = self._context
         return TaskID(driver_task_id_bytes(require_client().job) if context is None else context.task_id)
 
     @property
     def actor_id(self) -> ActorID:
-        """The actor; nil outside of actors."""
+        """The actor; nil outside of actors. Use `get_actor_id`."""
+        _advise("get_actor_id")
         context = self._context
         return ActorID(context.actor_id) if context is not None and context.actor_id else ActorID.nil()
 
     def get(self) -> dict[str, object]:
         """All of it as a dictionary."""
-        facts: dict[str, object] = {"job_id": self.job_id, "node_id": self.node_id, "namespace": self.namespace}
+        client = require_client()
+        facts: dict[str, object] = {
+            "job_id": JobID.from_int(client.job),
+            "node_id": NodeID(client.node_id),
+            "namespace": self.namespace,
+        }
         if self._context is not None:
-            facts["task_id"] = self.task_id
+            facts["task_id"] = TaskID(self._context.task_id)
             if self._context.actor_id:
-                facts["actor_id"] = self.actor_id
+                facts["actor_id"] = ActorID(self._context.actor_id)
         return facts
+
+
+def _advise(method: str) -> None:
+    """Properties that are ids are the older way, by which programs still go."""
+    warnings.warn(f"This property is deprecated. Use {method}() instead.", DeprecationWarning, stacklevel=3)
 
 
 def get_runtime_context() -> RuntimeContext:

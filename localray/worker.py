@@ -12,8 +12,9 @@ from typing import cast
 from localray.client.context import current_task
 from localray.client.current import current_client, require_client
 from localray.exceptions import RaySystemError
+from localray.host import session_directory
 from localray.ids import CREATION_TASK_PREFIX, ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
-from localray.node_description import NODE_ADDRESS, unique_node_name
+from localray.node_description import NODE_ADDRESS, store_name, unique_node_name
 from localray.object_ref import ObjectRef
 from localray.protocol import Query
 
@@ -86,7 +87,13 @@ class Node:
     """Where the process runs."""
 
     node_id: str
+    gcs_address: str
+    session_dir: str
     node_ip_address: str = NODE_ADDRESS
+
+    def get_session_dir_path(self) -> str:
+        """Where the session's files are."""
+        return self.session_dir
 
     @property
     def unique_id(self) -> str:
@@ -96,7 +103,15 @@ class Node:
     @property
     def address_info(self) -> dict[str, object]:
         """Facts about it, as far as programs look at them."""
-        return {"node_id": self.node_id, "node_ip_address": self.node_ip_address, "webui_url": ""}
+        return {
+            "node_id": self.node_id,
+            "node_ip_address": self.node_ip_address,
+            "object_store_address": store_name(self.node_id),
+            "webui_url": "",
+            "session_dir": self.session_dir,
+            "gcs_address": self.gcs_address,
+            "address": self.gcs_address,
+        }
 
 
 class Worker:
@@ -130,7 +145,11 @@ class Worker:
     def node(self) -> Node | None:
         """Where the process runs; None without a session."""
         client = current_client()
-        return None if client is None else Node(client.node_id.hex())
+        return (
+            None
+            if client is None
+            else Node(client.node_id.hex(), client.address, str(session_directory(client.node_id)))
+        )
 
     @property
     def node_ip_address(self) -> str:

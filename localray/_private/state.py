@@ -5,15 +5,22 @@ Must not live here: anything but asking.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from localray._common.constants import HEAD_NODE_RESOURCE_NAME, NODE_ID_PREFIX
 from localray.api import available_resources, cluster_resources, nodes
 from localray.exceptions import RaySystemError
 from localray.ids import PlacementGroupID
+from localray.job_submission import JobStatus
+from localray.node_description import NODE_ADDRESS
 from localray.options import from_units
 from localray.protocol import Query
 from localray.session import require_session
 from localray.util.placement_group import placement_group_table
+from localray.util.state import list_actors, list_jobs
+from localray.util.state.common import ActorState
+
+_ALL = 10_000
 
 
 class GlobalState:
@@ -42,8 +49,67 @@ class GlobalState:
 
     _available_resources_per_node = available_resources_per_node
 
+    def actor_table(self, actor_id: str | None = None) -> dict[str, Any]:
+        """As `actors`."""
+        return actors(actor_id)
+
+    def job_table(self) -> list[dict[str, Any]]:
+        """As `jobs`."""
+        return jobs()
+
 
 state = GlobalState()
+
+
+def actors(actor_id: str | None = None) -> dict[str, Any]:
+    """Facts about the actor with this hexadecimal id, none if there is no such; without an id all actors' by their
+    ids."""
+    found = {each.actor_id: _actor(each) for each in list_actors(detail=True, limit=_ALL)}
+    return found if actor_id is None else found.get(actor_id, {})
+
+
+def jobs() -> list[dict[str, Any]]:
+    """Facts about the jobs of drivers."""
+    found = (each for each in list_jobs(detail=True, limit=_ALL) if each.job_id is not None)
+    return [
+        {
+            "JobID": each.job_id,
+            "DriverIPAddress": NODE_ADDRESS,
+            "DriverPid": int(each.driver_info.pid) if each.driver_info is not None else 0,
+            "StartTime": each.start_time,
+            "EndTime": each.end_time,
+            "IsDead": each.status != JobStatus.RUNNING,
+            "Entrypoint": each.entrypoint,
+        }
+        for each in found
+    ]
+
+
+def node_ids() -> list[str]:
+    """The nodes' own resources, ``node:`` and the address, of all that live."""
+    living = cast("list[dict[str, dict[str, float]]]", [node for node in nodes() if node["Alive"]])
+    names = {name for node in living for name in node["Resources"]}
+    return sorted(name for name in names if name.startswith(NODE_ID_PREFIX) and name != HEAD_NODE_RESOURCE_NAME)
+
+
+def current_node_id() -> str:
+    """The own resource of the node that this process is on."""
+    return f"{NODE_ID_PREFIX}{NODE_ADDRESS}"
+
+
+def _actor(actor: ActorState) -> dict[str, Any]:
+    return {
+        "ActorID": actor.actor_id,
+        "ActorClassName": actor.class_name,
+        "IsDetached": bool(actor.is_detached),
+        "Name": actor.name or "",
+        "JobID": actor.job_id,
+        "Address": {"IPAddress": NODE_ADDRESS, "Port": 0, "NodeID": actor.node_id or ""},
+        "State": actor.state,
+        "NumRestarts": int(actor.num_restarts or 0),
+        "DeathCause": actor.death_cause,
+        "Pid": actor.pid,
+    }
 
 
 def total_resources_per_node() -> dict[str, dict[str, float]]:

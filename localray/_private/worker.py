@@ -48,3 +48,10 @@ __all__ = [
     "shutdown",
     "wait",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "_global_node":
+        # The node that this process is on, asked anew each time; None without a session.
+        return global_worker.node
+    raise AttributeError(f"module 'localray._private.worker' has no attribute {name!r}")

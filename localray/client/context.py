@@ -3,8 +3,10 @@ each coroutine sees its own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from localray.protocol import DefineTemplate, Resources, RunTask
@@ -51,6 +53,8 @@ class Host(Protocol):
 
     def exit_actor(self, task_id: bytes) -> None: ...
 
+    def function(self, template: DefineTemplate) -> Callable[..., object]: ...
+
     @property
     def is_asyncio(self) -> bool: ...
 
@@ -77,8 +81,16 @@ class TaskContext:
 
     @property
     def function_name(self) -> str:
-        """The function's or method's."""
-        return self._template.name
+        """The function's or method's, with its module. As in Ray without the functions around it, but for methods of
+        asyncio actors."""
+        template = self._template
+        actor_class = self.actor_class
+        if actor_class is None:
+            function = self._host.function(template)
+            return f"{_module_of(function)}.{function.__name__}"
+        class_name = actor_class.__qualname__ if self.is_asyncio else actor_class.__name__
+        method = getattr(actor_class, template.method, actor_class)
+        return f"{_module_of(method)}.{class_name}.{template.method}"
 
     @property
     def actor_id(self) -> bytes:
@@ -158,3 +170,11 @@ def running_task_id() -> bytes:
     """The id of the task or call that the calling thread or coroutine works for; empty if none."""
     context = current_task.get()
     return b"" if context is None else context.task_id
+
+
+def _module_of(function: Callable[..., object]) -> str:
+    """Where it is defined; of what the program itself defines the program's file, as in Ray."""
+    code = getattr(function, "__code__", None)
+    if function.__module__ != "__main__" or code is None:
+        return function.__module__
+    return Path(code.co_filename).stem

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from ..helpers import make_gate, module_of, wait_until
 from ..registry import NOT_JUDGED, NOT_SIMULATED, program
 
@@ -147,6 +149,58 @@ def modules_are_attributes(ray: ModuleType) -> None:
     assert (constants.PROCESS_TYPE_RAYLET, constants.RAY_ADDRESS_ENVIRONMENT_VARIABLE) == ("raylet", "RAY_ADDRESS")
     assert constants.FUNCTION_SIZE_WARN_THRESHOLD == 10**7 and constants.env_integer("NO_SUCH_VARIABLE", 3) == 3
     assert module_of(ray, "_common.constants").HEAD_NODE_RESOURCE_NAME == "node:__internal_head__"
+
+
+@program()
+def old_ways_to_ask_where_one_is(ray: ModuleType) -> None:
+    """Properties of the runtime context say what to use; `_global_node`; `cloudpickle.dumps_debug`; functions' names."""
+    context = ray.get_runtime_context()
+    for name, method in (("node_id", "get_node_id"), ("job_id", "get_job_id")):
+        with pytest.warns(DeprecationWarning, match=rf"Use {method}\(\) instead"):
+            assert getattr(context, name).hex() == getattr(context, method)()
+    with pytest.warns(DeprecationWarning, match="Use get_placement_group_id"):
+        assert context.current_placement_group_id.is_nil()
+    assert module_of(ray, "_private.worker")._global_node.get_session_dir_path()
+    with pytest.raises(TypeError):
+        ray.cloudpickle.dumps_debug(threading.Lock())
+    assert ray.cloudpickle.loads(ray.cloudpickle.dumps_debug(3)) == 3
+    with pytest.raises(TypeError):
+        ray.get_actor("somebody", namespace=123)
+
+    @ray.remote(num_cpus=0)
+    def who() -> str:
+        return ray.get_runtime_context().get_task_function_name()
+
+    @ray.remote(num_cpus=0)
+    class Actor:
+        def who(self) -> str:
+            return ray.get_runtime_context().get_task_function_name()
+
+    assert ray.get(who.options(name="another name").remote()).endswith("private_names.who")
+    assert ray.get(Actor.remote().who.remote()).endswith("private_names.Actor.who")
+
+
+@program()
+def actors_and_jobs_by_their_old_names(ray: ModuleType) -> None:
+    """`ray._private.state.actors` and `jobs`."""
+    state = module_of(ray, "_private.state")
+
+    @ray.remote(num_cpus=0)
+    class Actor:
+        def ready(self) -> None:
+            pass
+
+    actor = Actor.options(name="somebody").remote()
+    ray.get(actor.ready.remote())
+    row = state.actors()[actor._actor_id.hex()]
+    assert row == state.state.actor_table(actor._actor_id.hex())
+    assert (row["State"], row["Name"], row["NumRestarts"]) == ("ALIVE", "somebody", 0)
+    assert row["ActorClassName"].endswith("Actor")
+    assert row["Address"]["NodeID"] == ray.get_runtime_context().get_node_id()
+    ray.kill(actor)
+    wait_until(lambda: state.actors(actor._actor_id.hex())["State"] == "DEAD", "the actor is dead")
+    assert any(job["JobID"] == ray.get_runtime_context().get_job_id() and not job["IsDead"] for job in state.jobs())
+    assert state.current_node_id() in state.node_ids()
 
 
 @program(starts_session=False)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from localray import session
+from localray.absent import absences
 from localray.client.current import current_client
 from localray.exceptions import RaySystemError
 from localray.node_description import NODE_ADDRESS, describe_node, store_name, unique_node_name
@@ -358,3 +359,6 @@ class Cluster:
         session.own_cluster(started.home.address, is_there=False)
         self.head_node = None
         started.end()
+
+
+__getattr__ = absences(__name__, {"No nodes come by themselves here: use Cluster.add_node.": "AutoscalingCluster"})

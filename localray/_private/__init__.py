@@ -10,9 +10,11 @@ from types import ModuleType
 
 _MODULES = (
     "client_mode_hook",
+    "conftest_utils",
     "internal_api",
     "profiling",
     "ray_constants",
+    "runtime_env",
     "services",
     "state",
     "state_api_test_utils",

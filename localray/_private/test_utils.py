@@ -42,6 +42,7 @@ from localray._private.subscribers import (
     init_error_pubsub,
     init_log_pubsub,
 )
+from localray.absent import absences
 from localray.actor import ActorHandle, kill
 from localray.api import available_resources, cluster_resources, get, nodes, put
 from localray.client.current import require_client
@@ -410,6 +411,27 @@ def _is_alive(pid: int) -> bool:
     except psutil.NoSuchProcess:
         return False
 
+
+_REDIS = "There is no Redis here: a session's tables are in its head's memory."
+_PROCESSES = "Nodes have no servers of their own here; ray.cluster_utils.Cluster adds, removes and fails them."
+_DASHBOARD = "There is no dashboard here; ray.util.state lists what it would show."
+__getattr__ = absences(
+    __name__,
+    {
+        _REDIS: "start_redis_instance start_redis_sentinel_instance get_redis_cli",
+        _PROCESSES: (
+            "kill_raylet get_node_stats get_resource_usage get_gcs_memory_used make_global_state_accessor "
+            "ResourceKillerActor NodeKillerBase RayletKiller WorkerKillerActor EC2InstanceTerminator "
+            "EC2InstanceTerminatorWithGracePeriod get_and_run_resource_killer monitor_memory_usage "
+            "reset_autoscaler_v2_enabled_cache mock_accelerator_detection mock_no_accelerators"
+        ),
+        _DASHBOARD: (
+            "get_dashboard_agent_address wait_for_dashboard_agent_available wait_for_aggregator_agent "
+            "wait_for_aggregator_agent_if_enabled get_load_metrics_report get_system_metric_for_component"
+        ),
+        "Sessions of one user on one machine need no certificates.": "setup_tls teardown_tls",
+    },
+)
 
 __all__ = [
     "FakeTimer",

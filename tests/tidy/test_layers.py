@@ -38,7 +38,7 @@ LAYERS = (
     "shm sched host runtime_env",
     "object_ref listings job_details",
     "options protocol ids exceptions signatures language logging_config cloudpickle alias faults",
-    "version",
+    "version absent",
 )
 """From top to bottom. What stands on one line does not import each other."""
 
@@ -57,6 +57,7 @@ THIRD_PARTY = {"cloudpickle", "numpy", "psutil"}
 ONLY_WHERE_INSTALLED = {
     "util": {"joblib", "dask"},
     "_common": {"prometheus_client"},
+    "_private": {"pytest"},
     "benchmark": {"ray", "joblib", "loky", "dask", "distributed"},
     "cli": {"ray"},
     "pytest_plugin": {"pytest"},

@@ -452,3 +452,25 @@ def errors_that_nobody_sees_go_to_a_handler(ray: ModuleType) -> None:
     assert isinstance(seen[0], ray.exceptions.RayTaskError) and "nobody looks" in str(seen[0])
     if Path("/proc/self/oom_score_adj").exists():
         assert ray.get(killable.remote()) == "1000"
+
+
+@program(starts_session=False)
+def what_the_fixtures_of_rays_tests_import(ray: ModuleType) -> None:
+    """It is all there; what makes no sense on one machine says so when it is called."""
+    names = {
+        "_private.test_utils": (
+            "get_and_run_resource_killer init_error_pubsub init_log_pubsub setup_tls teardown_tls redis_replicas "
+            "get_redis_cli start_redis_instance start_redis_sentinel_instance redis_sentinel_replicas "
+            "external_redis_test_enabled reset_autoscaler_v2_enabled_cache RayletKiller"
+        ),
+        "_private.conftest_utils": "set_override_dashboard_url",
+        "_private.runtime_env.plugin_schema_manager": "RuntimeEnvPluginSchemaManager",
+        "_private.runtime_env.virtualenv_utils": "is_in_virtualenv",
+        "cluster_utils": "AutoscalingCluster Cluster cluster_not_supported",
+        "_common.test_utils": "wait_for_condition",
+        "_common.network_utils": "build_address find_free_port",
+    }
+    for module, each in names.items():
+        for name in each.split():
+            assert hasattr(module_of(ray, module), name), f"{module}.{name}"
+    assert not hasattr(module_of(ray, "_private.test_utils"), "no_such_helper")

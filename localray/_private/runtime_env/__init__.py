@@ -1,0 +1,3 @@
+"""`ray._private.runtime_env`: what test suites import of the setting up of environments."""
+
+from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-_MODULES = ("constants", "network_utils", "ray_constants", "test_utils", "utils")
+_MODULES = ("constants", "filters", "formatters", "network_utils", "ray_constants", "test_utils", "utils")
 
 
 def __getattr__(name: str) -> ModuleType:

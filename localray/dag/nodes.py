@@ -105,6 +105,9 @@ class DAGNode:
         values = (*self._bound_args, *self._bound_kwargs.values(), *self._bound_other_args_to_resolve.values())
         return list(dict.fromkeys(value for value in values if isinstance(value, DAGNode)))
 
+    def _apply_and_replace_all_child_nodes(self, fn: Callable[[Any], Any]) -> DAGNode:
+        return self._filled(fn)
+
     @property
     def _args_contain_nested_dag_node(self) -> bool:
         return any(

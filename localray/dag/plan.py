@@ -56,6 +56,7 @@ def make_plan(output: DAGNode) -> Plan:
         raise AssertionError("More than one InputNode found")
     for node in nodes:
         _check(node)
+    positional, names = _inputs(nodes, inputs[0], output)
     _check_leaves(nodes, output)
     calls = sorted(
         (node for node in nodes if isinstance(node, ClassMethodNode) and node.is_class_method_call),
@@ -67,7 +68,6 @@ def make_plan(output: DAGNode) -> Plan:
                 "Compiled DAGs require each task to take a ray.dag.InputNode or at least one other DAGNode as an "
                 f"input. Invalid task node:\n{call}\nPlease bind the task to proper DAG nodes."
             )
-    positional, names = _inputs(nodes, inputs[0], output)
     is_list = isinstance(output, MultiOutputNode)
     return Plan(
         inputs[0],

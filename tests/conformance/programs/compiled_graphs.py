@@ -182,6 +182,10 @@ def compiled_graph_refuses(ray: ModuleType) -> None:
         _ = given.unused
         with pytest.raises(ValueError, match="unused"):
             worker.double.bind(given.used).experimental_compile()
+    with dag.InputNode() as given:
+        worker.double.bind(given.lost)
+        with pytest.raises(ValueError, match="unused"):
+            worker.double.bind(given.used).experimental_compile()
     with pytest.raises(ValueError, match="No InputNode"):
         worker.double.bind(1).experimental_compile()
 

@@ -363,3 +363,27 @@ def dag_text(ray: ModuleType) -> None:
     assert text.startswith(f"(FunctionNode, {node.get_stable_uuid()})(")
     assert "body=" in text
     assert "args=" in text
+
+
+@program()
+def dag_modules(ray: ModuleType) -> None:
+    """The names of nodes are where Ray has them, too; children are replaced in a copy."""
+    dag = _dag(ray)
+    for module, name in (
+        ("dag_node", "DAGNode"),
+        ("input_node", "InputNode"),
+        ("output_node", "MultiOutputNode"),
+        ("function_node", "FunctionNode"),
+        ("class_node", "ClassMethodNode"),
+        ("constants", "PARENT_CLASS_NODE_KEY"),
+        ("context", "DAGContext"),
+        ("compiled_dag_node", "CompiledDAG"),
+    ):
+        found = getattr(importlib.import_module(f"{ray.__name__}.dag.{module}"), name)
+        assert found is getattr(dag, name, found)
+    add = _adder(ray)
+    first, second, other = add.bind(1), add.bind(2), add.bind(3)
+    node = add.bind(first, b={"deep": [second]})
+    copied = node._apply_and_replace_all_child_nodes(lambda child: other if child is first else second)
+    assert copied._get_all_child_nodes() == [other, second]
+    assert node._get_all_child_nodes() == [first, second]

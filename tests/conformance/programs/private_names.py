@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import contextlib
 import copy
+import json
+import logging
 import os
 import signal
 import threading
@@ -375,6 +377,26 @@ def what_workers_print_can_be_read(ray: ModuleType) -> None:
     errors = utils.init_error_pubsub()
     assert utils.get_error_message(errors, 1, "no such kind", timeout=0.05) == []
     errors.close()
+
+
+@program(starts_session=False)
+def records_become_lines(ray: ModuleType) -> None:
+    """`ray._common.filters` and `formatters`, for handlers that programs set up."""
+    formatters = module_of(ray, "_common.formatters")
+    json_formatter, text_formatter = formatters.JSONFormatter(), formatters.TextFormatter()
+    record = logging.LogRecord("somebody", logging.INFO, "file.py", 7, "Hello", None, None)
+    assert module_of(ray, "_common.filters").CoreContextFilter().filter(record)
+    facts = json.loads(json_formatter.format(record))
+    assert (facts["levelname"], facts["message"], facts["filename"], facts["lineno"]) == ("INFO", "Hello", "file.py", 7)
+    assert "name" not in facts
+    record.user, record.ray_serve_extra_fields = "me", {"route": "/"}
+    json_formatter.set_additional_log_standard_attrs(["name"])
+    facts = json.loads(json_formatter.format(record))
+    assert (facts["name"], facts["user"], facts["route"]) == ("somebody", "me", "/")
+    line = text_formatter.format(record)
+    assert "INFO file.py:7 -- Hello" in line and "user=me" in line and "name=" not in line
+    record.ray_serve_extra_fields = 3
+    _raises(ValueError, json_formatter.format, record)
 
 
 @program(starts_session=False)

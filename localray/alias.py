@@ -115,8 +115,9 @@ def environment_of_children(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_shim(module: ModuleType | None) -> bool:
-    """Whether this is the package in our folder, which is being imported right now."""
-    return str(getattr(module, "__file__", "")).startswith(_SHIM)
+    """Whether this is the package in our folder, or in that of the localray that has started this process, which is
+    being imported right now."""
+    return Path(str(getattr(module, "__file__", ""))).parts[-4:-1] == (_OWN, "shim", _NAME)
 
 
 def _name_all_that_is_loaded() -> None:

@@ -1,5 +1,5 @@
-"""The head's hand on the nodes' shared memory: it makes each arena when somebody first needs it, and hands its
-descriptor out.
+"""The head's hand on the nodes' shared memory: it makes the first node's arena when it starts, so that a session that
+cannot have one does not start, and each other when somebody first needs it; and it hands their descriptors out.
 
 Must not live here: who gets access and when an arena goes (the kernel).
 """
@@ -13,6 +13,9 @@ from localray.protocol import MapArena
 from localray.runtime.connection import Connection
 from localray.shm.arena import Arena, create_file
 
+FIRST_NODE = 0
+"""The number that the kernel gives to the node that a session begins with."""
+
 
 class HeadArenas:
     """All nodes' arenas, as the head has them."""
@@ -20,11 +23,19 @@ class HeadArenas:
     def __init__(self) -> None:
         self._arenas: dict[int, tuple[int, Arena]] = {}
 
+    def make(self, node: int, capacity_bytes: int) -> None:
+        """Make a node's arena, if that has not been done; no memory is taken until it is written to.
+
+        Raises:
+            OSError: the system or a limit of this process does not allow so much.
+        """
+        if node not in self._arenas:
+            descriptor = create_file(capacity_bytes)
+            self._arenas[node] = (descriptor, Arena(descriptor, capacity_bytes))
+
     def share(self, effect: ShareArena, connection: Connection) -> None:
         """Send a client the descriptor, behind what it has been sent before."""
-        if effect.node not in self._arenas:
-            descriptor = create_file(effect.capacity_bytes)
-            self._arenas[effect.node] = (descriptor, Arena(descriptor, effect.capacity_bytes))
+        self.make(effect.node, effect.capacity_bytes)
         connection.outbox.append(MapArena(effect.node, effect.capacity_bytes))
         connection.descriptors.append(self._arenas[effect.node][0])
 

@@ -87,6 +87,7 @@ class SocketChannel:
         self._hung_up.register(stream, 0)
         self._armed = False
         self._ticked_at_s = 0.0
+        self._looked_at_s = 0.0
         self._idle_ticks = 0
         self._look_ms = FIRST_LOOK_MS
         self._kept_back = 0
@@ -370,6 +371,10 @@ class SocketChannel:
         sending.
         """
         self._ticked_at_s = time.monotonic()
+        if self._nudge is None and self._ticked_at_s - self._looked_at_s >= FIRST_LOOK_MS / 1000:
+            # A driver that submits or puts without end and waits for nothing still sees what workers print.
+            self._looked_at_s = self._ticked_at_s
+            self.receive_available()
         if self._client is not None:
             # First what died, so that it is told now even where what lives is kept back.
             self._client.before_flush()

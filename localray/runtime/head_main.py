@@ -17,7 +17,7 @@ from random import Random
 from localray.host import keeps_session_directories, session_directory
 from localray.kernel import Kernel
 from localray.kernel.effects import NodeAdded
-from localray.runtime.arenas import HeadArenas
+from localray.runtime.arenas import FIRST_NODE, HeadArenas
 from localray.runtime.head import Head
 from localray.runtime.options import HeadOptions
 from localray.runtime.spilling import Spiller
@@ -47,6 +47,7 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     )
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
     arenas = HeadArenas()
+    arenas.make(FIRST_NODE, capacity_bytes)
     spiller = Spiller(arenas, list(store.directories))
     session = SessionDirectory(str(session_directory(bytes.fromhex(options["node_id"]), options["directory"])))
     session.make()

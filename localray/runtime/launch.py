@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from localray.exceptions import RaySystemError
+from localray.host import session_directory
 from localray.runtime.breakpoints import TERMINAL, terminal_of_this_process
 from localray.runtime.driver import Driver, import_path
 from localray.runtime.interrupts import guard
@@ -74,8 +75,9 @@ class HeadProcess:
         # ourselves.
         streams = [output if output is not None else None if _is_open(n) else subprocess.DEVNULL for n in (1, 2)]
         self._directories = [Path(directory) for directory in options.store.directories]
-        for directory in self._directories:
-            sweep(directory.parent)
+        of_session = session_directory(options.node_id, options.directory)
+        for root in dict.fromkeys(directory.parent for directory in (*self._directories, of_session)):
+            sweep(root)
         ours, theirs = (
             socket.socket(fileno=_clear_of_standard_streams(end.detach()))
             for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -104,17 +104,23 @@ class WorkerOutputs:
             return
         self._seen[worker] = count
         for stream in self._of_worker[worker]:
-            while stream.descriptor in self._streams and self.read(stream.descriptor):
-                continue
+            self._read_all(stream)
 
     def finish(self, worker: int) -> None:
         """A worker's process is gone: what it left behind is read, and its pipes are closed."""
         self._seen.pop(worker, None)
         for stream in self._of_worker.pop(worker, ()):
-            while stream.descriptor in self._streams and self.read(stream.descriptor):
-                continue
-            if stream.descriptor in self._streams:
+            self._read_all(stream)
+            if self._is_open(stream):
                 self._close(stream)
+
+    def _read_all(self, stream: Stream) -> None:
+        while self._is_open(stream) and self.read(stream.descriptor):
+            continue
+
+    def _is_open(self, stream: Stream) -> bool:
+        """A pipe that has ended is closed at once, and its descriptor may be another worker's by now."""
+        return self._streams.get(stream.descriptor) is stream
 
     def _close(self, stream: Stream) -> None:
         """Nothing more will come."""

@@ -7,6 +7,7 @@ Every process of a session inherits its driver's environment, and in it a mark t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -95,6 +96,7 @@ class Driver:
     Args:
         program: Python source; indentation is taken off, and the usual imports are put in front.
         arguments: of the interpreter, instead of a script with the program.
+        temporary: its directory for temporary files; by default one of its own.
         options: for `subprocess.Popen`.
 
     Example:
@@ -103,11 +105,13 @@ class Driver:
         ...     assert driver.end().code == 0
     """
 
-    def __init__(self, program: str, arguments: list[str] | None = None, **options: object) -> None:
+    def __init__(
+        self, program: str, arguments: list[str] | None = None, temporary: Path | None = None, **options: object
+    ) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="localray-crash-test-")
         root = Path(self._directory.name)
-        self.temporary = root / "tmp"
-        self.temporary.mkdir()
+        self.temporary = temporary or root / "tmp"
+        self.temporary.mkdir(exist_ok=True)
         self.working_directory = root / "work"
         self.working_directory.mkdir()
         self.script = self.working_directory / "program.py"
@@ -140,7 +144,8 @@ class Driver:
         if error is not None:
             print("the driver had printed:\n" + self.output())
         for process_id in self.processes():
-            os.kill(process_id, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
         self.process.wait()
         self._reader.join(HARD_DEADLINE_S)
         for stream in (self.process.stdout, self.process.stdin):

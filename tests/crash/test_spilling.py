@@ -279,9 +279,9 @@ for number, ref in enumerate(refs):
         assert "not those that were written" in str(error), error
         lost += 1
 assert lost == 1, lost
-arena = _session.engine._arena
 in_memory = ray.put(array(200))
-arena._map()[:] = bytes(STORE)
+[arena] = _session.engine.client.store._arenas.values()
+arena.writable(0, STORE)[:] = bytes(STORE)
 try:
     ray.get(in_memory)
 except ray.exceptions.ObjectLostError:
@@ -333,11 +333,16 @@ time.sleep(1000)
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for process in processes:
                 os.kill(process, number)
-        driver.wait_until_gone()
-    assert len(list(tmp_path.iterdir())) == 2
-    run(f"""
+        wait_until(lambda: not list(driver.processes()), "all are gone")
+        # What it spilled, and its session's directory; each with a lock file.
+        assert len(list(tmp_path.iterdir())) == 2
+        assert len(list(driver.temporary.iterdir())) == 2
+        following = f"""
 start(object_spilling_directory={str(tmp_path)!r})
 assert not os.listdir({str(tmp_path)!r})
+assert len(os.listdir(os.environ["TMPDIR"])) == 2  # Its own.
 print("right")
-""")
+"""
+        with Driver(_STORE + following, temporary=driver.temporary) as other:
+            assert "right" in other.end().output
     assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,8 +53,11 @@ def test_that_leaks(ray_session):
 
 
 def pytest_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """pytest with the plugin, which is there by itself where localray is installed and not only on the path."""
+    plugins = [point.value for point in entry_points(group="pytest11")]
+    given = [] if "localray.pytest_plugin" in plugins else ["-p", "localray.pytest_plugin"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "localray.pytest_plugin", "-p", "no:cacheprovider", "-q", *words],
+        [sys.executable, "-m", "pytest", *given, "-p", "no:cacheprovider", "-q", *words],
         cwd=folder,
         capture_output=True,
         text=True,

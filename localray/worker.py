@@ -6,6 +6,7 @@ Must not live here: facts of the public API (`localray.runtime_context`), anythi
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import cast
 
@@ -94,6 +95,10 @@ class Node:
     def get_session_dir_path(self) -> str:
         """Where the session's files are."""
         return self.session_dir
+
+    def get_logs_dir_path(self) -> str:
+        """Where log files are, once there are any."""
+        return os.path.join(self.session_dir, "logs")  # noqa: PTH118 - text, as in Ray
 
     @property
     def unique_id(self) -> str:

@@ -9,8 +9,10 @@ import json
 import logging
 import os
 import signal
+import sys
 import threading
 import types
+from pathlib import Path
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -162,7 +164,8 @@ def old_ways_to_ask_where_one_is(ray: ModuleType) -> None:
             assert getattr(context, name).hex() == getattr(context, method)()
     with pytest.warns(DeprecationWarning, match="Use get_placement_group_id"):
         assert context.current_placement_group_id.is_nil()
-    assert module_of(ray, "_private.worker")._global_node.get_session_dir_path()
+    node = module_of(ray, "_private.worker")._global_node
+    assert node.get_logs_dir_path() == str(Path(node.get_session_dir_path()) / "logs")
     with pytest.raises(TypeError):
         ray.cloudpickle.dumps_debug(threading.Lock())
     assert ray.cloudpickle.loads(ray.cloudpickle.dumps_debug(3)) == 3
@@ -377,6 +380,15 @@ def what_workers_print_can_be_read(ray: ModuleType) -> None:
     errors = utils.init_error_pubsub()
     assert utils.get_error_message(errors, 1, "no such kind", timeout=0.05) == []
     errors.close()
+
+
+@program(starts_session=False)
+def older_places_say_so(ray: ModuleType) -> None:
+    """`ray.experimental.state` warns where its modules are now."""
+    for module in ("api", "common", "exception"):
+        sys.modules.pop(f"{ray.__name__}.experimental.state.{module}", None)
+        with pytest.warns(DeprecationWarning, match=r"ray\.util\.state"):
+            module_of(ray, f"experimental.state.{module}")
 
 
 @program(starts_session=False)

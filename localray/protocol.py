@@ -51,6 +51,7 @@ class Status(IntEnum):
     OWNER_DIED = 18
     END_OF_STREAM = 19
     ARGUMENT_FAILED = 20
+    INTERRUPTED = 21
 
 
 class FailedArgument(NamedTuple):

@@ -363,7 +363,7 @@ class Executor:
         is_cancelled = is_cancellation(error) or message.task_id in self.cancelled
         if is_cancelled:
             self.cancelled.discard(message.task_id)
-            outcome = cancelled(template)
+            outcome = cancelled(template, error)
         else:
             outcome = failed(error, template, self.actor)
         retryable = isinstance(error, Exception) and wants_retry(template.retry_exceptions, error)

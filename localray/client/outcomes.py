@@ -40,10 +40,11 @@ def pack_returns(client: Client, template: DefineTemplate, result: object) -> tu
     return tuple(outcomes)
 
 
-def cancelled(template: DefineTemplate) -> Outcome:
-    """The outcome of a task that was cancelled."""
+def cancelled(template: DefineTemplate, error: BaseException) -> Outcome:
+    """The outcome of a task that was cancelled while it ran: interrupted, unless it is a coroutine."""
+    status = Status.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Status.CANCELLED
     payload = text_payload(f"Task {template.name} was cancelled.")
-    return (Status.CANCELLED.value, payload, INLINE, len(payload), ())
+    return (status.value, payload, INLINE, len(payload), ())
 
 
 def failed(error: BaseException, template: DefineTemplate, actor: Actor | None) -> Outcome:

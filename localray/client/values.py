@@ -30,6 +30,7 @@ from localray.exceptions import (
     UnserializableException,
     WorkerCrashedError,
 )
+from localray.ids import TaskID
 from localray.protocol import INLINE, FailedArgument, Status, Value
 
 
@@ -76,8 +77,12 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return _actor_died(object_id, text)
     if status == Status.ACTOR_UNAVAILABLE:
         return ActorUnavailableError(text, object_id[8:24])
-    if status == Status.CANCELLED:
-        return TaskCancelledError(error_message=text)
+    if status in (Status.CANCELLED, Status.INTERRUPTED):
+        cancelled = TaskCancelledError(TaskID(object_id[:24]), text)
+        if status == Status.CANCELLED:
+            return cancelled
+        # As in Ray, what was interrupted has failed, too.
+        return RayTaskError("", str(cancelled), cancelled).as_instanceof_cause()
     if status == Status.FREED:
         return ObjectFreedError(object_id.hex(), b"", "")
     if status == Status.UNRECONSTRUCTABLE:

@@ -59,7 +59,7 @@ def remember(tables: Tables, actor: ActorRecord, task: TaskRecord, outcomes: Seq
     One that was cancelled is not run again: how far it had come cannot be repeated.
     """
     record = actor.checkpoints
-    is_cancelled = any(outcome[0] == Status.CANCELLED for outcome in outcomes)
+    is_cancelled = any(outcome[0] in (Status.CANCELLED, Status.INTERRUPTED) for outcome in outcomes)
     if record is not None and task.task_id not in record.replaying and not is_cancelled:
         record.since[task.task_id] = task
         objects.acquire(tables, (*task.dependencies, *task.borrowed))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..helpers import make_gate, make_recorder, make_waiter
+from ..helpers import make_gate, make_recorder, make_waiter, wait_until
 from ..registry import NOT_JUDGED, program
 
 
@@ -402,3 +402,33 @@ def a_cancelled_coroutine_gets_a_cancelled_error(ray: ModuleType) -> None:
         ray.get(running, timeout=60)
     assert wait_for_items(ray, recorder, 2) == ["began", "cancelled"]
     assert ray.get(worker.echo.remote("alive"), timeout=60) == "alive"
+
+
+@program()
+def what_was_interrupted_has_failed_as_well(ray: ModuleType) -> None:
+    """C1: a running task that was cancelled raises RayTaskError and TaskCancelledError in one; one that never ran only
+    the latter. The first names the task."""
+    gate = make_gate(ray)
+
+    @ray.remote(max_retries=0)
+    def hold(gate):
+        ray.get(gate.open.remote())
+        while True:
+            time.sleep(0.01)
+
+    @ray.remote
+    def never(value):
+        return value
+
+    running = hold.remote(gate)
+    wait_until(lambda: ray.get(gate.is_open.remote()), "the task runs")
+    waiting = never.remote(running)
+    ray.cancel(waiting)
+    with pytest.raises(ray.exceptions.TaskCancelledError) as of_waiting:
+        ray.get(waiting)
+    ray.cancel(running)
+    with pytest.raises(ray.exceptions.TaskCancelledError) as of_running:
+        ray.get(running)
+    assert isinstance(of_running.value, ray.exceptions.RayTaskError)
+    assert not isinstance(of_waiting.value, ray.exceptions.RayTaskError)
+    assert running.task_id().hex() in str(of_running.value) and "was cancelled" in str(of_running.value)

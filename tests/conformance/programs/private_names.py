@@ -13,7 +13,6 @@ import sys
 import threading
 import types
 from pathlib import Path
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 

@@ -2,8 +2,8 @@
 
 A finder in front of all others answers for `ray` and everything below it with our own modules, so that each module is
 one object under both names, and classes and pickles agree. Other processes get a folder in ``PYTHONPATH`` with a
-package `ray` that calls `install` when it is imported, and with the metadata of a distribution `ray`. Must not live
-here: what the modules hold.
+package `ray` that calls `install` when it is imported, and with the metadata of a distribution `ray`; and one in
+``PATH`` with a command `ray`. Must not live here: what the modules hold.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _OWN = "localray"
 _TESTS = "tests"
 """Ray's own tests are no part of ours: `ray.tests` is where somebody has put it beside our `ray` on the path."""
 _SHIM = str(Path(__file__).resolve().parent / "shim")
+_COMMANDS = str(Path(_SHIM) / "bin")
 
 _TASKS_INSTEAD = "Write it with tasks and actors, or run it on a real Ray cluster."
 NOT_HERE: Mapping[str, str] = {
@@ -96,11 +97,13 @@ def uninstall() -> None:
         del sys.modules[name]
     import_module(_OWN).__version__ = VERSION  # type: ignore[attr-defined]
     sys.path[:] = [folder for folder in sys.path if folder != _SHIM]
-    folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder not in ("", _SHIM)]
-    if folders:
-        os.environ["PYTHONPATH"] = os.pathsep.join(folders)
-    else:
-        os.environ.pop("PYTHONPATH", None)
+    os.environ.pop("LOCALRAY_PYTHON", None)
+    for variable, own_folder in (("PYTHONPATH", _SHIM), ("PATH", _COMMANDS)):
+        folders = _folders(os.environ, variable, own_folder)
+        if folders:
+            os.environ[variable] = os.pathsep.join(folders)
+        else:
+            os.environ.pop(variable, None)
 
 
 def is_installed() -> bool:
@@ -109,9 +112,18 @@ def is_installed() -> bool:
 
 
 def environment_of_children(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which Python processes take `ray` for localray."""
-    folders = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder not in ("", _SHIM)]
-    return {**environment, "PYTHONPATH": os.pathsep.join([_SHIM, *folders])}
+    """An environment in which Python processes take `ray` for localray, and the command `ray` is `localray`."""
+    return {
+        **environment,
+        "PYTHONPATH": os.pathsep.join([_SHIM, *_folders(environment, "PYTHONPATH", _SHIM)]),
+        "PATH": os.pathsep.join([_COMMANDS, *_folders(environment, "PATH", _COMMANDS)]),
+        "LOCALRAY_PYTHON": sys.executable,
+    }
+
+
+def _folders(environment: Mapping[str, str], variable: str, own: str) -> list[str]:
+    """What a path variable lists, without our own folder."""
+    return [folder for folder in environment.get(variable, "").split(os.pathsep) if folder not in ("", own)]
 
 
 def _is_shim(module: ModuleType | None) -> bool:

@@ -51,15 +51,22 @@ def test_the_version_is_rays_and_comes_back(installed: None) -> None:
 
 
 def test_uninstalling_leaves_nothing() -> None:
-    before = list(sys.path), list(sys.meta_path), os.environ.get("PYTHONPATH")
+    before = list(sys.path), list(sys.meta_path), dict(os.environ)
     localray.install()
     localray.install()
     import ray.util  # noqa: F401
 
     localray.uninstall()
     localray.uninstall()
-    assert (list(sys.path), list(sys.meta_path), os.environ.get("PYTHONPATH")) == before
+    assert (list(sys.path), list(sys.meta_path), dict(os.environ)) == before
     assert not [name for name in sys.modules if name.split(".")[0] == "ray"]
+
+
+def test_the_command_ray_is_ours() -> None:
+    program = "import subprocess; print(subprocess.run(['ray', 'status', '--help'], capture_output=True, text=True).stdout)"
+    command = [sys.executable, "-m", "localray", "run", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "Show a running session" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("part", ["data", "train", "tune", "serve", "rllib", "workflow", "llm", "air"])

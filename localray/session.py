@@ -23,6 +23,8 @@ from localray.session_context import RayContext
 from localray.store_settings import store_settings
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from localray.client.client import Client
     from localray.job_config import JobConfig
     from localray.logging_config import LoggingConfig
@@ -227,7 +229,17 @@ def _check_keywords(others: Mapping[str, object], system_config: object, engine:
 def _end_when_terminated() -> None:
     """SIGTERM ends this process through its exit handlers, and so the session, unless the program has a handler."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(number))
+        owner = os.getpid()
+
+        def end_in_order(number: int, stack: FrameType | None) -> None:
+            if os.getpid() != owner:
+                # A forked child ends as it would without us, and at once: what is raised here may be swallowed where
+                # the signal finds it, in what runs after a fork.
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+            sys.exit(number)
+
+        signal.signal(signal.SIGTERM, end_in_order)
 
 
 def _begin(started: Engine, job: Job, root: str) -> RayContext:

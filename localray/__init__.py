@@ -11,10 +11,14 @@ import sys as _sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from localray.absent import Finder as _Finder
 from localray.version import VERSION
 
 __version__ = VERSION
 __commit__ = "localray"
+
+if _Finder not in _sys.meta_path:
+    _sys.meta_path.append(_Finder)
 
 if TYPE_CHECKING:
     # Written out for type checkers; at run time each is loaded when it is first used, by the table below.
@@ -163,6 +167,8 @@ def __getattr__(name: str) -> object:
 
         if name in NOT_HERE:
             raise not_here(name)
+        if not name.startswith("_") and _Finder.find_spec(f"localray.{name}") is not None:
+            return import_module(f"localray.{name}")
         raise AttributeError(f"module 'localray' has no attribute {name!r}")
     # Whatever is used first must be able to start a session: that is how the starter gets known to the client.
     import_module("localray.session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localray.absent.catalogue import missing_in
 from localray.client.generators import DynamicObjectRefGenerator, ObjectRefGenerator
 from localray.exceptions import ObjectRefStreamEndOfStreamError
 from localray.ids import (
@@ -18,6 +19,8 @@ from localray.ids import (
 )
 from localray.language import Language
 from localray.object_ref import ObjectID, ObjectRef
+
+__getattr__ = missing_in(__name__)
 
 __all__ = [
     "ActorClassID",

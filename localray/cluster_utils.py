@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from localray import session
-from localray.absent import absences
+from localray.absent.catalogue import missing_in
 from localray.client.current import current_client
 from localray.exceptions import RaySystemError
 from localray.node_description import NODE_ADDRESS, describe_node, store_name, unique_node_name
@@ -361,4 +361,4 @@ class Cluster:
         started.end()
 
 
-__getattr__ = absences(__name__, {"No nodes come by themselves here: use Cluster.add_node.": "AutoscalingCluster"})
+__getattr__ = missing_in(__name__, {"No nodes come by themselves here: use Cluster.add_node.": "AutoscalingCluster"})

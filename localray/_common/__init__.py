@@ -5,13 +5,6 @@ Modules are loaded when they are first used, also as attributes.
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
+from localray.absent.catalogue import missing_in
 
-_MODULES = ("constants", "filters", "formatters", "network_utils", "ray_constants", "test_utils", "utils")
-
-
-def __getattr__(name: str) -> ModuleType:
-    if name in _MODULES:
-        return import_module(f"localray._common.{name}")
-    raise AttributeError(f"module 'localray._common' has no attribute {name!r}")
+__getattr__ = missing_in(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+from localray.absent.catalogue import missing_in
 from localray.client.logs import whereabouts
 
 
@@ -17,5 +18,7 @@ class CoreContextFilter(logging.Filter):
         vars(record)["_ray_timestamp_ns"] = time.time_ns()
         return True
 
+
+__getattr__ = missing_in(__name__)
 
 __all__ = ["CoreContextFilter"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from localray.absent.catalogue import missing_in
 from localray.client.logs import RecordFormatter
 
 _FLATTENED = "ray_serve_extra_fields"
@@ -46,5 +47,7 @@ class TextFormatter(_Formatter):
     def __init__(self) -> None:
         super().__init__("TEXT")
 
+
+__getattr__ = missing_in(__name__)
 
 __all__ = ["JSONFormatter", "TextFormatter"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from localray.absent.catalogue import missing_in
+
 
 def build_address(host: str, port: int | str) -> str:
     """Host and port in one; a host with colons in it gets brackets."""
@@ -43,3 +45,6 @@ def find_free_port(family: socket.AddressFamily = socket.AF_INET) -> int:
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.bind(("", 0))
         return int(probe.getsockname()[1])
+
+
+__getattr__ = missing_in(__name__)

@@ -22,6 +22,7 @@ from localray._common.prometheus import (
     fetch_prometheus_timeseries,
     fetch_raw_prometheus,
 )
+from localray.absent.catalogue import missing_in
 from localray.alias import environment_of_children, is_installed
 from localray.api import remote
 
@@ -208,6 +209,8 @@ def environment_of_driver(environment: Mapping[str, str] | None) -> Mapping[str,
         return environment
     return environment_of_children(os.environ if environment is None else environment)
 
+
+__getattr__ = missing_in(__name__)
 
 __all__ = [
     "FakeTimer",

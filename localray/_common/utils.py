@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from localray.absent.catalogue import missing_in
 from localray.host import temporary_directory, usable_memory_bytes
 
 _background: set[asyncio.Task[Any]] = set()
@@ -130,3 +131,6 @@ def decode(byte_str: bytes | str, allow_none: bool = False, encode_type: str = "
     if not isinstance(byte_str, bytes):
         raise ValueError(f"The argument {byte_str} must be a bytes object.")
     return byte_str.decode(encode_type)
+
+
+__getattr__ = missing_in(__name__)

@@ -5,26 +5,6 @@ Modules are loaded when they are first used, also as attributes: with Ray, `impo
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
+from localray.absent.catalogue import missing_in
 
-_MODULES = (
-    "client_mode_hook",
-    "conftest_utils",
-    "internal_api",
-    "profiling",
-    "ray_constants",
-    "runtime_env",
-    "services",
-    "state",
-    "state_api_test_utils",
-    "test_utils",
-    "utils",
-    "worker",
-)
-
-
-def __getattr__(name: str) -> ModuleType:
-    if name in _MODULES:
-        return import_module(f"localray._private.{name}")
-    raise AttributeError(f"module 'localray._private' has no attribute {name!r}")
+__getattr__ = missing_in(__name__)

@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from localray.absent.catalogue import missing_in
+
 is_client_mode_enabled = False
 is_client_mode_enabled_by_default = False
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -42,3 +44,6 @@ def enable_client_mode() -> Iterator[None]:
     """
     raise NotImplementedError("There is no Ray Client here: several programs share a session by ray.init(address=…).")
     yield
+
+
+__getattr__ = missing_in(__name__)

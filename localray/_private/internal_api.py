@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from localray._private.memory_table import GroupBy, SortBy, choose, format_table, format_totals
+from localray.absent.catalogue import missing_in
 from localray.exceptions import RaySystemError
 from localray.object_ref import ObjectRef
 from localray.protocol import HeldObject, Query, StoreTotals
@@ -100,5 +101,7 @@ def global_gc() -> None:
     gc.collect()
     client.channel.flush()
 
+
+__getattr__ = missing_in(__name__)
 
 __all__ = ["free", "global_gc", "memory_summary", "store_stats_summary"]

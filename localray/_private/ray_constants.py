@@ -11,6 +11,7 @@ import os
 import sys
 
 from localray._common.utils import env_bool, env_float, env_integer
+from localray.absent.catalogue import missing_in
 from localray.client.definitions import DEFAULT_REFUSE_ABOVE_BYTES, WARN_ABOVE_BYTES
 from localray.host import STORE_MAXIMUM_BYTES, STORE_SHARE
 from localray.options.rules import RESOURCE_UNIT
@@ -136,5 +137,7 @@ KV_NAMESPACE_PACKAGE = None
 KV_NAMESPACE_FUNCTION_TABLE = b"fun"
 DEBUG_AUTOSCALING_ERROR = "__autoscaling_error"
 DEBUG_AUTOSCALING_STATUS = "__autoscaling_status"
+
+__getattr__ = missing_in(__name__)
 
 __all__ = [*(name for name in dir() if name.isupper()), "env_bool", "env_float", "env_integer", "env_set_by_user"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from localray._common.constants import HEAD_NODE_RESOURCE_NAME, NODE_ID_PREFIX
+from localray.absent.catalogue import missing_in
 from localray.api import available_resources, cluster_resources, nodes
 from localray.exceptions import RaySystemError
 from localray.ids import PlacementGroupID
@@ -140,3 +141,6 @@ def _ask() -> list[tuple[bytes, tuple[tuple[str, int, int], ...], int, int]]:
     if not isinstance(answer, tuple):
         raise RaySystemError("the head described its nodes wrongly")
     return [each for each in answer if isinstance(each, tuple)]
+
+
+__getattr__ = missing_in(__name__)

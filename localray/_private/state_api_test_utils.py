@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from localray._common.test_utils import wait_for_condition
+from localray.absent.catalogue import missing_in
 from localray.util.state import list_tasks
 
 
@@ -44,5 +45,7 @@ def wait_for_task_states(name_to_state: Mapping[str, str], timeout: float = 30) 
 
     wait_for_condition(are_there, timeout=timeout)
 
+
+__getattr__ = missing_in(__name__)
 
 __all__ = ["verify_failed_task", "wait_for_task_states"]

@@ -42,7 +42,7 @@ from localray._private.subscribers import (
     init_error_pubsub,
     init_log_pubsub,
 )
-from localray.absent import absences
+from localray.absent.catalogue import missing_in
 from localray.actor import ActorHandle, kill
 from localray.api import available_resources, cluster_resources, get, nodes, put
 from localray.client.current import require_client
@@ -415,7 +415,7 @@ def _is_alive(pid: int) -> bool:
 _REDIS = "There is no Redis here: a session's tables are in its head's memory."
 _PROCESSES = "Nodes have no servers of their own here; ray.cluster_utils.Cluster adds, removes and fails them."
 _DASHBOARD = "There is no dashboard here; ray.util.state lists what it would show."
-__getattr__ = absences(
+__getattr__ = missing_in(
     __name__,
     {
         _REDIS: "start_redis_instance start_redis_sentinel_instance get_redis_cli",

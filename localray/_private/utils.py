@@ -23,6 +23,7 @@ from localray._common.utils import (
     try_to_create_directory,
 )
 from localray._common.utils import get_default_ray_temp_dir as get_ray_temp_dir
+from localray.absent.catalogue import missing_in
 from localray.host import default_cpu_count
 from localray.version import RAY_VERSION
 
@@ -119,6 +120,8 @@ class DeferSigint(contextlib.AbstractContextManager["DeferSigint"]):
         before, self._handler = self._handler, handler
         return before
 
+
+__getattr__ = missing_in(__name__)
 
 __all__ = [
     "DeferSigint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localray.absent.catalogue import missing_in
 from localray.dag.nodes import (
     BIND_INDEX_KEY,
     COLLECTIVE_OPERATION_KEY,
@@ -10,6 +11,8 @@ from localray.dag.nodes import (
     PARENT_CLASS_NODE_KEY,
     PREV_CLASS_METHOD_CALL_KEY,
 )
+
+__getattr__ = missing_in(__name__)
 
 __all__ = [
     "BIND_INDEX_KEY",

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
-
+from localray.absent.catalogue import missing_in
 from localray.experimental.locations import get_local_object_locations, get_object_locations
 
 __all__ = ["get_local_object_locations", "get_object_locations"]
 
-
-def __getattr__(name: str) -> ModuleType:
-    if name in ("internal_kv", "tqdm_ray"):
-        return import_module(f"localray.experimental.{name}")
-    raise AttributeError(f"module 'localray.experimental' has no attribute {name!r}")
+__getattr__ = missing_in(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from localray.absent.catalogue import missing_in
 from localray.client.client import Client
 from localray.client.current import current_client
 from localray.exceptions import RaySystemError
@@ -83,6 +84,8 @@ def _ask(
     place, what, content = _bytes(namespace or b""), _bytes(key), _bytes(value)
     return client.request(lambda request: KeyValue(request, action.value, place, what, content, flag))
 
+
+__getattr__ = missing_in(__name__)
 
 __all__ = [
     "_internal_kv_del",

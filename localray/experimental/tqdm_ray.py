@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, Generic, TypeVar
 
+from localray.absent.catalogue import missing_in
 from localray.client.context import current_task
 from localray.client.progress_bars import DISPLAY, TOKEN, BarDisplay
 
@@ -146,5 +147,7 @@ class tqdm(Generic[T]):
             sys.stdout.write(f"\n{TOKEN}{json.dumps(state)}\n")
             sys.stdout.flush()
 
+
+__getattr__ = missing_in(__name__)
 
 __all__ = ["instance", "safe_print", "tqdm"]

@@ -13,6 +13,7 @@ from copy import deepcopy
 from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar, cast
 
+from localray.absent.catalogue import missing_in
 from localray.runtime_env.checks import CHECKS, check_no_paths, check_together
 
 DEFAULT_TIMEOUT_S = 600
@@ -292,3 +293,6 @@ def merge(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, Any]
     variables = {**parent.get("env_vars", {}), **child.get("env_vars", {})}
     merged = {**parent, **child}
     return {**merged, "env_vars": variables} if variables else merged
+
+
+__getattr__ = missing_in(__name__)

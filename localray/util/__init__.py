@@ -4,10 +4,9 @@ Functions stand here; modules below are imported when they are first used. Witho
 which would take the name of the module `annotations`.
 """
 
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
+from localray.absent.catalogue import missing_in
 from localray.util.actor_pool import ActorPool
 from localray.util.client_connect import connect, disconnect
 from localray.util.debug import disable_log_once_globally, enable_periodic_logging, log_once
@@ -31,28 +30,15 @@ if TYPE_CHECKING:
     from localray.util import queue as queue
     from localray.util import scheduling_strategies as scheduling_strategies
 
-_MODULES = (
-    "accelerators",
-    "annotations",
-    "check_serialize",
-    "debugpy",
-    "metrics",
-    "multiprocessing",
-    "queue",
-    "rpdb",
-    "scheduling_strategies",
-    "state",
-)
-
-
 _OTHER_NAMES = {"pdb": "rpdb", "ray_debugpy": "debugpy"}
 """Modules that are called otherwise where users take them from."""
 
 
-def __getattr__(name: str) -> ModuleType:
-    if name in _MODULES or name in _OTHER_NAMES:
-        return import_module(f"localray.util.{_OTHER_NAMES.get(name, name)}")
-    raise AttributeError(f"module 'localray.util' has no attribute {name!r}")
+_missing = missing_in(__name__)
+
+
+def __getattr__(name: str) -> object:
+    return _missing(_OTHER_NAMES.get(name, name))
 
 
 __all__ = [

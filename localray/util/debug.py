@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from localray.absent.catalogue import missing_in
+
 _PERIOD_S = 60.0
 
 
@@ -54,3 +56,6 @@ def reset_log_once(key: str | None = None) -> None:
         _log.keys.clear()
     else:
         _log.keys.discard(key)
+
+
+__getattr__ = missing_in(__name__)

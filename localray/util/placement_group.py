@@ -6,6 +6,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 
+from localray.absent.catalogue import missing_in
 from localray.client.context import current_task
 from localray.client.current import connected_client
 from localray.exceptions import RaySystemError
@@ -311,6 +312,8 @@ def _check_domain(selectors: list[dict[str, str]]) -> None:
                 f"'{key}: {wired}' in their label selector."
             )
 
+
+__getattr__ = missing_in(__name__)
 
 __all__ = [
     "VALID_PLACEMENT_GROUP_STRATEGIES",

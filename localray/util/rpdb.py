@@ -6,6 +6,7 @@ import pdb
 import sys
 from types import TracebackType
 
+from localray.absent.catalogue import missing_in
 from localray.runtime.breakpoints import stop
 
 
@@ -21,3 +22,6 @@ def set_trace(breakpoint_uuid: bytes | None = None) -> None:
 def post_mortem(traceback: TracebackType | None = None) -> None:
     """Look at the traceback of an exception, by default of the one that is being handled."""
     pdb.post_mortem(traceback)
+
+
+__getattr__ = missing_in(__name__)

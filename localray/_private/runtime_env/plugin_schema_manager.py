@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from localray.absent import absences
+from localray.absent.catalogue import missing_in
 
-__getattr__ = absences(
+__getattr__ = missing_in(
     __name__, {"Fields of runtime environments are checked by their own rules.": "RuntimeEnvPluginSchemaManager"}
 )

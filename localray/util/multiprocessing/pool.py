@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
+from localray.absent.catalogue import missing_in
 from localray.actor import ActorHandle, kill
 from localray.api import cluster_resources, get, remote, wait
 from localray.object_ref import ObjectRef
@@ -293,3 +294,6 @@ def _join_session(processes: int | None, address: str | None) -> int:
             "in the ray cluster."
         )
     return count
+
+
+__getattr__ = missing_in(__name__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, NamedTuple, TypeAlias, cast
 
+from localray.absent.catalogue import missing_in
 from localray.client.current import current_client
 from localray.ids import BaseID
 from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, TaskRow, WorkerRow
@@ -455,3 +456,6 @@ def _summarize(
         raise_on_missing_output=raise_on_missing_output,
         _explain=explain,
     )
+
+
+__getattr__ = missing_in(__name__)

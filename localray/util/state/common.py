@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any
 
+from localray.absent.catalogue import missing_in
 from localray.job_details import DriverInfo, JobStatus, JobType
 
 DEFAULT_RPC_TIMEOUT = 30
@@ -467,3 +468,6 @@ def summarize_objects(objects: Iterable[ObjectState]) -> dict[str, Any]:
         "callsite_enabled": "disabled" not in summary,
         "summary_by": "callsite",
     }
+
+
+__getattr__ = missing_in(__name__)

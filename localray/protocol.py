@@ -612,6 +612,14 @@ class RemoveGroup(NamedTuple):
     group_id: bytes
 
 
+class RequestResources(NamedTuple):
+    """The cluster is to have nodes that these bundles would fit onto, were nothing else there, each with conditions on
+    its node's labels; what was requested before is not wanted any more."""
+
+    bundles: tuple[Resources, ...]
+    selectors: tuple[Conditions, ...]
+
+
 class WatchGroup(NamedTuple):
     """Make an object, held by this client, that becomes this value when the group has its resources, and an error when
     it is removed."""
@@ -905,6 +913,7 @@ ClientMessage: TypeAlias = (
     | FindActor
     | CreateGroup
     | RemoveGroup
+    | RequestResources
     | WatchGroup
     | FindGroup
     | KeyValue
@@ -975,6 +984,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     FindActor,
     CreateGroup,
     RemoveGroup,
+    RequestResources,
     WatchGroup,
     FindGroup,
     KeyValue,

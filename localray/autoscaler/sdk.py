@@ -1,14 +1,17 @@
-"""`ray.autoscaler.sdk`: requests for nodes, which are checked and then have no effect, because nobody adds any.
+"""`ray.autoscaler.sdk`: requests for nodes. The autoscaler of a simulation follows them; on one machine nobody does.
 
-Nodes are added by hand: by a `cluster_utils.Cluster`, or by `localray start`. Must not live here: the autoscalers of
-simulations.
+There, nodes are added by hand: by a `cluster_utils.Cluster`, or by `localray start`. Must not live here: autoscalers
+(`localray.sim.scaling`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from localray.session import is_initialized
+from localray.client.current import current_client
+from localray.options import to_units
+from localray.protocol import RequestResources, Resources
+from localray.sched.labels import parse_selector
 
 
 def request_resources(
@@ -16,7 +19,9 @@ def request_resources(
     bundles: Sequence[Mapping[str, float]] | None = None,
     bundle_label_selectors: Sequence[Mapping[str, str]] | None = None,
 ) -> None:
-    """Ask for the cluster to grow until this would fit. On one machine it does not.
+    """Ask for the cluster to be so large that this would fit, were nothing else there, until something else is asked
+    for; without arguments for nothing any more. On one machine nothing comes of it; in a simulation an autoscaler grows
+    the cluster.
 
     Args:
         num_cpus: so many CPUs.
@@ -29,8 +34,22 @@ def request_resources(
         ValueError: there are not as many selectors as bundles, or they are not dictionaries of strings.
     """
     _check(num_cpus, bundles, bundle_label_selectors)
-    if not is_initialized():
+    client = current_client()
+    if client is None:
         raise RuntimeError("Ray is not initialized yet")
+    of_cpus: list[Mapping[str, float]] = [{"CPU": 1}] * (num_cpus or 0)
+    wanted = [*of_cpus, *(bundles or [])]
+    selectors: list[Mapping[str, str]] = [{}] * len(of_cpus) + list(bundle_label_selectors or [])
+    client.channel.send(
+        RequestResources(
+            tuple(_in_units(bundle) for bundle in wanted),
+            tuple(parse_selector(selector) for selector in selectors) if bundle_label_selectors else (),
+        )
+    )
+
+
+def _in_units(bundle: Mapping[str, float]) -> Resources:
+    return tuple(sorted((name, to_units(amount)) for name, amount in bundle.items() if amount > 0))
 
 
 def _check(num_cpus: object, bundles: object, bundle_label_selectors: object) -> None:

@@ -48,6 +48,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("program", help="a script, or MODULE:FUNCTION, which is called with the module localray")
     parser.add_argument("arguments", nargs="*", help="the script's own arguments; put -- before those with dashes")
     parser.add_argument("--nodes", default="", help="the cluster, e.g. 4x8cpu,2x1gpu+zone=a (default: the program's)")
+    parser.add_argument("--autoscaler", default="", help="nodes launched by demand, e.g. 0-10x8cpu,0-2x1gpu")
     parser.add_argument("--faults", default="calm", help="calm, chaos, swarm, or rules such as kill_worker:nth=3")
     parser.add_argument("--seeds", type=int, default=100, help="how many (default: 100), beginning with --first")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default: 0)")
@@ -91,6 +92,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings(
         nodes=options.nodes,
         faults=options.faults,
+        autoscaler=options.autoscaler,
         search=_search(options.schedule),
         heal_after_s=options.heal_after,
         check_invariants=not options.no_invariants,

@@ -5,12 +5,9 @@ Effects are returned by `Kernel.step` in the order in which they must be carried
 * `Send` to one client are delivered in order and never lost while that client lives; a client that is gone is silently
 skipped.
 * Every other effect is answered by an event, however long it takes: `StartWorker` by `WorkerStarted` (or the worker's
-own
-  `WorkerReady`) or `WorkerDied`,
-`KillWorker` by
-  `WorkerDied`, `SpillObjects` by `ObjectsSpilled`, `CreateSpillFile` by `SpillFileCreated`; `ReleaseBuffer`,
-  `ShareArena`, `DropArena`, `CoolArena` and `DeleteSpillFile` by nothing. `ShareArena` is ordered with the sends to its
-  client.
+  own `WorkerReady`) or `WorkerDied`, `KillWorker` by `WorkerDied`, `LaunchNode` by `NodeAdded` or `LaunchFailed`,
+  `SpillObjects` by `ObjectsSpilled`, `CreateSpillFile` by `SpillFileCreated`; `ReleaseBuffer`, `ShareArena`,
+  `DropArena`, `CoolArena` and `DeleteSpillFile` by nothing. `ShareArena` is ordered with the sends to its client.
 * What concerns one spill file is done in order. A range may be released, and even be written again, while it is being
   spilled: what is then in the file is never read.
 * A worker may be sent to from the moment `StartWorker` was emitted: what is sent before its process lives is kept for
@@ -46,6 +43,12 @@ class KillWorker(NamedTuple):
     """End a worker's process at once."""
 
     worker: int
+
+
+class LaunchNode(NamedTuple):
+    """Get one more node of this type; answered by `NodeAdded` with the type, or by `LaunchFailed`, whenever that is."""
+
+    node_type: str
 
 
 class ReleaseBuffer(NamedTuple):
@@ -129,6 +132,7 @@ Effect: TypeAlias = (
     Send
     | StartWorker
     | KillWorker
+    | LaunchNode
     | ReleaseBuffer
     | ShareArena
     | DropArena
@@ -155,6 +159,14 @@ class NodeAdded(NamedTuple):
     store: StoreSettings = StoreSettings()
     name: str = ""
     environment: tuple[tuple[str, str], ...] = ()
+    node_type: str = ""
+
+
+class LaunchFailed(NamedTuple):
+    """A node that was to be launched does not come."""
+
+    node_type: str
+    cause: str
 
 
 class NodeDied(NamedTuple):
@@ -243,6 +255,7 @@ class Tick(NamedTuple):
 
 EnvironmentEvent: TypeAlias = (
     NodeAdded
+    | LaunchFailed
     | NodeDied
     | DriverConnected
     | DriverDisconnected

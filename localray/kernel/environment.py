@@ -14,6 +14,7 @@ from localray.kernel import (
     output,
     patience,
     queues,
+    scaling,
     scheduling,
     sessions,
     spilled,
@@ -24,6 +25,7 @@ from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
     EnvironmentEvent,
+    LaunchFailed,
     MemoryUsed,
     NodeAdded,
     NodeDied,
@@ -43,6 +45,7 @@ EnvironmentHandler: TypeAlias = Callable[[Tables, EnvironmentEvent], None]
 
 def _node_added(tables: Tables, event: NodeAdded) -> None:
     node = nodes.add(tables, event)
+    scaling.answered(tables, event.node_type)
     for _ in range(event.prestart):
         node.idle.append(workers.start(tables, node))
     queues.nodes_changed(tables)
@@ -91,6 +94,7 @@ def _tick(tables: Tables, event: Tick) -> None:
     memory.tick(tables)
     frozen.tick(tables)
     store.tick(tables)
+    scaling.tick(tables)
     if patience.is_over(tables):
         queues.capacity_freed(tables)
 
@@ -99,6 +103,7 @@ ENVIRONMENT_HANDLERS: Final = cast(
     "dict[type[EnvironmentEvent], EnvironmentHandler]",
     {
         NodeAdded: _node_added,
+        LaunchFailed: scaling.launch_failed,
         NodeDied: _node_died,
         DriverConnected: _driver_connected,
         DriverDisconnected: _driver_disconnected,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from localray.kernel import actors, bundles, objects, queues, scheduling, tasks, workers
+from localray.kernel import actors, bundles, demand, objects, queues, scheduling, tasks, workers
 from localray.kernel.records import BundleRecord, ClientRecord, GroupRecord, GroupState, ObjectState, TaskRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -137,7 +137,7 @@ def placed(tables: Tables, group: GroupRecord) -> None:
 def warn(tables: Tables, group: GroupRecord) -> None:
     """Tell the driver once that there will never be room, as things are."""
     job = tables.jobs.get(group.job)
-    if group.warned or job is None:
+    if group.warned or job is None or demand.could_place(tables, group):
         return
     group.warned = True
     text = (

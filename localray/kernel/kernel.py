@@ -22,6 +22,7 @@ from localray.kernel import (
     placing,
     queues,
     recovery,
+    scaling,
     scheduling,
     store,
     tasks,
@@ -29,6 +30,7 @@ from localray.kernel import (
 from localray.kernel.effects import (
     Effect,
     EnvironmentEvent,
+    Tick,
 )
 from localray.kernel.environment import ENVIRONMENT_HANDLERS
 from localray.kernel.records import (
@@ -45,6 +47,7 @@ from localray.protocol import (
     TaskKind,
     text_payload,
 )
+from localray.sched.autoscaling import Scaling
 from localray.sched.memory import MemorySettings
 from localray.sched.placement import Policy
 from localray.sched.survival import SurvivalSettings
@@ -69,6 +72,8 @@ class Kernel:
         memory_settings: of the memory monitor; off by default.
         policy: places tasks in the stead of Ray's policies; for simulations.
         standing: the session outlives its drivers (`localray.kernel.sessions`).
+        survival: when workers that do not move are looked at.
+        autoscaling: nodes are launched and let go by demand; without it there are those that join by themselves.
     """
 
     def __init__(
@@ -79,15 +84,19 @@ class Kernel:
         *,
         standing: bool = False,
         survival: SurvivalSettings = LOOKS_AT_NOBODY,
+        autoscaling: Scaling | None = None,
     ) -> None:
         self.tables = Tables(random, memory_settings, policy, standing=standing)
         self.tables.survival = survival
+        self.tables.scaling = autoscaling
 
     @property
     def deadline_s(self) -> float | None:
         """When the kernel wants a `Tick` at the latest, on the clock that `step` is given; None for never."""
         tables = self.tables
         earliest_s = _earlier(tables.reap_at_s, tables.patience_at_s)
+        if tables.scale_at_s is not None:
+            earliest_s = _earlier(earliest_s, tables.scale_at_s)
         if tables.timed_stores:
             earliest_s = _earlier(earliest_s, store.deadline_s(tables))
         if tables.backlogged:
@@ -128,6 +137,8 @@ class Kernel:
             if client is not None and (client.worker is None or client.worker.node.alive):
                 CLIENT_HANDLERS[type(event)](tables, client, event)  # type: ignore[index, arg-type]
         _settle(tables)
+        if tables.scaling is not None and type(event) is not Tick:
+            scaling.arm(tables, tables.scaling)
         effects = tables.effects
         tables.effects = []
         return effects

@@ -28,7 +28,8 @@ def add(tables: Tables, event: NodeAdded) -> NodeRecord:
     labels = {**dict(event.labels), NODE_ID_LABEL: event.node_id.hex()}
     record = StoreRecord(number, Allocator(event.store_capacity_bytes), event.store)
     node = NodeRecord(number, event.node_id, total, dict(total), labels, devices, record, event.name, event.environment)
-    node.joined_at_s = tables.now_s
+    node.joined_at_s = node.used_at_s = tables.now_s
+    node.node_type = event.node_type
     tables.nodes[number] = node
     tables.index.add(node)
     return node
@@ -37,17 +38,20 @@ def add(tables: Tables, event: NodeAdded) -> NodeRecord:
 def take_from(tables: Tables, node: NodeRecord, demand: Resources) -> None:
     """Something of a node is in use."""
     take(node.available, demand)
+    node.used_at_s = tables.now_s
     tables.index.changed(node.number)
 
 
 def give_to(tables: Tables, node: NodeRecord, demand: Resources) -> None:
     """Something of a node is free again."""
     give_back(node.available, demand)
+    node.used_at_s = tables.now_s
     tables.index.changed(node.number)
 
 
 def changed(tables: Tables, node: NodeRecord) -> None:
     """What a node has, or has available, was changed elsewhere: kinds of resources that come and go included."""
+    node.used_at_s = tables.now_s
     tables.index.membership += 1
     tables.index.changed(node.number)
 

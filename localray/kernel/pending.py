@@ -5,7 +5,7 @@ A view: nothing here changes a table. Must not live here: deciding anything.
 
 from __future__ import annotations
 
-from localray.kernel import bundles
+from localray.kernel import bundles, demand
 from localray.kernel.records import ActorState, NodeRecord, ObjectState, SchedulingClass, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.protocol import Demand, ReplyValue, TaskKind
@@ -101,4 +101,6 @@ def _why_queued(tables: Tables, task: TaskRecord, group: SchedulingClass) -> str
         lines.append("A worker is being started, or a task that lends its CPU is expected to go on soon.")
     elif group in tables.infeasible:
         lines.append("No node could take it even if nothing else ran there.")
+        if demand.could_take(tables, group):
+            lines.append("A node that the autoscaler may launch could.")
     return "\n".join(lines)

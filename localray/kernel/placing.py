@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localray.kernel import checkpoints, devices, frozen, nodes, patience, queues, scheduling, workers
+from localray.kernel import checkpoints, demand, devices, frozen, nodes, patience, queues, scheduling, workers
 from localray.kernel.records import GroupState, NodeRecord, SchedulingClass, TaskRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -181,7 +181,7 @@ def warn_of_infeasible(tables: Tables, group: SchedulingClass) -> None:
     if placement_group is not None and placement_group.state is not GroupState.CREATED:
         return
     job = tables.jobs.get(group.job)
-    if group.warned or job is None:
+    if group.warned or job is None or demand.could_take(tables, group):
         return
     group.warned = True
     living = [node for node in tables.nodes.values() if node.alive]

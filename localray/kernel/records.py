@@ -219,7 +219,8 @@ class WorkerRecord:
 class NodeRecord:
     """One node: what it has, what is free, its idle workers (last used first) and how many are starting; how many
     objects it has read from other nodes' stores, each counted once, and of how many bytes. ``environment`` is what its
-    workers' environment variables are set to. Whoever changes what is available says so (`localray.kernel.nodes`)."""
+    workers' environment variables are set to. An autoscaler's has its ``node_type``; ``used_at_s`` is when something of
+    it was last taken or given back. Whoever changes what is available says so (`localray.kernel.nodes`)."""
 
     number: int
     node_id: bytes
@@ -232,6 +233,8 @@ class NodeRecord:
     environment: tuple[tuple[str, str], ...] = ()
     alive: bool = True
     death_cause: str = ""
+    node_type: str = ""
+    used_at_s: float = NEVER_S
     joined_at_s: float = NEVER_S
     died_at_s: float = NEVER_S
     idle: list[WorkerRecord] = field(default_factory=list)

@@ -228,6 +228,7 @@ def release_bytes(tables: Tables, location: int, size_bytes: int) -> None:
     if not node.alive:
         arenas.released(tables, node, offset, size_bytes)
         return
+    node.used_at_s = tables.now_s
     if store.waiting:
         tables.crowded[store.node] = None
     else:

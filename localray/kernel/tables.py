@@ -28,7 +28,15 @@ from localray.kernel.records import (
 from localray.kernel.store_records import SpillFile
 from localray.kernel.story import TransitionLog
 from localray.kernel.stream_records import StreamRecord
-from localray.protocol import DefineFunction, DefineRuntimeEnv, DefineTemplate, KernelMessage, Status
+from localray.protocol import (
+    DefineFunction,
+    DefineRuntimeEnv,
+    DefineTemplate,
+    KernelMessage,
+    RequestResources,
+    Status,
+)
+from localray.sched.autoscaling import Scaling
 from localray.sched.memory import MemorySettings
 from localray.sched.placement import Policy
 from localray.sched.rooms import NodeIndex
@@ -61,6 +69,7 @@ class Tables:
         "jobs",
         "keeper",
         "key_values",
+        "launching",
         "least_cpu",
         "leaving",
         "lineage",
@@ -85,8 +94,12 @@ class Tables:
         "random",
         "reap_at_s",
         "removed_groups",
+        "requested",
         "resuming",
         "runtime_envs",
+        "scale_at_s",
+        "scaled_at_s",
+        "scaling",
         "sites",
         "spill_files",
         "standing",
@@ -163,6 +176,18 @@ class Tables:
         # Whether the session outlives its drivers; then the client with which it ends, 0 for nobody.
         self.standing = standing
         self.keeper = 0
+        self._make_scaling()
+
+    def _make_scaling(self) -> None:
+        """Nodes that come and go by demand, where somebody launches them."""
+        self.scaling: Scaling | None = None
+        # When it is looked at next whether others are needed, and when it was last.
+        self.scale_at_s: float | None = None
+        self.scaled_at_s = float("-inf")
+        # How many nodes of each type are on their way.
+        self.launching: dict[str, int] = {}
+        # What programs have requested, whether or not somebody launches nodes.
+        self.requested = RequestResources((), ())
 
     def _make_groups(self) -> None:
         """Placement groups."""

@@ -8,7 +8,7 @@ same run, always.
 * `schedule`: where all that is left open is decided
 * `carrier`, `agenda`, `carriers`: threads of which one runs at a time; `threads`, `loops`, `patches`: what programs
   find in place of the real things
-* `nodes`: what virtual nodes have
+* `nodes`, `scaling`: what virtual nodes have, and autoscalers that launch them
 * `host`, `worker`, `channel`, `store`, `disk`: the virtual cluster around the kernel
 * `modelled`: tasks without a body
 * `injector`, `havoc`: when which fault happens, and what it does
@@ -31,9 +31,11 @@ from localray.sim.history import History
 from localray.sim.modelled import Hollow, task
 from localray.sim.nodes import SimulatedNode
 from localray.sim.program import Report, run
+from localray.sim.scaling import Autoscaler, NodeType
 from localray.sim.watching import Shared
 
 __all__ = [
+    "Autoscaler",
     "CheckFailedError",
     "Cluster",
     "DeadlockError",
@@ -41,6 +43,7 @@ __all__ = [
     "History",
     "Hollow",
     "LeftBehindError",
+    "NodeType",
     "NotSimulatedError",
     "Report",
     "Shared",

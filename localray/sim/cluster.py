@@ -14,6 +14,7 @@ from localray.sched.placement import Policy
 from localray.sim import session
 from localray.sim.host import Checks
 from localray.sim.nodes import NodesGiven, SimulatedNode
+from localray.sim.scaling import AutoscalerGiven
 from localray.sim.schedule import Schedule
 from localray.sim.session import SessionOptions, SimulatedSession, running, starting
 from localray.sim.watching import Condition
@@ -26,6 +27,7 @@ class Cluster:
         nodes: how many, or what each has; see `localray.sim.nodes.parse_nodes`.
         seed: decides all that is left open.
         faults: what goes wrong; see `localray.faults.parse`.
+        autoscaler: launches nodes by demand; see `localray.sim.scaling.parse_autoscaler`.
         namespace: of the program's actors; None for one of its own.
         schedule: decides what is left open instead of the seed.
         policy: places tasks in the stead of Ray's policies.
@@ -47,6 +49,7 @@ class Cluster:
         *,
         seed: int = 0,
         faults: object = (),
+        autoscaler: AutoscalerGiven = None,
         namespace: str | None = None,
         schedule: Schedule | None = None,
         policy: Policy | None = None,
@@ -60,6 +63,7 @@ class Cluster:
         self._options = SessionOptions(
             nodes=nodes,
             faults=faults,
+            autoscaler=autoscaler,
             schedule=schedule,
             policy=policy,
             checks=Checks.ALWAYS,

@@ -19,6 +19,7 @@ from localray.kernel.effects import (
     DropArena,
     Effect,
     KillWorker,
+    LaunchNode,
     LookAtWorkers,
     MeasureMemory,
     MemoryUsed,
@@ -95,6 +96,8 @@ class Host:
         self.workers: dict[int, VirtualWorker] = {}
         self.step_limit: int | None = None
         self.stopped: Callable[[], None] | None = None
+        self.launch: Callable[[str], None] | None = None
+        """Gets one more node of a type, for a kernel that launches nodes."""
         self.memory: Callable[[MeasureMemory], MemoryUsed] | None = None
         """Says what a virtual node and its workers use, for a kernel whose memory monitor is on."""
         self.before_step: Callable[[Event, int], None] | None = None
@@ -123,9 +126,16 @@ class Host:
         self._node_ids: list[bytes] = []
         self._tick_at_ns: int | None = None
         self._tick_known = False
-        self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
+        self._carry_out = self._hands()
+        carriers.agenda.tick_at_ns = self._next_tick_ns
+        carriers.agenda.tick = lambda: self.step(Tick(), ENVIRONMENT)
+
+    def _hands(self) -> dict[type[Effect], Callable[[Effect], None]]:
+        """What carries out which effect."""
+        return {
             StartWorker: self._start_worker,  # type: ignore[dict-item]
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
+            LaunchNode: self._launch,  # type: ignore[dict-item]
             ReleaseBuffer: self._release,  # type: ignore[dict-item]
             MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
             LookAtWorkers: lambda effect: None,
@@ -137,8 +147,6 @@ class Host:
             DeleteSpillFile: self._delete_file,  # type: ignore[dict-item]
             Stop: self._stop,  # type: ignore[dict-item]
         }
-        carriers.agenda.tick_at_ns = self._next_tick_ns
-        carriers.agenda.tick = lambda: self.step(Tick(), ENVIRONMENT)
 
     # ---------------------------------------------------------------- setting up
 
@@ -384,6 +392,10 @@ class Host:
 
     def _answer(self, answer: ObjectsSpilled | SpillFileCreated) -> None:
         self.step(answer, ENVIRONMENT)
+
+    def _launch(self, effect: LaunchNode) -> None:
+        if self.launch is not None:
+            self.launch(effect.node_type)
 
     def _stop(self, effect: Stop) -> None:
         if self.stopped is not None:

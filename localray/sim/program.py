@@ -20,6 +20,7 @@ from localray.sched.placement import Policy
 from localray.sim.deciding import DecisionDelay
 from localray.sim.host import Checks
 from localray.sim.nodes import STORE_BYTES, NodesGiven, SimulatedNode, parse_nodes
+from localray.sim.scaling import AutoscalerGiven
 from localray.sim.schedule import Schedule
 from localray.sim.session import SessionOptions, SimulatedSession, Transition, running, starting
 from localray.sim.trace import Entry
@@ -66,6 +67,7 @@ def run(
     nodes: NodesGiven = 1,
     faults: object = (),
     only: frozenset[Firing] | None = None,
+    autoscaler: AutoscalerGiven = None,
     schedule: Schedule | None = None,
     policy: Policy | None = None,
     decision_delay: DecisionDelay | None = None,
@@ -90,6 +92,7 @@ def run(
             driver's own, whose resources, labels and store are then not given separately.
         faults: what goes wrong: the name of a preset, or rules (see `localray.faults.parse`).
         only: of all these, just the given ones happen.
+        autoscaler: launches nodes by demand; see `localray.sim.scaling.parse_autoscaler`.
         schedule: decides what is left open; by default at random, by the seed.
         policy: places tasks in the stead of Ray's policies: called with a `localray.sched.placement.Question`, it
             answers with the number of a node that has room, or None to wait. `localray.sched.reference` has some.
@@ -119,6 +122,7 @@ def run(
         nodes=(alike,) * nodes if isinstance(nodes, int) else parse_nodes(nodes),
         faults=faults,
         only=only,
+        autoscaler=autoscaler,
         schedule=schedule,
         policy=policy,
         decision_delay=decision_delay,

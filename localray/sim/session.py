@@ -37,6 +37,7 @@ from localray.sim.havoc import Havoc
 from localray.sim.host import Checks, Host
 from localray.sim.nodes import NodesGiven, SimulatedNode, joining, parse_nodes
 from localray.sim.patches import Patches
+from localray.sim.scaling import AutoscalerGiven, parse_autoscaler
 from localray.sim.schedule import Choice, RandomSchedule, Schedule, ScheduleDice
 from localray.sim.trace import Trace
 from localray.sim.watching import Watching, left_behind
@@ -52,18 +53,20 @@ class SessionOptions:
 
     ``nodes`` there are, the driver's own first; without any there is one, and `ray.init` says what it has. ``faults``
     are rules of what goes wrong, or whatever `localray.faults.parse` makes rules of, and of these ``only`` the given
-    ones happen. ``schedule`` decides what is left open, by default at random by the seed. ``policy`` places tasks in
-    the stead of Ray's policies, and ``decision_delay`` says what deciding takes;
-    ``checks`` says how often the kernel's invariants are checked; ``keep_trace`` keeps every line of the trace; after
-    ``time_limit_s`` of virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised;
-    ``notify`` shows texts to the user instead of what `ray.init` gives; ``disk_bytes`` is the size of the disk that
-    objects are spilled to, without a limit by default; after ``heal_after_s`` no fault happens any more, and the
-    program has ``finish_within_s`` to get done; ``check_left_behind`` has it fail if it then leaves something behind.
+    ones happen. ``autoscaler`` launches nodes by demand (`localray.sim.scaling`). ``schedule`` decides what is left
+    open, by default at random by the seed. ``policy`` places tasks in the stead of Ray's policies, and
+    ``decision_delay`` says what deciding takes; ``checks`` says how often the kernel's invariants are checked;
+    ``keep_trace`` keeps every line of the trace; after ``time_limit_s`` of virtual time, or ``step_limit`` steps of the
+    kernel, `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives;
+    ``disk_bytes`` is the size of the disk that objects are spilled to, without a limit by default; after
+    ``heal_after_s`` no fault happens any more, and the program has ``finish_within_s`` to get done;
+    ``check_left_behind`` has it fail if it then leaves something behind.
     """
 
     nodes: NodesGiven = ()
     faults: object = ()
     only: frozenset[Firing] | None = None
+    autoscaler: AutoscalerGiven = None
     schedule: Schedule | None = None
     policy: Policy | None = None
     decision_delay: DecisionDelay | None = None
@@ -202,8 +205,14 @@ class SimulatedSession:
         )
         agenda = self.carriers.agenda
         agenda.limit_ns = None if options.time_limit_s is None else to_ns(options.time_limit_s)
-        kernel = Kernel(ScheduleDice(schedule.stream(Choice.POLICY, "kernel")), policy=options.policy)
+        self._autoscaler = parse_autoscaler(options.autoscaler)
+        kernel = Kernel(
+            ScheduleDice(schedule.stream(Choice.POLICY, "kernel")),
+            policy=options.policy,
+            autoscaling=None if self._autoscaler is None else self._autoscaler.scaling(),
+        )
         self.host = Host(kernel, self.carriers, schedule, options.checks, self.trace, notify)
+        self.host.launch = self._launch
         self.host.store.disk.capacity_bytes = options.disk_bytes
         self.host.step_limit = options.step_limit
         self.host.workload_seed = self.seed
@@ -236,8 +245,15 @@ class SimulatedSession:
         """How long the simulation has run, on its own clock."""
         return self._ended_s if self._over else self.carriers.clock.now_s
 
-    def _join(self, node: SimulatedNode) -> bytes:
-        event = node.joining(self._node_random, self._store_settings)
+    def _launch(self, node_type: str) -> None:
+        """The autoscaler wants one more node of a type."""
+        if self._autoscaler is not None:
+            kind = self._autoscaler.type_of(node_type)
+            at_ns = self.carriers.clock.now_ns + to_ns(kind.launch_delay_s)
+            self.host.at(at_ns, lambda: self._join(kind.node, node_type))
+
+    def _join(self, node: SimulatedNode, node_type: str = "") -> bytes:
+        event = node.joining(self._node_random, self._store_settings)._replace(node_type=node_type)
         self.host.add_node(event, node)
         return event.node_id
 

@@ -20,6 +20,7 @@ from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
     Effect,
+    LaunchFailed,
     MemoryUsed,
     NodeAdded,
     NodeDied,
@@ -76,6 +77,7 @@ from localray.protocol import (
     RegisterDriver,
     RemoveGroup,
     RemoveNode,
+    RequestResources,
     ReserveBuffer,
     Resources,
     ReturnMode,
@@ -95,6 +97,7 @@ from localray.protocol import (
     WatchGroup,
     WithdrawGet,
 )
+from localray.sched.autoscaling import NodeType, Scaling
 from localray.sched.bundle_names import within
 from localray.sched.labels import parse_selector
 from localray.sched.memory import settings_from
@@ -107,9 +110,9 @@ from .rendering import Renderer
 _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
-    "error", "after", "at", "task_retries", "checkpoints", "size", "took", "cause", "started", "store", "prestart",
+    "error", "after", "at", "idle", "every", "task_retries", "checkpoints", "size", "took", "cause", "started", "store", "prestart",
     "group", "bundle", "target", "on", "env", "by",
-    "yielded", "spill", "spills", "least", "threshold", "verbose", "file",
+    "yielded", "type", "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
 
 
@@ -234,7 +237,27 @@ class Cluster:
         )
         labels = tuple(words.labels("label").items())
         prestart = words.number("prestart", 0)
-        self.step(NodeAdded(node_id, words.resources("0"), labels, store_bytes, prestart, settings))
+        node_type = words.keys.get("type", "")
+        self.step(NodeAdded(node_id, words.resources("0"), labels, store_bytes, prestart, settings, "", (), node_type))
+
+    def _do_scales(self, words: Words) -> None:
+        """``scales small/0-3/cpu:2 large/0-1/cpu:8 idle=60s every=5s``: the types that nodes are launched of."""
+        types = []
+        for name, numbers, resources in (word.split("/") for word in words.plain[1:]):
+            least, _, most = numbers.partition("-")
+            total = Words(resources.replace(":", "=").replace(",", " ")).resources(None)
+            types.append(NodeType(name, total, (), int(least), int(most)))
+        idle_s, every_s = (duration_s(words.keys[key]) for key in ("idle", "every"))
+        self.kernel.tables.scaling = Scaling(tuple(types), idle_s, every_s)
+
+    def _do_living(self, words: Words) -> list[str]:
+        """Which nodes there are, and why others are not any more."""
+        nodes = self.kernel.tables.nodes.values()
+        return [f"node {node.number}{'' if node.alive else ' is gone: ' + node.death_cause}" for node in nodes]
+
+    def _do_fails(self, words: Words) -> None:
+        """A node that was to be launched does not come: ``fails small``."""
+        self.step(LaunchFailed(words.plain[1], words.keys.get("cause", "nobody has one")))
 
     def _do_loses(self, words: Words) -> None:
         """The cluster loses a node: ``loses 1``."""
@@ -575,6 +598,11 @@ class Cluster:
             ),
             client,
         )
+
+    def _client_requests(self, client: int, words: Words) -> None:
+        """``d requests cpu:1 cpu:1,gpu:1``: what the cluster is to be large enough for."""
+        demands = tuple(Words(word.replace(":", "=").replace(",", " ")).resources(None) for word in words.plain)
+        self.step(RequestResources(demands, ()), client)
 
     def _client_remove(self, client: int, words: Words) -> None:
         self.step(RemoveGroup(self.group_id(words.plain[0])), client)

@@ -11,6 +11,7 @@ from localray.kernel.effects import (
     DropArena,
     Effect,
     KillWorker,
+    LaunchNode,
     LookAtWorkers,
     MeasureMemory,
     ReleaseBuffer,
@@ -74,6 +75,8 @@ class Renderer:
             return f"start {names.client(effect.worker)} on node {effect.node}"
         if isinstance(effect, KillWorker):
             return f"kill {names.client(effect.worker)}"
+        if isinstance(effect, LaunchNode):
+            return f"launch a node of type {effect.node_type}"
         if isinstance(effect, Stop):
             return f"stop: {effect.reason}"
         return self._of_the_store(effect)

@@ -18,6 +18,7 @@ from localray.faults.text import to_mapping
 from localray.sim.host import Checks
 from localray.sim.nodes import SimulatedNode, parse_nodes
 from localray.sim.program import Report, observe, run_script
+from localray.sim.scaling import parse_autoscaler
 from localray.sim.schedule import Schedule, Search
 from localray.sim.session import SessionOptions
 
@@ -62,8 +63,9 @@ class Target:
 class Settings:
     """How a target is run; the same for all seeds.
 
-    ``nodes`` and ``faults`` are what users write for `localray.sim.nodes.parse_nodes` and `localray.faults.parse`;
-    without ``nodes`` the program says what its one node has."""
+    ``nodes``, ``faults`` and ``autoscaler`` are what users write for `localray.sim.nodes.parse_nodes`,
+    `localray.faults.parse` and `localray.sim.scaling.parse_autoscaler`; without ``nodes`` the program says what its
+    one node has."""
 
     nodes: str = ""
     faults: str = "calm"
@@ -73,10 +75,12 @@ class Settings:
     step_limit: int = 1_000_000
     check_invariants: bool = True
     check_left_behind: bool = False
+    autoscaler: str = ""
 
     def __post_init__(self) -> None:
         # Whoever gets a setting wrong is told before anything runs.
         parse(self.faults)
+        parse_autoscaler(self.autoscaler)
         self.search.schedule(0)
         if self.nodes:
             parse_nodes(self.nodes)
@@ -91,6 +95,8 @@ class Settings:
         words = []
         if self.nodes:
             words += ["--nodes", self.nodes]
+        if self.autoscaler:
+            words += ["--autoscaler", self.autoscaler]
         if self.faults != "calm":
             words += ["--faults", self.faults]
         if self.search != Search():
@@ -134,6 +140,7 @@ class Case:
         settings = self.settings
         return SessionOptions(
             nodes=variation.nodes or settings.nodes,
+            autoscaler=settings.autoscaler,
             faults=settings.faults,
             only=variation.only,
             schedule=variation.schedule or settings.search.schedule(self.seed),

@@ -105,8 +105,6 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return ActorUnschedulableError(text)
     if status == Status.UNSCHEDULABLE:
         return TaskUnschedulableError(text)
-    if status == Status.ACTOR_UNSCHEDULABLE:
-        return ActorUnschedulableError(text)
     if status == Status.RUNTIME_ENV_FAILED:
         return RuntimeEnvSetupError(text)
     if status == Status.NODE_DIED:

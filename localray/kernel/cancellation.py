@@ -34,9 +34,8 @@ def children(tables: Tables, task: TaskRecord) -> list[TaskRecord]:
 
 
 def cancel(tables: Tables, task: TaskRecord, *, force: bool) -> None:
-    """Cancel one task."""
-    if task.cancelled:
-        return
+    """Cancel one task. One that runs may be cancelled again: it may have caught the first interrupt, and ``force`` is
+    then what is left (as in Ray)."""
     if task.state is TaskState.SENT and task.worker is not None:
         task.cancelled = True
         # Only the first in a worker's line is running; killing the worker for one behind it would hit an innocent.
@@ -45,6 +44,8 @@ def cancel(tables: Tables, task: TaskRecord, *, force: bool) -> None:
             workers.kill(tables, task.worker, "ray.cancel(force=True)")
         else:
             tables.send(task.worker.number, CancelRunning(task.task_id))
+        return
+    if task.cancelled:
         return
     task.cancelled = True
     text = f"Task {task.template.name} was cancelled before it started."

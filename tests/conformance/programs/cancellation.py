@@ -128,6 +128,31 @@ def wait_for_items(ray: ModuleType, recorder: Any, count: int) -> list[Any]:
     return items
 
 
+@program()
+def a_task_that_catches_its_interrupt_can_be_cancelled_again(ray: ModuleType) -> None:
+    """C2: each cancellation interrupts it anew; with force its worker is killed."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(max_retries=0)
+    def stubborn():
+        while True:
+            try:
+                ray.get(recorder.add.remote("runs"))
+                while True:
+                    time.sleep(0.01)
+            except KeyboardInterrupt:
+                continue
+
+    task = stubborn.remote()
+    for interrupts in (1, 2):
+        wait_for_items(ray, recorder, interrupts)
+        ray.cancel(task)
+    wait_for_items(ray, recorder, 3)
+    ray.cancel(task, force=True)
+    with pytest.raises((ray.exceptions.TaskCancelledError, ray.exceptions.WorkerCrashedError)):
+        ray.get(task, timeout=60)
+
+
 @program(num_cpus=3)
 def a_cancelled_task_takes_its_children_along(ray: ModuleType) -> None:
     """C5: recursive is the default: children and grandchildren that run are cancelled too, and a neighbour is not."""

@@ -7,13 +7,16 @@ import json
 import os
 import signal
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 from localray.exceptions import RaySystemError
 from localray.node_description import NodeDescription, describe_node
-from localray.runtime.launch import NodeOptions
+from localray.runtime.launch import ClaimedState, NodeOptions
 from localray.runtime.session_home import SessionHome
 from localray.runtime.standing import AddedNode, add_node, end_session, start_detached
 from localray.session import connect
+from localray.shm.kept_files import claim
 from localray.store_settings import store_settings
 
 _DESCRIPTION = """\
@@ -74,6 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--object-store-memory", type=int, metavar="BYTES", help="default: 30 %% of the memory")
     parser.add_argument("--memory", type=int, metavar="BYTES", help="that tasks may ask for; default: the rest")
     parser.add_argument("--object-spilling-directory", metavar="DIR", help="default: the temporary directory")
+    parser.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        help="with --head: where detached actors that checkpoint themselves are kept; started again with the same "
+        "directory, the session has them back",
+    )
     parser.add_argument("--node-name", default="", help="of the node, for its rows in tables")
     parser.add_argument("--block", action="store_true", help="stay, and end the session when told to stop (Ctrl-C)")
     parser.add_argument("--system-config", type=json.loads, default={}, metavar="JSON", help=argparse.SUPPRESS)
@@ -114,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
             is_head=options.head,
         )
         return _start_head(options, node) if options.head else _add_node(options, node)
-    except (ConnectionError, RaySystemError, RuntimeError, ValueError, TypeError) as error:
+    except (OSError, RaySystemError, RuntimeError, ValueError, TypeError) as error:
         print(f"localray start: {error}", file=sys.stderr)
         return 1
 
@@ -134,7 +143,15 @@ def _start_head(options: argparse.Namespace, node: NodeDescription) -> int:
     if options.block:
         # From now on: who starts this may end it at once.
         signal.signal(signal.SIGTERM, _interrupt)
-    home = start_detached(NodeOptions(*node, node_id, 0, store, options.node_name), options.port or None)
+    with ExitStack() as ours:
+        state = None
+        if options.state_dir is not None:
+            directory = str(Path(options.state_dir).resolve())
+            state = ClaimedState(directory, claim(directory))
+            # The head has its own copy of it.
+            ours.callback(os.close, state.lock)
+        started = NodeOptions(*node, node_id, 0, store, options.node_name, state=state)
+        home = start_detached(started, options.port or None)
     try:
         _tell(home)
         if not options.block:

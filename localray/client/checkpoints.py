@@ -18,6 +18,7 @@ from localray.client.client import Client
 from localray.client.context import current_task
 from localray.client.serialization import serialize
 from localray.client.values import error_of
+from localray.exceptions import RaySystemError
 from localray.protocol import (
     NOT_CHECKPOINTED,
     CallMode,
@@ -133,6 +134,7 @@ class Checkpoints:
 
         Raises:
             RuntimeError: other calls run beside it; whatever `checkpoint()` or pickling its result raises.
+            RaySystemError: it could not be written to the session's state directory.
         """
         with self._lock:
             if self._taking or self._running - {task_id}:
@@ -140,9 +142,13 @@ class Checkpoints:
             self._taking = True
         try:
             state = self._state()
-            self._client.request(lambda request: SaveCheckpoint(request, self._client.new_object_id(), *state))
+            problem = self._client.request(
+                lambda request: SaveCheckpoint(request, self._client.new_object_id(), *state)
+            )
         finally:
             self._taken()
+        if problem is not None:
+            raise RaySystemError(str(problem))
 
     def _is_due(self, times: int = 1) -> bool:
         if self._period_s:
@@ -181,10 +187,12 @@ def checkpoint_now() -> None:
     """Take a checkpoint of the actor that is running, in the middle of the calling method: what the method has done so
     far is in it. If the method is run again after a crash (``max_task_retries``) it starts from that state.
 
-    Returns when the checkpoint is kept.
+    Returns when the checkpoint is kept; of an actor that is kept in a state directory (``localray start --state-dir``)
+    when it is on the disk.
 
     Raises:
         RuntimeError: called outside of an actor that checkpoints itself, or while other calls of it run.
+        RaySystemError: it could not be written to the state directory. The actor has the state all the same.
     """
     context = current_task.get()
     checkpoints = None if context is None else context.checkpoints

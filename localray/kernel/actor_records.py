@@ -33,6 +33,40 @@ class CheckpointRecord:
 
 
 @dataclass(slots=True, eq=False)
+class KeptRecord:
+    """What of an actor is in the state directory, and what is on its way there (`localray.kernel.keeping`).
+
+    ``revision`` is the last that a checkpoint's file was named after, and ``files`` are those on disk, the next to go
+    first; ``is_made`` says whether how it was made is there, ``writing`` counts what is being written. Since the latest
+    of these ``is_stale``, and ``awaited`` are requests to be answered when that has been written. ``was_alive`` is set
+    once it has been constructed in this session, ``is_over`` when it is dead.
+    """
+
+    revision: int = 0
+    files: list[str] = field(default_factory=list)
+    is_made: bool = False
+    writing: int = 0
+    is_stale: bool = False
+    awaited: list[tuple[int, int]] = field(default_factory=list)
+    was_alive: bool = False
+    is_over: bool = False
+    told_of_failure: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class KeptWrite:
+    """One file that is being written: the objects that are ``held`` for it, those of them that are ``pinned`` because
+    their bytes are in an arena, and the requests that wait for it."""
+
+    name: str
+    actor_id: bytes
+    kept: KeptRecord
+    held: tuple[bytes, ...]
+    replies: tuple[tuple[int, int], ...]
+    pinned: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
 class ActorRecord:
     """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker has.
 
@@ -56,6 +90,7 @@ class ActorRecord:
     sent: dict[bytes, TaskRecord] = field(default_factory=dict)
     in_scope: bool = True
     checkpoints: CheckpointRecord | None = None
+    kept: KeptRecord | None = None
     death_status: Status = Status.ACTOR_DIED
     death_payload: bytes = b""
     is_detached: bool = False

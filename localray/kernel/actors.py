@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import checkpoints, objects, queues, tasks, workers
+from localray.kernel import checkpoints, keeping, objects, queues, tasks, workers
 from localray.kernel.records import (
     ActorRecord,
     ActorState,
@@ -205,6 +205,7 @@ def created(tables: Tables, actor: ActorRecord, outcome: Outcome) -> None:
         move(tables.log, actor.actor_id, actor, ActorState.ALIVE, "constructed")
         if actor.checkpoints is not None:
             checkpoints.begin_replay(tables, actor)
+        keeping.constructed(tables, actor)
         go_on(tables, actor)
         return
     status = Status.ACTOR_CREATION_FAILED if outcome[0] == Status.TASK_ERROR else Status(outcome[0])
@@ -271,6 +272,7 @@ def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes
     move(tables.log, actor.actor_id, actor, ActorState.DEAD, reason)
     actor.death_status = status
     actor.death_payload = payload
+    keeping.ended(tables, actor)
     if actor.checkpoints is not None:
         checkpoints.forget(tables, actor, actor.checkpoints)
     if actor.name and tables.names.get((actor.namespace, actor.name)) is actor:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from localray.kernel import nodes, objects, tasks
+from localray.kernel import keeping, nodes, objects, tasks
 from localray.kernel.records import (
     ActorRecord,
     ActorState,
@@ -88,6 +88,8 @@ def save(tables: Tables, client: ClientRecord, message: SaveCheckpoint) -> None:
     record = None if actor is None or actor.state is ActorState.DEAD else actor.checkpoints
     if actor is None or record is None:
         objects.discard(tables, message[2:])
+        if request:
+            tables.send(client.number, Reply(request, None))
     else:
         state = tables.objects[object_id] = ObjectRecord(object_id, references=1)
         objects.deliver(tables, state, message[2:])
@@ -101,8 +103,7 @@ def save(tables: Tables, client: ClientRecord, message: SaveCheckpoint) -> None:
             del record.since[task.task_id]
             released += (*task.dependencies, *task.borrowed)
         objects.release(tables, released)
-    if request:
-        tables.send(client.number, Reply(request, None))
+        keeping.checkpointed(tables, actor, client.number, request)
 
 
 def failed(tables: Tables, client: ClientRecord, message: CheckpointFailed) -> None:

@@ -1,4 +1,5 @@
-"""Functions, templates and scheduling classes of programs that have ended are forgotten, where a session outlives them.
+"""What clients define: templates are made of it; and of programs that have ended functions, templates and scheduling
+classes are forgotten, where a session outlives them.
 
 Each client makes its own, and names no other's. So what nobody is there to name any more is needed only as far as some
 task that it was made for may still be run. Must not live here: when a job ends (`jobs`).
@@ -9,12 +10,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localray.kernel import objects
+from localray.kernel.records import Template
 from localray.kernel.tables import Tables
+from localray.protocol import DEFAULT_STRATEGY, CallMode, DefineTemplate, ReturnMode, TaskKind
+from localray.sched.placement import DEFAULT_RULE, Rule
 
 _CLIENT_SHIFT = 24
 """A template's number is its client's shifted by so much, and a counter."""
 _CLIENT_BYTES = 4
 """A function's id begins with its client's number."""
+
+
+def define_template(tables: Tables, job: int, message: DefineTemplate) -> None:
+    """A client of this job has defined a template."""
+    tables.template_messages[message.template] = message
+    tables.templates[message.template] = Template(
+        message.template,
+        TaskKind(message.kind),
+        message.function_id,
+        message.name,
+        message.method,
+        message.num_returns,
+        message.to_place,
+        message.to_hold,
+        message.max_retries,
+        message.retry_exceptions,
+        CallMode(message.call_mode),
+        message.max_concurrency,
+        message.max_calls,
+        job,
+        f"submitted: {message.name}",
+        DEFAULT_RULE if message.strategy == DEFAULT_STRATEGY else Rule(*message.strategy),
+        message.group,
+        message.bundle,
+        message.runtime_env,
+        message.return_mode == ReturnMode.STREAM,
+    )
 
 
 def forget_unneeded(tables: Tables) -> None:

@@ -6,8 +6,9 @@ Effects are returned by `Kernel.step` in the order in which they must be carried
 skipped.
 * Every other effect is answered by an event, however long it takes: `StartWorker` by `WorkerStarted` (or the worker's
   own `WorkerReady`) or `WorkerDied`, `KillWorker` by `WorkerDied`, `LaunchNode` by `NodeAdded` or `LaunchFailed`,
-  `SpillObjects` by `ObjectsSpilled`, `CreateSpillFile` by `SpillFileCreated`; `ReleaseBuffer`, `ShareArena`,
-  `DropArena`, `CoolArena` and `DeleteSpillFile` by nothing. `ShareArena` is ordered with the sends to its client.
+  `SpillObjects` by `ObjectsSpilled`, `CreateSpillFile` by `SpillFileCreated`, `KeepFile` by `FileKept`;
+  `ReleaseBuffer`, `ShareArena`, `DropArena`, `CoolArena`, `DeleteSpillFile`, `ForgetFiles` and `FillBuffer` by nothing.
+  `ShareArena` is ordered with the sends to its client.
 * What concerns one spill file is done in order. A range may be released, and even be written again, while it is being
   spilled: what is then in the file is never read.
 * A worker may be sent to from the moment `StartWorker` was emitted: what is sent before its process lives is kept for
@@ -122,6 +123,30 @@ class DeleteSpillFile(NamedTuple):
     path: str
 
 
+class KeepFile(NamedTuple):
+    """Write a file of the state directory, whole or not at all, after those that were asked for before: this header,
+    then values, for each the object's id and its location, size in bytes and payload as in `localray.protocol.Value`.
+    """
+
+    name: str
+    header: bytes
+    values: tuple[tuple[bytes, int, int, bytes], ...]
+
+
+class ForgetFiles(NamedTuple):
+    """These files of the state directory are of no use any more, after what was asked for before."""
+
+    names: tuple[str, ...]
+
+
+class FillBuffer(NamedTuple):
+    """Write this into a node's arena, before anything else is done there."""
+
+    node: int
+    location: int
+    content: bytes
+
+
 class Stop(NamedTuple):
     """The session is over: end every process and give everything back."""
 
@@ -142,6 +167,9 @@ Effect: TypeAlias = (
     | DeleteSpillFile
     | LookAtWorkers
     | MeasureMemory
+    | KeepFile
+    | ForgetFiles
+    | FillBuffer
     | Stop
 )
 
@@ -221,6 +249,13 @@ class SpillFileCreated(NamedTuple):
     failure: str
 
 
+class FileKept(NamedTuple):
+    """The answer to `KeepFile`: it is on the disk; ``failure`` says why not, and is empty on success."""
+
+    name: str
+    failure: str
+
+
 class WorkersStopped(NamedTuple):
     """The answer to `LookAtWorkers`: whose processes are stopped by a signal, as opposed to a debugger."""
 
@@ -263,6 +298,7 @@ EnvironmentEvent: TypeAlias = (
     | WorkerDied
     | ObjectsSpilled
     | SpillFileCreated
+    | FileKept
     | WorkersStopped
     | MemoryUsed
     | WorkerPrinted

@@ -9,11 +9,13 @@ from localray.kernel import (
     deaths,
     frozen,
     jobs,
+    keeping,
     memory,
     nodes,
     output,
     patience,
     queues,
+    reviving,
     scaling,
     scheduling,
     sessions,
@@ -25,6 +27,7 @@ from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
     EnvironmentEvent,
+    FileKept,
     LaunchFailed,
     MemoryUsed,
     NodeAdded,
@@ -48,6 +51,8 @@ def _node_added(tables: Tables, event: NodeAdded) -> None:
     scaling.answered(tables, event.node_type)
     for _ in range(event.prestart):
         node.idle.append(workers.start(tables, node))
+    if tables.to_revive:
+        reviving.revive(tables, node)
     queues.nodes_changed(tables)
 
 
@@ -114,6 +119,7 @@ ENVIRONMENT_HANDLERS: Final = cast(
         WorkerPrinted: output.printed,
         ObjectsSpilled: _objects_spilled,
         SpillFileCreated: _spill_file_created,
+        FileKept: keeping.answered,
         Tick: _tick,
     },
 )

@@ -82,6 +82,8 @@ def check_references(tables: Tables) -> None:
             expected.update((*actor.creation.dependencies, *actor.creation.borrowed))
         if actor.checkpoints is not None:
             expected.update(checkpoints.kept(actor.checkpoints))
+    for write in tables.kept_writes.values():
+        expected.update(write.held)
     for object_id, record in tables.objects.items():
         if record.references != expected[object_id]:
             text = f"{record.references} references counted, {expected[object_id]} found"
@@ -121,6 +123,8 @@ def check_pins(tables: Tables) -> None:
     expected: Counter[bytes] = Counter()
     for client in tables.clients.values():
         expected.update(client.pins)
+    for write in tables.kept_writes.values():
+        expected.update(write.pinned)
     for object_id, record in tables.objects.items():
         if record.pins != expected[object_id]:
             raise tables.broken(f"{record.pins} pins counted, {expected[object_id]} found", object_id)

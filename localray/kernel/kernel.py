@@ -11,6 +11,7 @@ Must not live here: rules (they are in the parts, named after the things they ru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from localray.kernel import (
@@ -22,6 +23,7 @@ from localray.kernel import (
     placing,
     queues,
     recovery,
+    reviving,
     scaling,
     scheduling,
     store,
@@ -33,6 +35,7 @@ from localray.kernel.effects import (
     Tick,
 )
 from localray.kernel.environment import ENVIRONMENT_HANDLERS
+from localray.kernel.kept_documents import KeptActor
 from localray.kernel.records import (
     ActorState,
     TaskRecord,
@@ -74,6 +77,7 @@ class Kernel:
         standing: the session outlives its drivers (`localray.kernel.sessions`).
         survival: when workers that do not move are looked at.
         autoscaling: nodes are launched and let go by demand; without it there are those that join by themselves.
+        kept: actors that come back from the session's state directory; None where it has none.
     """
 
     def __init__(
@@ -85,10 +89,13 @@ class Kernel:
         standing: bool = False,
         survival: SurvivalSettings = LOOKS_AT_NOBODY,
         autoscaling: Scaling | None = None,
+        kept: Sequence[KeptActor] | None = None,
     ) -> None:
         self.tables = Tables(random, memory_settings, policy, standing=standing)
         self.tables.survival = survival
         self.tables.scaling = autoscaling
+        if kept is not None:
+            reviving.prepare(self.tables, kept)
 
     @property
     def deadline_s(self) -> float | None:

@@ -17,6 +17,8 @@ from enum import Enum
 from localray.exceptions import UnreconstructableReason
 from localray.kernel.actor_records import ActorRecord as ActorRecord
 from localray.kernel.actor_records import CheckpointRecord as CheckpointRecord
+from localray.kernel.actor_records import KeptRecord as KeptRecord
+from localray.kernel.actor_records import KeptWrite as KeptWrite
 from localray.kernel.states import ActorState as ActorState
 from localray.kernel.states import GroupState as GroupState
 from localray.kernel.states import ObjectState as ObjectState

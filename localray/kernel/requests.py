@@ -13,6 +13,7 @@ from localray.kernel import (
     answers,
     cancellation,
     checkpoints,
+    definitions,
     groups,
     holdings,
     inventory,
@@ -33,17 +34,15 @@ from localray.kernel import (
     views,
     workers,
 )
-from localray.kernel.records import ActorState, ClientRecord, JobRecord, Template, WaitRecord
+from localray.kernel.records import ActorState, ClientRecord, JobRecord, WaitRecord
 from localray.kernel.tables import Tables
 from localray.protocol import (
-    DEFAULT_STRATEGY,
     AbandonBuffer,
     ActorExiting,
     AddNode,
     AddReferences,
     Ask,
     AwaitTaken,
-    CallMode,
     CancelTask,
     CheckpointFailed,
     ClientMessage,
@@ -75,7 +74,6 @@ from localray.protocol import (
     Reply,
     RequestResources,
     ReserveBuffer,
-    ReturnMode,
     RuntimeEnvFailed,
     SaveCheckpoint,
     ShutDown,
@@ -84,7 +82,6 @@ from localray.protocol import (
     SubmitTask,
     TakeItems,
     TaskDone,
-    TaskKind,
     TasksReturned,
     UnpinObjects,
     WatchGroup,
@@ -92,7 +89,6 @@ from localray.protocol import (
     WorkerReady,
     text_payload,
 )
-from localray.sched.placement import DEFAULT_RULE, Rule
 
 ClientHandler: TypeAlias = Callable[[Tables, ClientRecord, ClientMessage], None]
 
@@ -131,29 +127,7 @@ def _define_function(tables: Tables, client: ClientRecord, message: DefineFuncti
 
 
 def _define_template(tables: Tables, client: ClientRecord, message: DefineTemplate) -> None:
-    tables.template_messages[message.template] = message
-    tables.templates[message.template] = Template(
-        message.template,
-        TaskKind(message.kind),
-        message.function_id,
-        message.name,
-        message.method,
-        message.num_returns,
-        message.to_place,
-        message.to_hold,
-        message.max_retries,
-        message.retry_exceptions,
-        CallMode(message.call_mode),
-        message.max_concurrency,
-        message.max_calls,
-        client.job,
-        f"submitted: {message.name}",
-        DEFAULT_RULE if message.strategy == DEFAULT_STRATEGY else Rule(*message.strategy),
-        message.group,
-        message.bundle,
-        message.runtime_env,
-        message.return_mode == ReturnMode.STREAM,
-    )
+    definitions.define_template(tables, client.job, message)
 
 
 def _define_runtime_env(tables: Tables, client: ClientRecord, message: DefineRuntimeEnv) -> None:

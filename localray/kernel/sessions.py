@@ -6,7 +6,7 @@ client that keeps it. Must not live here: what follows when a driver leaves or a
 
 from __future__ import annotations
 
-from localray.kernel import deaths, nodes, queues
+from localray.kernel import deaths, keeping, nodes, queues
 from localray.kernel.effects import NodeAdded, Stop
 from localray.kernel.records import ClientKind, ClientRecord
 from localray.kernel.tables import Tables
@@ -31,6 +31,7 @@ def stop(tables: Tables, reason: str) -> None:
     """The session is over: nothing is placed any more."""
     if not tables.stopped:
         tables.stopped = True
+        keeping.session_ends(tables)
         tables.effects.append(Stop(reason))
 
 

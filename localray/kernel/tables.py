@@ -13,11 +13,13 @@ from collections import deque
 from localray.exceptions import InternalError
 from localray.kernel.effects import Effect, Send
 from localray.kernel.history import History
+from localray.kernel.kept_documents import KeptActor
 from localray.kernel.records import (
     ActorRecord,
     ClientRecord,
     GroupRecord,
     JobRecord,
+    KeptWrite,
     NodeRecord,
     ObjectRecord,
     SchedulingClass,
@@ -68,6 +70,8 @@ class Tables:
         "infeasible",
         "jobs",
         "keeper",
+        "keeps_actors",
+        "kept_writes",
         "key_values",
         "launching",
         "least_cpu",
@@ -112,6 +116,7 @@ class Tables:
         "template_messages",
         "templates",
         "timed_stores",
+        "to_revive",
         "told",
         "turn",
         "unborn",
@@ -176,6 +181,10 @@ class Tables:
         # Whether the session outlives its drivers; then the client with which it ends, 0 for nobody.
         self.standing = standing
         self.keeper = 0
+        # Whether there is a state directory; files on their way there, by name; actors that come back from there.
+        self.keeps_actors = False
+        self.kept_writes: dict[str, KeptWrite] = {}
+        self.to_revive: tuple[KeptActor, ...] = ()
         self._make_scaling()
 
     def _make_scaling(self) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from localray.kernel.effects import CoolArena, DropArena, ShareArena
-from localray.protocol import MapArena
+from localray.kernel.effects import CoolArena, DropArena, FillBuffer, ShareArena
+from localray.protocol import OFFSET_MASK, MapArena
 from localray.runtime.connection import Connection
 from localray.shm.arena import Arena, create_file
 
@@ -43,6 +43,11 @@ class HeadArenas:
         """All of an arena that somebody has written to."""
         arena = self._arenas[node][1]
         return arena.writable(0, arena.capacity_bytes)
+
+    def fill(self, effect: FillBuffer) -> None:
+        """Write into the first node's arena, which is there from the beginning."""
+        _, arena = self._arenas[effect.node]
+        arena.writable(effect.location & OFFSET_MASK, len(effect.content))[:] = effect.content
 
     def cool(self, effect: CoolArena) -> None:
         """Give a range's memory back to the system."""

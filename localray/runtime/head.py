@@ -29,6 +29,9 @@ from localray.kernel.effects import (
     DriverDisconnected,
     DropArena,
     Effect,
+    FillBuffer,
+    ForgetFiles,
+    KeepFile,
     KillWorker,
     LookAtWorkers,
     MeasureMemory,
@@ -55,6 +58,7 @@ from localray.runtime.worker_progress import read_progress
 
 if TYPE_CHECKING:
     from localray.runtime.door import Door
+    from localray.runtime.keeping import Keeper
 
 
 class Head:
@@ -65,6 +69,7 @@ class Head:
         control: stream to the fork server.
         arenas: the nodes' shared memory.
         spiller: writes to disk.
+        keeper: writes to the state directory; None where there is none.
         progress: the page where workers count the tasks they start.
         logs: the directory of log files, made when it is first needed.
     """
@@ -75,13 +80,14 @@ class Head:
         control: socket.socket,
         arenas: HeadArenas,
         spiller: Spiller,
+        keeper: Keeper | None,
         progress: mmap.mmap,
         logs: Callable[[], Path],
     ) -> None:
         self._kernel = kernel
         self._control = control
         self._arenas = arenas
-        self._spiller = spiller
+        self._disks: dict[int, Spiller | Keeper] = {spiller.fileno(): spiller}
         self._progress = progress
         self._connections: dict[int, Connection] = {}
         self._by_descriptor: dict[int, Connection] = {}
@@ -99,7 +105,10 @@ class Head:
         )
         control.setblocking(False)
         self._epoll.register(control, select.EPOLLIN)
-        self._epoll.register(spiller, select.EPOLLIN)
+        if keeper is not None:
+            self._disks[keeper.fileno()] = keeper
+        for disk in self._disks:
+            self._epoll.register(disk, select.EPOLLIN)
         self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
             StartWorker: self._start_worker,  # type: ignore[dict-item]
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
@@ -112,8 +121,12 @@ class Head:
             SpillObjects: spiller.begin,  # type: ignore[dict-item]
             CreateSpillFile: spiller.begin,  # type: ignore[dict-item]
             DeleteSpillFile: spiller.begin,  # type: ignore[dict-item]
+            FillBuffer: arenas.fill,  # type: ignore[dict-item]
             Stop: self._stop,  # type: ignore[dict-item]
         }
+        if keeper is not None:
+            self._carry_out[KeepFile] = keeper.keep  # type: ignore[assignment]
+            self._carry_out[ForgetFiles] = keeper.forget  # type: ignore[assignment]
 
     def open_door(self, door: Door) -> None:
         """From now on others join the session."""
@@ -201,8 +214,8 @@ class Head:
             self._outputs.read(descriptor)
         elif descriptor == self._control.fileno():
             self._read_reports()
-        elif descriptor == self._spiller.fileno():
-            for answer in self._spiller.answers():
+        elif descriptor in self._disks:
+            for answer in self._disks[descriptor].answers():
                 self.step(answer)
         elif self._door is not None and descriptor == self._door.fileno():
             for visitor in self._door.greet():

@@ -13,6 +13,7 @@ import socket
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from localray.host import keeps_session_directories, session_directory
 from localray.kernel import Kernel
@@ -25,6 +26,10 @@ from localray.sched import survival
 from localray.sched.memory import settings_from
 from localray.shm.session_directories import SessionDirectory
 from localray.shm.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from localray.kernel.kept_documents import KeptActor
+    from localray.runtime.keeping import Keeper
 
 
 def run(options: HeadOptions, driver: socket.socket, control: socket.socket, progress: mmap.mmap) -> None:
@@ -39,19 +44,21 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     _allow_many_files()
     capacity_bytes = options["store_capacity_bytes"]
     home = options["home"]
+    arenas = HeadArenas()
+    arenas.make(FIRST_NODE, capacity_bytes)
+    keeper, kept = _kept(arenas, options["state_directory"])
     kernel = Kernel(
         Random(options["seed"]),
         settings_from(os.environ),
         standing=bool(home),
         survival=survival.settings_from(os.environ),
+        kept=kept,
     )
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
-    arenas = HeadArenas()
-    arenas.make(FIRST_NODE, capacity_bytes)
     spiller = Spiller(arenas, list(store.directories))
     session = SessionDirectory(str(session_directory(bytes.fromhex(options["node_id"]), options["directory"])))
     session.make()
-    head = Head(kernel, control, arenas, spiller, progress, partial(_logs, session))
+    head = Head(kernel, control, arenas, spiller, keeper, progress, partial(_logs, session))
     head.step(
         NodeAdded(
             bytes.fromhex(options["node_id"]),
@@ -72,6 +79,8 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     try:
         head.run()
     finally:
+        if keeper is not None:
+            keeper.finish()
         spiller.close()
         if not (options["directory"] or keeps_session_directories()):
             session.remove()
@@ -105,6 +114,15 @@ def _logs(session: SessionDirectory) -> Path:
     logs = session.path / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
     return logs
+
+
+def _kept(arenas: HeadArenas, directory: str) -> tuple[Keeper | None, tuple[KeptActor, ...] | None]:
+    """Who writes to the state directory and what was there; what that takes is not imported where there is none."""
+    if not directory:
+        return None, None
+    from localray.runtime.keeping import Keeper, kept_actors
+
+    return Keeper(arenas, directory), kept_actors(directory)
 
 
 def _open_door(head: Head, home: Path, listener: int) -> None:

@@ -40,9 +40,17 @@ STOP_TIMEOUT_S = 5.0
 _PRELOADED = ("numpy",)
 
 
+class ClaimedState(NamedTuple):
+    """A state directory and its lock, locked (`localray.shm.kept_files.claim`)."""
+
+    directory: str
+    lock: int
+
+
 class NodeOptions(NamedTuple):
     """What the head's node has; resources in 1/10000 units. The session's log files go below
-    ``directory``, and stay there; empty for where temporary files are."""
+    ``directory``, and stay there; empty for where temporary files are. ``state`` is where a standing session keeps
+    its detached actors."""
 
     resources: dict[str, int]
     labels: dict[str, str]
@@ -53,6 +61,7 @@ class NodeOptions(NamedTuple):
     name: str = ""
     environment: Mapping[str, str] = {}
     directory: str = ""
+    state: ClaimedState | None = None
 
 
 class HeadProcess:
@@ -128,6 +137,8 @@ def _spawn(
 ) -> subprocess.Popen[bytes]:
     cpus = options.resources.get("CPU", 0) // 10_000
     standing = () if claimed is None else (claimed.door.fileno(), claimed.lock)
+    if options.state is not None:
+        standing = (*standing, options.state.lock)
     described = {
         "driver_descriptor": stream.fileno(),
         "driver_process": os.getpid(),
@@ -145,6 +156,7 @@ def _spawn(
         "store": options.store._asdict(),
         "home": "" if claimed is None else str(claimed.home.path),
         "address": "" if claimed is None else claimed.home.address,
+        "state_directory": "" if options.state is None else options.state.directory,
         "standing_descriptors": standing,
     }
     root = str(Path(__file__).resolve().parent.parent.parent)

@@ -8,7 +8,8 @@ from typing import TypedDict
 class HeadOptions(TypedDict):
     """What a driver tells the head it starts. ``home`` is a standing session's directory, and ``address`` where it
     is joined, both empty for a private session;
-    ``standing_descriptors`` are then its listening socket and its lock."""
+    ``standing_descriptors`` are then its listening socket, its lock, and that of its ``state_directory``, if it has
+    one."""
 
     driver_descriptor: int
     driver_process: int
@@ -26,4 +27,5 @@ class HeadOptions(TypedDict):
     store: dict[str, object]
     home: str
     address: str
+    state_directory: str
     standing_descriptors: list[int]

@@ -9,7 +9,7 @@ same run, always.
 * `carrier`, `agenda`, `carriers`: threads of which one runs at a time; `threads`, `loops`, `patches`: what programs
   find in place of the real things
 * `nodes`, `scaling`: what virtual nodes have, and autoscalers that launch them
-* `host`, `worker`, `channel`, `store`, `disk`: the virtual cluster around the kernel
+* `host`, `worker`, `channel`, `store`, `disk`, `disks`, `state_directory`: the virtual cluster around the kernel
 * `modelled`: tasks without a body
 * `injector`, `havoc`: when which fault happens, and what it does
 * `watching`, `history`: what programs say must hold
@@ -32,6 +32,7 @@ from localray.sim.modelled import Hollow, task
 from localray.sim.nodes import SimulatedNode
 from localray.sim.program import Report, run
 from localray.sim.scaling import Autoscaler, NodeType
+from localray.sim.state_directory import StateDirectory
 from localray.sim.watching import Shared
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Shared",
     "SimulatedNode",
     "SimulationLimitError",
+    "StateDirectory",
     "add_node",
     "always",
     "eventually",

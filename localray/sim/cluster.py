@@ -17,6 +17,7 @@ from localray.sim.nodes import NodesGiven, SimulatedNode
 from localray.sim.scaling import AutoscalerGiven
 from localray.sim.schedule import Schedule
 from localray.sim.session import SessionOptions, SimulatedSession, running, starting
+from localray.sim.state_directory import StateDirectory
 from localray.sim.watching import Condition
 
 
@@ -34,6 +35,7 @@ class Cluster:
         check_left_behind: leaving raises `LeftBehindError` if tasks, actors or objects are left.
         time_limit_s, step_limit: virtual seconds, and steps of the kernel, after which it is enough.
         heal_after_s: from then on nothing goes wrong.
+        state: where detached actors that checkpoint themselves are kept, and from where they come back.
 
     Example:
         >>> import localray as ray
@@ -57,6 +59,7 @@ class Cluster:
         time_limit_s: float | None = None,
         step_limit: int | None = None,
         heal_after_s: float | None = None,
+        state: StateDirectory | None = None,
     ) -> None:
         self.seed = seed
         self._namespace = namespace
@@ -71,6 +74,7 @@ class Cluster:
             step_limit=step_limit,
             heal_after_s=heal_after_s,
             check_left_behind=check_left_behind,
+            state=state,
         )
         self._session: SimulatedSession | None = None
 

@@ -13,8 +13,6 @@ from typing import TypeVar
 from localray.kernel import ENVIRONMENT, Event, Kernel
 from localray.kernel.effects import (
     CoolArena,
-    CreateSpillFile,
-    DeleteSpillFile,
     DriverConnected,
     DropArena,
     Effect,
@@ -25,12 +23,9 @@ from localray.kernel.effects import (
     MemoryUsed,
     NodeAdded,
     NodeDied,
-    ObjectsSpilled,
     ReleaseBuffer,
     Send,
     ShareArena,
-    SpillFileCreated,
-    SpillObjects,
     StartWorker,
     Stop,
     Tick,
@@ -44,6 +39,7 @@ from localray.sim.carriers import Carriers
 from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS, to_ns
 from localray.sim.deciding import Deciding
+from localray.sim.disks import DiskAnswer, Disks
 from localray.sim.errors import SimulationLimitError
 from localray.sim.links import Link, Timing
 from localray.sim.network import Network, Transfers
@@ -93,6 +89,7 @@ class Host:
         self.kernel = kernel
         self.trace = trace
         self.store = VirtualStore()
+        self.disks = Disks(self.store, self._answer_after)
         self.workers: dict[int, VirtualWorker] = {}
         self.step_limit: int | None = None
         self.stopped: Callable[[], None] | None = None
@@ -142,10 +139,8 @@ class Host:
             CoolArena: lambda effect: None,
             ShareArena: lambda effect: None,
             DropArena: lambda effect: None,
-            SpillObjects: self._spill,  # type: ignore[dict-item]
-            CreateSpillFile: self._create_file,  # type: ignore[dict-item]
-            DeleteSpillFile: self._delete_file,  # type: ignore[dict-item]
             Stop: self._stop,  # type: ignore[dict-item]
+            **self.disks.carry_out,
         }
 
     # ---------------------------------------------------------------- setting up
@@ -372,26 +367,8 @@ class Host:
         if self.memory is not None:
             self.step(self.memory(effect), ENVIRONMENT)
 
-    def _spill(self, effect: SpillObjects) -> None:
-        failure = self.store.disk.create(effect.path, effect.length)
-        if not failure:
-            self.store.spill(effect.path, effect.entries)
-        took_ns = self.store.disk.duration_ns(effect.length)
-        answer = ObjectsSpilled(effect.node, effect.batch, failure, took_ns / NANOSECONDS)
-        self._answer_after(took_ns, answer)
-
-    def _create_file(self, effect: CreateSpillFile) -> None:
-        failure = self.store.disk.create(effect.path, effect.length)
-        self._answer_after(self.store.disk.duration_ns(0), SpillFileCreated(effect.node, effect.file, failure))
-
-    def _delete_file(self, effect: DeleteSpillFile) -> None:
-        self.store.disk.delete(effect.path)
-
-    def _answer_after(self, delay_ns: int, answer: ObjectsSpilled | SpillFileCreated) -> None:
-        self.at(self._clock.now_ns + delay_ns, lambda: self._answer(answer))
-
-    def _answer(self, answer: ObjectsSpilled | SpillFileCreated) -> None:
-        self.step(answer, ENVIRONMENT)
+    def _answer_after(self, delay_ns: int, act: Callable[[], DiskAnswer]) -> None:
+        self.at(self._clock.now_ns + delay_ns, lambda: self.step(act(), ENVIRONMENT))
 
     def _launch(self, effect: LaunchNode) -> None:
         if self.launch is not None:
@@ -403,6 +380,7 @@ class Host:
 
     def close(self) -> None:
         """The simulation is over; nobody need be told."""
+        self.disks.finish()
         for worker in self.workers.values():
             worker.close()
         self.workers.clear()

@@ -39,6 +39,7 @@ from localray.sim.nodes import NodesGiven, SimulatedNode, joining, parse_nodes
 from localray.sim.patches import Patches
 from localray.sim.scaling import AutoscalerGiven, parse_autoscaler
 from localray.sim.schedule import Choice, RandomSchedule, Schedule, ScheduleDice
+from localray.sim.state_directory import StateDirectory
 from localray.sim.trace import Trace
 from localray.sim.watching import Watching, left_behind
 
@@ -60,7 +61,8 @@ class SessionOptions:
     kernel, `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives;
     ``disk_bytes`` is the size of the disk that objects are spilled to, without a limit by default; after
     ``heal_after_s`` no fault happens any more, and the program has ``finish_within_s`` to get done;
-    ``check_left_behind`` has it fail if it then leaves something behind.
+    ``check_left_behind`` has it fail if it then leaves something behind; ``state`` is where its detached actors are
+    kept, and from where they come back.
     """
 
     nodes: NodesGiven = ()
@@ -79,6 +81,7 @@ class SessionOptions:
     heal_after_s: float | None = None
     finish_within_s: float = 3600.0
     check_left_behind: bool = False
+    state: StateDirectory | None = None
 
 
 Transition: TypeAlias = "tuple[float, bytes | int, Enum, str]"
@@ -210,10 +213,12 @@ class SimulatedSession:
             ScheduleDice(schedule.stream(Choice.POLICY, "kernel")),
             policy=options.policy,
             autoscaling=None if self._autoscaler is None else self._autoscaler.scaling(),
+            kept=None if options.state is None else options.state.kept_actors(),
         )
         self.host = Host(kernel, self.carriers, schedule, options.checks, self.trace, notify)
         self.host.launch = self._launch
         self.host.store.disk.capacity_bytes = options.disk_bytes
+        self.host.disks.state = options.state
         self.host.step_limit = options.step_limit
         self.host.workload_seed = self.seed
         self.host.deciding = None if options.decision_delay is None else Deciding(options.decision_delay, clock)

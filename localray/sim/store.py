@@ -76,6 +76,11 @@ class VirtualStore:
             else:
                 self.disk.write_hollow(path, offset, instead)
 
+    def content(self, location: int, size_bytes: int) -> bytes:
+        """What is at this location."""
+        instead = self._hollow.get(location)
+        return bytes(self._bytes.get(location, bytearray(size_bytes)) if instead is None else instead)
+
     def release(self, location: int) -> None:
         """Forget what is at this location."""
         self._bytes.pop(location, None)

@@ -22,6 +22,10 @@ from localray.kernel.effects import (
     DriverDisconnected,
     DropArena,
     Effect,
+    FileKept,
+    FillBuffer,
+    ForgetFiles,
+    KeepFile,
     KillWorker,
     LaunchFailed,
     LaunchNode,
@@ -131,6 +135,11 @@ def _task_done(message: tuple[object, ...]) -> object:
     return task_id, places, duration_s, retryable
 
 
+def _keep_file(message: tuple[object, ...]) -> object:
+    name, _, values = message
+    return name, tuple(value[:2] for value in values)  # type: ignore[attr-defined]
+
+
 def _object_yielded(message: tuple[object, ...]) -> object:
     task_id, position, outcome = message
     return task_id, position, outcome[0], outcome[2], outcome[4]  # type: ignore[index]
@@ -218,6 +227,7 @@ FACTS: Final[dict[type, Facts]] = {
     MemoryUsed: itemgetter(0, 1, 2, 3),
     WorkersStopped: _all,
     ObjectsSpilled: itemgetter(0, 1, 2),
+    FileKept: _all,
     SpillFileCreated: _all,
     WorkerPrinted: _all,
     Tick: _nothing,
@@ -233,6 +243,9 @@ FACTS: Final[dict[type, Facts]] = {
     SpillObjects: _all,
     CreateSpillFile: _all,
     DeleteSpillFile: _all,
+    KeepFile: _keep_file,
+    ForgetFiles: _all,
+    FillBuffer: itemgetter(0, 1),
     Stop: _nothing,
 }
 """What of each kind of message belongs to the trace: ids, numbers and places, never what the user's values look

@@ -20,6 +20,9 @@ from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
     Effect,
+    FileKept,
+    ForgetFiles,
+    KeepFile,
     LaunchFailed,
     MemoryUsed,
     NodeAdded,
@@ -34,6 +37,7 @@ from localray.kernel.effects import (
     WorkersStopped,
     WorkerStarted,
 )
+from localray.kernel.kept_documents import FoundFile, choose
 from localray.kernel.pending import why
 from localray.kernel.views import sum_resources, table_sizes
 from localray.protocol import (
@@ -112,7 +116,7 @@ _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
     "error", "after", "at", "idle", "every", "task_retries", "checkpoints", "size", "took", "cause", "started", "store", "prestart",
     "group", "bundle", "target", "on", "env", "by",
-    "yielded", "type", "spill", "spills", "least", "threshold", "verbose", "file",
+    "yielded", "damaged", "type", "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
 
 
@@ -185,6 +189,8 @@ class Cluster:
         self.effects: list[Effect] = []
         self.workers_started = 0
         self.disk: list[SpillObjects | CreateSpillFile] = []
+        self.keeping: list[KeepFile] = []
+        self.kept: dict[str, FoundFile] = {}
         self._templates: dict[tuple[object, ...], int] = {}
         self._functions: dict[tuple[int, str], bytes] = {}
         self._requests: dict[int, int] = {}
@@ -220,6 +226,11 @@ class Cluster:
                 self.names.add_client(f"w{self.workers_started}", effect.worker)
             elif isinstance(effect, SpillObjects | CreateSpillFile):
                 self.disk.append(effect)
+            elif isinstance(effect, KeepFile):
+                self.keeping.append(effect)
+            elif isinstance(effect, ForgetFiles):
+                for name in effect.names:
+                    self.kept.pop(name, None)
         self.effects += effects
 
     # ---------------------------------------------------------------- environment
@@ -322,6 +333,26 @@ class Cluster:
             self.step(ObjectsSpilled(asked.node, asked.batch, failure, took_s))
         else:
             self.step(SpillFileCreated(asked.node, asked.file, failure))
+
+    def _do_kept(self, words: Words) -> None:
+        """The oldest file is in the state directory: ``kept``, or not: ``kept fails = why``."""
+        asked = self.keeping.pop(0)
+        if not words.text:
+            values = tuple(b"x" * size for _, _, size, _ in asked.values)
+            self.kept[asked.name] = FoundFile(asked.name, asked.header, values)
+        self.step(FileKept(asked.name, words.text))
+
+    def _do_keeping(self, words: Words) -> None:
+        """Begin a session, or another, on what is in the state directory; ``damaged=1`` files, the newest, are."""
+        files = sorted(self.kept.values(), key=lambda file: file.name)
+        whole = len(files) - words.number("damaged", 0)
+        found = [file if place < whole else file._replace(damage="is cut off") for place, file in enumerate(files)]
+        actors, self.complaints = choose(found)
+        self.kernel = Kernel(Random(0), kept=actors)
+        self.kernel.tables.standing = True
+
+    def _do_complaints(self, words: Words) -> list[str]:
+        return [self.names.in_text(line) for line in self.complaints]
 
     def _client_starts(self, client: int, words: Words) -> None:
         self.step(WorkerStarted(client))

@@ -10,6 +10,9 @@ from localray.kernel.effects import (
     DeleteSpillFile,
     DropArena,
     Effect,
+    FillBuffer,
+    ForgetFiles,
+    KeepFile,
     KillWorker,
     LaunchNode,
     LookAtWorkers,
@@ -101,6 +104,12 @@ class Renderer:
             return f"spill into {effect.path}: {entries}"
         if isinstance(effect, CreateSpillFile):
             return f"create {effect.path} of {effect.length} bytes"
+        if isinstance(effect, KeepFile):
+            return names.in_text(f"keep {effect.name} with {len(effect.values)} values")
+        if isinstance(effect, ForgetFiles):
+            return names.in_text(f"forget {', '.join(effect.names)}")
+        if isinstance(effect, FillBuffer):
+            return f"fill {len(effect.content)} bytes at {effect.location}"
         assert isinstance(effect, DeleteSpillFile)
         return f"delete {effect.path}"
 

@@ -1,5 +1,5 @@
 """Which actors checkpoint themselves, and how often: found by looking at the class and the options. Must not live here:
-taking checkpoints (`localray.client.checkpoints`)."""
+taking checkpoints (`localray.client.checkpoints`, `localray.on_ray`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 from localray.options.rules import checkpoint_interval
 from localray.protocol import NOT_CHECKPOINTED
-from localray.submission import integer
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -33,14 +32,14 @@ def checkpoint_rule(cls: type, options: Mapping[str, object]) -> tuple[int, floa
     """
     chosen = options.get(INTERVAL)
     interval = getattr(cls, INTERVAL, None) if chosen is None else chosen
-    if not (_takes(cls, "checkpoint", 0) and _takes(cls, "restore", 1)):
+    if not can_checkpoint(cls):
         if chosen is not None:
             raise ValueError(
                 f"{INTERVAL} is for classes that define checkpoint(self) and restore(self, state), neither of them a "
                 f"coroutine; {cls.__name__} does not."
             )
         return NOT_CHECKPOINTED, 0.0
-    if integer(options.get("max_restarts")) == 0:
+    if options.get("max_restarts") in (None, 0):
         if chosen is not None:
             raise ValueError(f"{INTERVAL} has no effect on an actor that is never restarted: set max_restarts too.")
         return NOT_CHECKPOINTED, 0.0
@@ -52,6 +51,11 @@ def checkpoint_rule(cls: type, options: Mapping[str, object]) -> tuple[int, floa
     if isinstance(interval, int):
         return interval, 0.0
     return 0, float(cast("timedelta", interval).total_seconds())
+
+
+def can_checkpoint(cls: type) -> bool:
+    """Whether a class defines ``checkpoint(self)`` and ``restore(self, state)``."""
+    return _takes(cls, "checkpoint", 0) and _takes(cls, "restore", 1)
 
 
 def _takes(cls: type, name: str, count: int) -> bool:

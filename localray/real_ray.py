@@ -3,7 +3,7 @@
 From `hand_over` on, every name of `localray` that Ray has is Ray's own, submodules included, so that references,
 handles, exceptions and utilities are. What was decorated before is converted when it is first used. On its way to Ray's
 workers the package is pickled as `ray`: they need not have localray. Must not live here: when an engine is chosen
-(`localray.session`).
+(`localray.session`), what localray has that Ray has not (`localray.on_ray`).
 """
 
 from __future__ import annotations
@@ -19,18 +19,23 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, spec_from_loader
 from types import ModuleType
 
+from localray import checkpoint_rule
 from localray.client.current import handed_over_to, set_handed_over
 from localray.exceptions import LocalEngineNeeded
-from localray.options import METHOD_OPTIONS_ATTRIBUTE
+from localray.on_ray import actor_class, keeper, kept_class, saving
+from localray.options import METHOD_OPTIONS_ATTRIBUTE, rules
 
 _OWN = "localray"
 _RAY = "ray"
 REACHABLE_WITHIN_S = 3.0
 
 OUR_KEYWORDS = frozenset(("engine", "seed"))
-"""Keywords of our `init` that Ray's does not have."""
-OUR_OWN_OPTIONS = frozenset(("checkpoint_interval",))
-"""Options that real Ray does not have; classes that use them are made to keep their checkpoints themselves."""
+"""Keywords of our `init` that Ray's does not have, and that change nothing there."""
+_ONLY_LOCAL = ("nodes", "faults")
+"""Keywords of our `init` that real Ray could not follow."""
+FAULTS_VARIABLE = "LOCALRAY_FAULTS"
+BY_VALUE = (checkpoint_rule, rules, actor_class, keeper, kept_class, saving)
+"""Modules whose functions and classes go to Ray's workers, which need not have localray."""
 
 LOCAL_ONLY = frozenset(("chaos", "sim"))
 """Modules that make no sense on a cluster that is not ours."""
@@ -56,14 +61,19 @@ def hand_over() -> ModuleType:
             _set_aside[name] = sys.modules.pop(name)
     package.__class__ = _HandedOver
     sys.meta_path.insert(0, _finder)
+    for module in BY_VALUE:
+        ray.cloudpickle.register_pickle_by_value(module)
     set_handed_over(ray)
     return ray
 
 
 def hand_back() -> None:
     """Undo `hand_over`: the local engines are there again."""
-    if handed_over_to() is None:
+    engine = handed_over_to()
+    if engine is None:
         return
+    for module in BY_VALUE:
+        engine.cloudpickle.unregister_pickle_by_value(module)
     set_handed_over(None)
     sys.meta_path.remove(_finder)
     package = sys.modules[_OWN]
@@ -102,7 +112,18 @@ def start(address: str | None, options: Mapping[str, object]) -> object:
 
 
 def init(*arguments: object, **options: object) -> object:
-    """Ray's own `init`, for a program that has been handed over; keywords that only localray has are dropped."""
+    """Ray's own `init`, for a program that has been handed over; without `seed`, of which it has no need.
+
+    Raises:
+        LocalEngineNeeded: a keyword, or a variable of the environment, asks for what only the local engines have.
+    """
+    for name in _ONLY_LOCAL:
+        if options.get(name) is not None:
+            raise LocalEngineNeeded(f"init({name}=...)")
+    if options.get("engine", _RAY) not in (_RAY, "processes"):
+        raise LocalEngineNeeded(f"init(engine={options['engine']!r})")
+    if os.environ.get(FAULTS_VARIABLE):
+        raise LocalEngineNeeded(f"The variable {FAULTS_VARIABLE}")
     ray = hand_over()
     return ray.init(*arguments, **{name: value for name, value in options.items() if name not in OUR_KEYWORDS})
 
@@ -178,7 +199,8 @@ def _import_ray() -> ModuleType:
 
 
 def remote(target: Callable[..., object], options: Mapping[str, object]) -> object:
-    """Ray's own remote function or actor class of what was decorated with ours.
+    """Ray's own remote function or actor class of what was decorated with ours; of a class that defines ``checkpoint``
+    and ``restore`` one whose actors keep their state.
 
     Args:
         target: the undecorated function or class.
@@ -190,8 +212,27 @@ def remote(target: Callable[..., object], options: Mapping[str, object]) -> obje
             method_options = getattr(member, METHOD_OPTIONS_ATTRIBUTE, None)
             if method_options:
                 ray.method(**method_options)(member)
-    given = {name: value for name, value in options.items() if name not in OUR_OWN_OPTIONS}
-    return ray.remote(**given)(target) if given else ray.remote(target)
+        if checkpoint_rule.can_checkpoint(target):
+            return actor_class.CheckpointedClass(target, options)
+        checkpoint_rule.checkpoint_rule(target, options)
+    return ray.remote(**options)(target) if options else ray.remote(target)
+
+
+def remote_decorator(*arguments: object, **options: object) -> object:
+    """Ray's own `remote`, but for classes that checkpoint themselves."""
+    ray = hand_over()
+    if not arguments and options:
+        interval = {checkpoint_rule.INTERVAL: options.pop(checkpoint_rule.INTERVAL, None)}
+        decorate = ray.remote(**options)
+
+        def decorate_ours(target: Callable[..., object]) -> object:
+            given = {**options, **{name: value for name, value in interval.items() if value is not None}}
+            return remote(target, given) if isinstance(target, type) else decorate(target)
+
+        return decorate_ours
+    if len(arguments) == 1 and not options and isinstance(arguments[0], type):
+        return remote(arguments[0], {})
+    return ray.remote(*arguments, **options)
 
 
 def as_it_is(value: object) -> tuple[Callable[..., object], tuple[object, ...]]:
@@ -209,10 +250,8 @@ def name_of_ray(ray: ModuleType, name: str) -> object:
         AttributeError: neither has it, or only the local engines do.
     """
     package = sys.modules[_OWN]
-    if name == "init":
-        return init
-    if name == "shutdown":
-        return shutdown
+    if name in _ON_TOP:
+        return _ON_TOP[name]
     if hasattr(ray, name):
         return getattr(ray, name)
     if name in package._HOME or name in package._MODULES:
@@ -220,6 +259,15 @@ def name_of_ray(ray: ModuleType, name: str) -> object:
     if find_spec(f"{_RAY}.{name}") is not None:
         return import_module(f"{_RAY}.{name}")
     raise AttributeError(f"module 'localray' has no attribute {name!r}")
+
+
+_ON_TOP = {
+    "init": init,
+    "shutdown": shutdown,
+    "remote": remote_decorator,
+    "checkpoint_now": actor_class.checkpoint_now,
+}
+"""What is not simply Ray's own, while it has the program."""
 
 
 class _HandedOver(ModuleType):

@@ -109,14 +109,36 @@ def test_a_program_gives_the_same_through_the_engine() -> None:
     assert by_keyword.stdout == here.stdout.replace("(KeyError) True", "(KeyError) False"), by_keyword.stderr
 
 
+ONLY_LOCAL = """
+import os
+import localray
+
+def chaos(): import localray.chaos
+def sim(): import localray.sim
+def pending(): localray.why_pending
+def executor(): localray.Executor
+def async_tasks(): localray.allow_async_tasks
+def nodes(): localray.init(nodes="4x8cpu")
+def faults(): localray.init(faults="kill_worker:probability=0.1")
+def engine(): localray.init(engine="sim")
+def variable():
+    os.environ["LOCALRAY_FAULTS"] = "kill_worker:probability=0.1"
+    localray.init()
+for wish in (chaos, sim, pending, executor, async_tasks, nodes, faults, engine, variable):
+    try:
+        wish()
+    except AttributeError as error:
+        assert "Unset LOCALRAY_ENGINE" in str(error)
+        print(wish.__name__, type(error).__name__)
+"""
+
+
 @pytest.mark.ray
 def test_what_only_localray_has_says_so() -> None:
     pytest.importorskip("ray")
-    done = run("import localray\nlocalray.why_pending", LOCALRAY_ENGINE="ray")
-    assert "LocalEngineNeeded" in done.stderr
-    assert "LOCALRAY_ENGINE" in done.stderr
-    done = run("import localray.sim", LOCALRAY_ENGINE="ray")
-    assert "LocalEngineNeeded" in done.stderr
+    done = run(ONLY_LOCAL, LOCALRAY_ENGINE="ray")
+    wishes = ["chaos", "sim", "pending", "executor", "async_tasks", "nodes", "faults", "engine", "variable"]
+    assert done.stdout.splitlines() == [f"{wish} LocalEngineNeeded" for wish in wishes], done.stderr
 
 
 @pytest.mark.ray

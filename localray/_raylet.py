@@ -5,6 +5,7 @@ from __future__ import annotations
 from localray.absent.catalogue import missing_in
 from localray.client.generators import DynamicObjectRefGenerator, ObjectRefGenerator
 from localray.exceptions import ObjectRefStreamEndOfStreamError
+from localray.gcs_client import GcsClient
 from localray.ids import (
     ActorClassID,
     ActorID,
@@ -28,6 +29,7 @@ __all__ = [
     "ClusterID",
     "DynamicObjectRefGenerator",
     "FunctionID",
+    "GcsClient",
     "JobID",
     "Language",
     "NodeID",

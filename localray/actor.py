@@ -551,3 +551,10 @@ def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None:
         raise ValueError(f"ray.kill() only supported for actors. For tasks, try ray.cancel(). Got: {type(actor)}.")
     client.channel.send(KillActor(actor._ray_actor_id.binary(), no_restart))
     client.channel.flush()
+
+
+if not TYPE_CHECKING:
+    # What Ray has beside: private there, and no matter for type checkers.
+    from localray.absent.catalogue import missing_in
+
+    __getattr__ = missing_in(__name__)

@@ -228,3 +228,10 @@ def get_runtime_context() -> RuntimeContext:
     """What may be known about where the caller runs."""
     current_client()
     return RuntimeContext()
+
+
+if not TYPE_CHECKING:
+    # What Ray has beside: private there, and no matter for type checkers.
+    from localray.absent.catalogue import missing_in
+
+    __getattr__ = missing_in(__name__)

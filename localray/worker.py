@@ -13,6 +13,7 @@ from typing import cast
 from localray.client.context import current_task
 from localray.client.current import current_client, require_client
 from localray.exceptions import RaySystemError
+from localray.gcs_client import GcsClient
 from localray.host import session_directory
 from localray.ids import CREATION_TASK_PREFIX, ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
 from localray.node_description import NODE_ADDRESS, store_name, unique_node_name
@@ -155,6 +156,15 @@ class Worker:
             if client is None
             else Node(client.node_id.hex(), client.address, str(session_directory(client.node_id)))
         )
+
+    @property
+    def gcs_client(self) -> GcsClient:
+        """The session's tables.
+
+        Raises:
+            RpcError: there is no session.
+        """
+        return GcsClient()
 
     @property
     def node_ip_address(self) -> str:

@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
 from localray._common.prometheus import (
@@ -129,6 +130,14 @@ async def async_wait_for_condition(
             last = f" Last exception: {error}"
         await asyncio.sleep(retry_interval_ms / 1000)
     raise RuntimeError(_NOT_MET + last)
+
+
+class TelemetryCallsite(Enum):
+    """From where a test uses a library."""
+
+    DRIVER = "driver"
+    ACTOR = "actor"
+    TASK = "task"
 
 
 def is_named_tuple(cls: type) -> bool:

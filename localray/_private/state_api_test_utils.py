@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from localray._common.test_utils import wait_for_condition
 from localray.absent.catalogue import missing_in
 from localray.util.state import list_tasks
+from localray.util.state.common import DEFAULT_LIMIT, DEFAULT_RPC_TIMEOUT, Filter, ListApiOptions, StateSchema
 
 
 def verify_failed_task(name: str, error_type: str, error_message: str | list[str] | None = None) -> bool:
@@ -46,6 +48,33 @@ def wait_for_task_states(name_to_state: Mapping[str, str], timeout: float = 30) 
     wait_for_condition(are_there, timeout=timeout)
 
 
+def verify_schema(state: type[StateSchema], result_dict: Mapping[str, Any], detail: bool = False) -> None:
+    """Check that a row has a state's columns, and that the state can be made of it.
+
+    Args:
+        state: the class of states.
+        result_dict: the row.
+        detail: whether it has the details too.
+
+    Raises:
+        AssertionError: it has others.
+    """
+    wanted = state.columns() if detail else state.base_columns()
+    assert set(result_dict) == wanted, set(result_dict) ^ wanted
+    state(**result_dict)
+
+
+def create_api_options(
+    timeout: int = DEFAULT_RPC_TIMEOUT,
+    limit: int = DEFAULT_LIMIT,
+    filters: list[Filter] | None = None,
+    detail: bool = False,
+    exclude_driver: bool = True,
+) -> ListApiOptions:
+    """How to list: as `ListApiOptions`, with the whole of the seconds."""
+    return ListApiOptions(limit, timeout, detail, filters or [], exclude_driver, 1.0)
+
+
 __getattr__ = missing_in(__name__)
 
-__all__ = ["verify_failed_task", "wait_for_task_states"]
+__all__ = ["create_api_options", "verify_failed_task", "verify_schema", "wait_for_task_states"]

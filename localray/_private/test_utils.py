@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from localray._common.network_utils import find_free_port, parse_address
@@ -32,7 +34,9 @@ from localray._common.test_utils import (
     run_string_as_driver,
     wait_for_condition,
 )
+from localray._private.batch_queue import BatchQueue, _BatchQueueActor
 from localray._private.client_mode_hook import is_client_mode_enabled
+from localray._private.internal_api import memory_summary
 from localray._private.subscribers import (
     get_error_message,
     get_log_batch,
@@ -46,7 +50,7 @@ from localray.absent.catalogue import missing_in
 from localray.actor import ActorHandle, kill
 from localray.api import available_resources, cluster_resources, get, nodes, put
 from localray.client.current import require_client
-from localray.cluster_utils import Cluster, ClusterNode
+from localray.cluster_utils import Cluster, ClusterNode, ProcessInfo
 from localray.runtime_context import get_runtime_context
 from localray.util.placement_group import PlacementGroup, placement_group_table, remove_placement_group
 from localray.util.state import get_actor, list_actors
@@ -258,6 +262,21 @@ def external_redis_test_enabled() -> bool:
     return False
 
 
+def rocksdb_gcs_test_enabled() -> bool:
+    """Whether the suite is to run with tables on disk: they are never there."""
+    return False
+
+
+def persistent_gcs_test_enabled() -> bool:
+    """Whether the session's tables outlive its head: they do not."""
+    return False
+
+
+def sandbox_test_enabled() -> bool:
+    """Whether the suite is to try Ray's sandboxes: there are none here."""
+    return False
+
+
 def redis_sentinel_replicas() -> int:
     """How many Redis servers follow another."""
     return int(os.environ.get("TEST_EXTERNAL_REDIS_SENTINEL_REPLICAS", "2"))
@@ -383,6 +402,89 @@ def check_call_subprocess(argv: list[str], capture_stdout: bool = False, capture
     subprocess.run(argv, stdout=stdout, stderr=stderr, check=True)
 
 
+def check_call_ray(args: list[str], capture_stdout: bool = False, capture_stderr: bool = False) -> None:
+    """Run the command line, which is that of localray, and let it succeed.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; has the output that was to be captured.
+    """
+    check_call_subprocess([sys.executable, "-m", "localray", *args], capture_stdout, capture_stderr)
+
+
+def kill_processes(process_infos: Sequence[ProcessInfo]) -> None:
+    """Let processes of a `Cluster`'s nodes fail, and wait until they are gone.
+
+    Raises:
+        TimeoutError: one was not after five seconds.
+    """
+    for each in process_infos:
+        each.process.kill()
+        each.process.wait(timeout=5)
+
+
+def get_gpu_visible_devices_env_var() -> str:
+    """The variable that tells a worker its GPUs."""
+    return "CUDA_VISIBLE_DEVICES"
+
+
+def check_spilled_mb(
+    address: Mapping[str, Any],
+    spilled: int | list[int] | None = None,
+    restored: int | None = None,
+    fallback: int | None = None,
+) -> None:
+    """Wait, for three seconds at most, until the store's totals tell of so many MiB.
+
+    Args:
+        address: what `init` returned.
+        spilled: written to disk; one of these, if there are several.
+        restored: read back. Nothing ever is here: readers map what is on disk.
+        fallback: in files of their own, because the store was full.
+
+    Raises:
+        RuntimeError: they tell of others, or of one that is not asked for.
+    """
+    own = require_client().address == address["address"]
+    wanted = {"Spilled": spilled, "Restored": restored, "Plasma filesystem mmap usage:": fallback}
+
+    def are_told() -> bool:
+        totals = memory_summary(None if own else address["address"], stats_only=True)
+        return all(_tells(totals, what, amounts) for what, amounts in wanted.items())
+
+    wait_for_condition(are_told, timeout=3)
+
+
+def _tells(totals: str, what: str, amounts: int | list[int] | None) -> bool:
+    if not amounts:
+        return what not in totals
+    return any(f"{what} {each} MiB" in totals for each in (amounts if isinstance(amounts, list) else [amounts]))
+
+
+def generate_runtime_env_dict(
+    field: str, spec_format: str, tmp_path: Path, pip_list: list[str] | None = None
+) -> dict[str, Any]:
+    """A runtime environment with packages.
+
+    Args:
+        field: pip or conda.
+        spec_format: file or python_object: what the field holds.
+        tmp_path: where the file is written.
+        pip_list: the packages.
+    """
+    packages = ["pip-install-test==0.5"] if pip_list is None else pip_list
+    if field == "pip":
+        content: Any = packages
+        name, text = f"requirements-{hash(str(packages))}.txt", "\n".join(packages)
+    else:
+        content = {"dependencies": ["pip", {"pip": packages}]}
+        # JSON is YAML.
+        name, text = f"environment-{hash(str(packages))}.yml", json.dumps(content)
+    if spec_format == "file":
+        (tmp_path / name).write_text(text)
+        content = str(tmp_path / name)
+    return {field: content}
+
+
 @contextlib.contextmanager
 def chdir(d: str) -> Iterator[None]:
     """Be in another directory for a while."""
@@ -422,8 +524,17 @@ __getattr__ = missing_in(
         _PROCESSES: (
             "kill_raylet get_node_stats get_resource_usage get_gcs_memory_used make_global_state_accessor "
             "ResourceKillerActor NodeKillerBase RayletKiller WorkerKillerActor EC2InstanceTerminator "
-            "EC2InstanceTerminatorWithGracePeriod get_and_run_resource_killer monitor_memory_usage "
-            "reset_autoscaler_v2_enabled_cache mock_accelerator_detection mock_no_accelerators"
+            "EC2InstanceTerminatorWithGracePeriod get_and_run_resource_killer get_and_run_node_killer "
+            "monitor_memory_usage kill_process_by_name reset_autoscaler_v2_enabled_cache"
+        ),
+        "Accelerators are not looked for here: declare them with init.": (
+            "mock_accelerator_detection mock_no_accelerators"
+        ),
+        "There is no metrics agent here: ray.util.metrics keeps values in their process.": (
+            "raw_metrics raw_metric_timeseries"
+        ),
+        "The head sets up runtime environments; their files go with the session.": (
+            "check_local_files_gced set_setup_func"
         ),
         _DASHBOARD: (
             "get_dashboard_agent_address wait_for_dashboard_agent_available wait_for_aggregator_agent "
@@ -433,17 +544,25 @@ __getattr__ = missing_in(
     },
 )
 
+enable_external_redis = external_redis_test_enabled
+"""As older releases call it."""
+
 __all__ = [
+    "BatchQueue",
     "FakeTimer",
     "MetricSamplePattern",
     "PrometheusTimeseries",
     "Semaphore",
     "SignalActor",
+    "_BatchQueueActor",
     "async_wait_for_condition",
     "chdir",
+    "check_call_ray",
     "check_call_subprocess",
+    "check_spilled_mb",
     "client_test_enabled",
     "convert_actor_state",
+    "enable_external_redis",
     "external_redis_test_enabled",
     "fetch_prometheus_metric_timeseries",
     "fetch_prometheus_metrics",
@@ -451,10 +570,12 @@ __all__ = [
     "fetch_raw_prometheus",
     "find_free_port",
     "format_web_url",
+    "generate_runtime_env_dict",
     "generate_system_config_map",
     "get_actor_node_id",
     "get_current_unused_port",
     "get_error_message",
+    "get_gpu_visible_devices_env_var",
     "get_log_batch",
     "get_log_data",
     "get_log_message",
@@ -466,17 +587,21 @@ __all__ = [
     "init_log_pubsub",
     "is_placement_group_removed",
     "kill_actor_and_wait_for_failure",
+    "kill_processes",
     "no_resource_leaks_excluding_node_resources",
     "object_memory_usage",
+    "persistent_gcs_test_enabled",
     "placement_group_assert_no_leak",
     "put_object",
     "recursive_fnmatch",
     "redis_replicas",
     "redis_sentinel_replicas",
+    "rocksdb_gcs_test_enabled",
     "run_string_as_driver",
     "run_string_as_driver_nonblocking",
     "run_string_as_driver_stdout_stderr",
     "same_elements",
+    "sandbox_test_enabled",
     "wait_for_assertion",
     "wait_for_children_of_pid",
     "wait_for_children_of_pid_to_exit",

@@ -3,7 +3,11 @@ them."""
 
 from __future__ import annotations
 
+import os
+
 from localray._private.generators import _wait_generators_bulk
+from localray._private.ray_constants import RAY_OVERRIDE_DASHBOARD_URL
+from localray.absent.catalogue import missing_in
 from localray.actor import get_actor, kill
 from localray.api import cancel, get, get_gpu_ids, put, remote, wait
 from localray.client.failures import log_unhandled, on_unhandled
@@ -24,6 +28,18 @@ def _unhandled_error_handler(error: Exception) -> None:
     log_unhandled(error)
 
 
+def get_dashboard_url() -> str:
+    """Where the dashboard is: nowhere, unless the variable ``RAY_OVERRIDE_DASHBOARD_URL`` says so.
+
+    Raises:
+        RaySystemError: there is no session.
+    """
+    if RAY_OVERRIDE_DASHBOARD_URL in os.environ:
+        return os.environ[RAY_OVERRIDE_DASHBOARD_URL].rpartition("://")[2]
+    global_worker.check_connected()
+    return ""
+
+
 # Looked up when there is one: what stands in this module then.
 on_unhandled(lambda error: _unhandled_error_handler(error))
 
@@ -38,6 +54,7 @@ __all__ = [
     "cancel",
     "get",
     "get_actor",
+    "get_dashboard_url",
     "get_gpu_ids",
     "global_worker",
     "init",
@@ -50,8 +67,20 @@ __all__ = [
 ]
 
 
+_missing = missing_in(
+    __name__,
+    {
+        "Use ray.get_runtime_context().get_assigned_resources().": "get_resource_ids",
+        "Drivers print what workers print by themselves: see log_to_driver of ray.init.": (
+            "print_worker_logs print_to_stdstream listen_error_messages process_tqdm hide_tqdm restore_tqdm"
+        ),
+        "Use ray.init and ray.shutdown.": "connect disconnect",
+    },
+)
+
+
 def __getattr__(name: str) -> object:
     if name == "_global_node":
         # The node that this process is on, asked anew each time; None without a session.
         return global_worker.node
-    raise AttributeError(f"module 'localray._private.worker' has no attribute {name!r}")
+    return _missing(name)

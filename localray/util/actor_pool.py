@@ -6,7 +6,7 @@ Subclasses in the wild read and change the underscored fields, so they hold what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from localray.actor import ActorHandle
 from localray.api import get, wait
@@ -181,3 +181,10 @@ def _is_ready(future: Any, timeout_s: float) -> bool:
     references: list[ObjectRef[object]] = list(future) if isinstance(future, (list, tuple)) else [future]
     ready, _ = wait(references, num_returns=len(references), timeout=timeout_s)
     return len(ready) == len(references)
+
+
+if not TYPE_CHECKING:
+    # What Ray has beside: private there, and no matter for type checkers.
+    from localray.absent.catalogue import missing_in
+
+    __getattr__ = missing_in(__name__)

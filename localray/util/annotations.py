@@ -8,7 +8,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 T = TypeVar("T")
 
@@ -129,3 +129,10 @@ def _is_annotated(thing: Any) -> bool:
 
 def _get_annotation_type(thing: Any) -> str | None:
     return str(thing._annotated_type.value) if _is_annotated(thing) else None
+
+
+if not TYPE_CHECKING:
+    # What Ray has beside: private there, and no matter for type checkers.
+    from localray.absent.catalogue import missing_in
+
+    __getattr__ = missing_in(__name__)

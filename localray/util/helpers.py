@@ -4,7 +4,7 @@ flight."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localray.api import get, wait
 from localray.object_ref import ObjectRef
@@ -84,3 +84,10 @@ def _take_some(
     """Wait for some of them; returns these, or their values, and the rest."""
     ready, rest = wait(references, num_returns=min(count, len(references)), **wait_options)
     return (ready if as_references else get(ready)), rest
+
+
+if not TYPE_CHECKING:
+    # What Ray has beside: private there, and no matter for type checkers.
+    from localray.absent.catalogue import missing_in
+
+    __getattr__ = missing_in(__name__)

@@ -7,7 +7,7 @@ import bisect
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 _VALID_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
@@ -193,5 +193,11 @@ def _check_tag_value(value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"Tag values must be str, got {type(value)}.")
 
+
+if not TYPE_CHECKING:
+    # What Ray has beside: private there, and no matter for type checkers.
+    from localray.absent.catalogue import missing_in
+
+    __getattr__ = missing_in(__name__)
 
 __all__ = ["Counter", "Gauge", "Histogram", "Metric"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from localray.client.diagnosis import problem_with, short, trail
 from localray.client.serialization import deregister_custom, register_custom
@@ -98,3 +99,10 @@ def inspect_serializability(
 
 def _print(lines: list[str], print_file: object) -> None:
     print("\n".join(lines), file=print_file)  # type: ignore[call-overload]
+
+
+if not TYPE_CHECKING:
+    # What Ray has beside: private there, and no matter for type checkers.
+    from localray.absent.catalogue import missing_in
+
+    __getattr__ = missing_in(__name__)

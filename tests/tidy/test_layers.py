@@ -27,6 +27,7 @@ LAYERS = (
     "executor",
     "api pending runtime_context timeline",
     "worker types _raylet",
+    "gcs_client",
     "session remote_function actor",
     "job session_context async_tasks",
     "actor_description placement_groups job_environment real_ray",

@@ -6,7 +6,7 @@ Here arrays meet in an actor, whatever the backend is called; there is no NCCL. 
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from localray.actor import ActorHandle
 from localray.api import get
@@ -317,3 +317,10 @@ def _check_length(group: Group, tensors: list[Any]) -> None:
             "The length of the tensor list operands to the operation must be equal to world_size: "
             f"{len(tensors)} is not {group.world_size}."
         )
+
+
+if not TYPE_CHECKING:
+    # What Ray has beside: private there, and no matter for type checkers.
+    from localray.absent.catalogue import missing_in
+
+    __getattr__ = missing_in(__name__)

@@ -64,9 +64,11 @@ def defined(module: str, path: Path) -> Iterator[tuple[str, str, object]]:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node.name, "names", None
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            kind, value = evaluated(node.value)
+            found = evaluated(node.value)
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 if isinstance(target, ast.Name):
+                    # What is not written in capitals is a module's state, which is not that of another.
+                    kind, value = found if target.id.isupper() else ("names", None)
                     yield target.id, kind, value
         elif isinstance(node, ast.ImportFrom) and (path.name == "__init__.py" or module in HAND_ON):
             source = node.module or ""
@@ -76,7 +78,7 @@ def defined(module: str, path: Path) -> Iterator[tuple[str, str, object]]:
 
 def is_imported(name: str) -> bool:
     """Whether somebody may import something of this name."""
-    return name != "logger" and not re.fullmatch(r"__\w+|_?[A-Z]\d?|_(Remote|remote).*\d|RemoteFunction\d|\*", name)
+    return name != "logger" and "llm" not in name.lower() and not re.fullmatch(r"__\w+|_?[A-Z]\d?|_(Remote|remote).*\d|RemoteFunction\d|\*", name)
 
 
 def evaluated(node: ast.expr | None) -> tuple[str, object]:
@@ -115,8 +117,14 @@ def own_file(module: str) -> Path | None:
 
 
 def is_here(module: str, name: str) -> bool:
-    """Whether localray has this."""
-    return own_file(f"{module}.{name}") is not None or name in vars(importlib.import_module(f"localray.{module}"))
+    """Whether localray has this, or says of it by itself what to use."""
+    own = own_file(module)
+    names_it = own is not None and f'"{name}"' in own.read_text()
+    return (
+        names_it
+        or own_file(f"{module}.{name}") is not None
+        or name in vars(importlib.import_module(f"localray.{module}"))
+    )
 
 
 def collect(folder: Path) -> dict[str, Entry]:
@@ -131,7 +139,7 @@ def collect(folder: Path) -> dict[str, Entry]:
 def entry_of(found: Mapping[str, tuple[str, object]]) -> Entry:
     """By kinds."""
     entry: dict[str, object] = {}
-    for kind in ("names", "errors", "constants", "variables", "taken_from"):
+    for kind in ("names", "errors", "constants", "variables", "taken_from", "enumerations"):
         chosen = {name: value for name, (each, value) in sorted(found.items()) if each == kind}
         if chosen:
             entry[kind] = " ".join(chosen) if kind in ("names", "errors") else chosen
@@ -164,11 +172,17 @@ def pruned(catalogue: Mapping[str, Entry]) -> dict[str, Entry]:
     return left
 
 
-def main() -> None:
-    """Write the file."""
-    catalogue = collect(Path(sys.argv[1])) if sys.argv[1:] else json.loads(PLACE.read_text())
+def write(place: Path, catalogue: Mapping[str, Entry]) -> None:
+    """One line for each module."""
     lines = [f"{json.dumps(module)}:{json.dumps(entry)}" for module, entry in sorted(pruned(catalogue).items())]
-    PLACE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    place.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def main() -> None:
+    """Write the files."""
+    write(PLACE, collect(Path(sys.argv[1])) if sys.argv[1:] else json.loads(PLACE.read_text()))
+    generated = PLACE.with_name("generated.json")
+    write(generated, json.loads(generated.read_text()))
 
 
 if __name__ == "__main__":

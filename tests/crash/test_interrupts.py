@@ -300,14 +300,14 @@ def test_main_thread_interrupted_while_another_thread_works() -> None:
     """The session was made by another thread, which goes on getting while the main thread is interrupted in its own get."""
     program = """
 stop = threading.Event()
+count = 0
 def work():
+    global count
     ray.init(num_cpus=2)
     ready.set()
-    count = 0
     while not stop.is_set():
         assert ray.get(echo.remote(count)) == count
         count += 1
-    print("worked", count > 10)
 @ray.remote
 def echo(value, seconds=0.0):
     time.sleep(seconds)
@@ -316,7 +316,8 @@ ready = threading.Event()
 thread = threading.Thread(target=work)
 thread.start()
 ready.wait()
-for round in range(20):
+round = 0
+while round < 20 or count < 10:
     timer = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
     try:
         timer.start()
@@ -326,11 +327,11 @@ for round in range(20):
         pass
     timer.join()
     assert ray.get(echo.remote(round)) == round
+    round += 1
 stop.set()
 thread.join()
 print("all right")
 """
     with Driver(program) as driver:
-        driver.wait_for("worked True")
         driver.wait_for("all right")
         assert driver.end().code == 0

@@ -69,7 +69,7 @@ class Cluster:
             autoscaler=autoscaler,
             schedule=schedule,
             policy=policy,
-            checks=Checks.ALWAYS,
+            checks=Checks.CLOSE,
             time_limit_s=time_limit_s,
             step_limit=step_limit,
             heal_after_s=heal_after_s,

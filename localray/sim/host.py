@@ -49,20 +49,18 @@ from localray.sim.store import VirtualStore
 from localray.sim.trace import Trace
 from localray.sim.worker import KILLED, Interference, VirtualWorker
 
-_CHECK_AGAIN_AFTER = 40
-"""Thinned checks: after a check of n objects the next comes n / this many steps later, so that checking stays a
-constant factor."""
 _LEAST_TICK_NS = 1_000
 
 M = TypeVar("M")
 
 
 class Checks(enum.Enum):
-    """How often the kernel's invariants are checked."""
+    """How often the kernel's invariants are checked. A check costs as much as there are objects and tasks, and so does
+    not come after every step where there are many: of n, the next comes n / this many steps later."""
 
-    NEVER = "never"
-    THINNED = "thinned"
-    ALWAYS = "always"
+    NEVER = 0
+    THINNED = 40
+    CLOSE = 200
 
 
 class Host:
@@ -284,11 +282,11 @@ class Host:
 
     def _check(self) -> None:
         self._until_check -= 1
-        if self._until_check > 0 and self._checks is Checks.THINNED:
+        if self._until_check > 0:
             return
         tables = self.kernel.tables
         check(tables)
-        self._until_check = (len(tables.objects) + len(tables.tasks)) // _CHECK_AGAIN_AFTER
+        self._until_check = (len(tables.objects) + len(tables.tasks)) // self._checks.value
 
     def _next_tick_ns(self) -> int | None:
         if not self._tick_known:

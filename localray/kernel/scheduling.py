@@ -87,6 +87,8 @@ def task_ended(tables: Tables, worker: WorkerRecord, duration_s: float) -> None:
 def ahead_limit(group: SchedulingClass) -> int:
     """How many tasks of this class a worker may have at once: its share of the queue, at most the window's worth of
     work."""
+    if group.mean_duration_s > AHEAD_WINDOW_S / 2:
+        return 1
     by_time = int(AHEAD_WINDOW_S / max(group.mean_duration_s, 1e-6))
     share = -(-group.queued // max(1, len(group.leased)))
     return max(1, min(by_time, share, AHEAD_LIMIT))
@@ -94,6 +96,8 @@ def ahead_limit(group: SchedulingClass) -> int:
 
 def others_starve(tables: Tables, worker: WorkerRecord, group: SchedulingClass) -> bool:
     """Whether another class, or a placement group, waits for what this one holds on the worker's node."""
+    if not tables.starved:
+        return tables.groups_wait
     total = worker.node.total
     return tables.groups_wait or any(
         other is not group and other.queued and other not in tables.patient and fits(total, other.to_place)

@@ -55,7 +55,10 @@ def give_back(available: MutableMapping[str, int], demand: Resources) -> None:
 
 def overdrawn(available: Mapping[str, int], demand: Resources) -> bool:
     """Whether more than there is has been taken of anything in the demand."""
-    return any(available.get(name, 0) < 0 for name, _ in demand)
+    for name, _ in demand:
+        if available.get(name, 0) < 0:
+            return True
+    return False
 
 
 def of_kind(demand: Resources, name: str) -> Resources:

@@ -69,9 +69,10 @@ class Agenda:
                 to learn.
         """
         while True:
-            chosen = self._choose()
-            if chosen is not None:
-                return chosen
+            if self._runnable or self.driver_interrupted:
+                chosen = self._choose()
+                if chosen is not None:
+                    return chosen
             try:
                 self._advance()
             except CarrierStopped:
@@ -103,29 +104,39 @@ class Agenda:
         return None
 
     def _advance(self) -> None:
-        """Let the next event happen."""
-        at_ns = self.events.next_at_ns()
-        tick_ns = self.tick_at_ns()
-        if tick_ns is not None and (at_ns is None or tick_ns < at_ns):
-            self._move_clock(max(self.clock.now_ns, tick_ns))
-            acted = self.tick()
-            self._empty_ticks = 0 if acted or at_ns is not None else self._empty_ticks + 1
-            if self._empty_ticks > _EMPTY_TICKS_TOLERATED:
+        """Let events happen until something may run."""
+        runnable, events, clock = self._runnable, self.events, self.clock
+        while not runnable and not self.driver_interrupted:
+            at_ns = events.next_at_ns()
+            tick_ns = self.tick_at_ns()
+            if tick_ns is not None and (at_ns is None or tick_ns < at_ns):
+                self._tick(max(clock.now_ns, tick_ns), is_all=at_ns is None)
+            elif at_ns is None:
                 raise self._deadlock()
-        elif at_ns is None:
-            raise self._deadlock()
-        else:
-            self._empty_ticks = 0
-            self._move_clock(at_ns)
-            self.events.pop()()
+            else:
+                self._empty_ticks = 0
+                if self.limit_ns is not None and at_ns > self.limit_ns:
+                    raise self._out_of_time()
+                clock.now_ns = at_ns
+                events.pop()()
 
-    def _move_clock(self, at_ns: int) -> None:
+    def _tick(self, at_ns: int, *, is_all: bool) -> None:
+        """The kernel looks after what it wanted to look after then; whether that is all that will ever happen is for
+        telling that nothing will."""
         if self.limit_ns is not None and at_ns > self.limit_ns:
-            raise SimulationLimitError(
-                f"The simulation was allowed {self.limit_ns / NANOSECONDS:g} s of virtual time, and is not done:\n"
-                + "\n".join(self.waiting())
-            )
+            raise self._out_of_time()
         self.clock.now_ns = at_ns
+        acted = self.tick()
+        self._empty_ticks = self._empty_ticks + 1 if is_all and not acted else 0
+        if self._empty_ticks > _EMPTY_TICKS_TOLERATED:
+            raise self._deadlock()
+
+    def _out_of_time(self) -> SimulationLimitError:
+        limit_s = 0 if self.limit_ns is None else self.limit_ns / NANOSECONDS
+        waiting = "\n".join(self.waiting())
+        return SimulationLimitError(
+            f"The simulation was allowed {limit_s:g} s of virtual time, and is not done:\n{waiting}"
+        )
 
     def fail(self, error: BaseException) -> None:
         """The simulation itself is broken, or deadlocked: the driver gets to know, nothing else happens."""

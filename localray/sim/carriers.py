@@ -86,7 +86,7 @@ class Carriers:
         register(blocked)
         timer = None
         if timeout_ns is not None:
-            timer = self.events.add(self.clock.now_ns + timeout_ns, lambda: self._time_out(blocked))
+            timer = self.events.add_timer(self.clock.now_ns + timeout_ns, lambda: self._time_out(blocked))
         outer, carrier.blocked = carrier.blocked, blocked
         in_user_code, self.in_user_code = self.in_user_code, False
         carrier.reads = carrier.submissions = 0

@@ -14,17 +14,21 @@ from localray.sim.schedule import Draw
 Action: TypeAlias = Callable[[], object]
 
 
-class Event:
-    """Something that will happen unless it is cancelled first."""
+class Timer:
+    """An action that can be cancelled until it happens."""
 
-    __slots__ = ("action",)
+    __slots__ = ("action", "is_cancelled")
 
     def __init__(self, action: Action) -> None:
-        self.action: Action | None = action
+        self.action = action
+        self.is_cancelled = False
+
+    def __call__(self) -> object:
+        return self.action()
 
     def cancel(self) -> None:
         """It will not happen; nor will the clock move because of it."""
-        self.action = None
+        self.is_cancelled = True
 
 
 class EventQueue:
@@ -38,31 +42,33 @@ class EventQueue:
 
     def __init__(self, draw: Draw) -> None:
         self._draw = draw
-        self._heap: list[tuple[int, float, int, Event]] = []
+        self._heap: list[tuple[int, float, int, Action]] = []
         self._count = 0
 
-    def add(self, at_ns: int, action: Action) -> Event:
+    def add(self, at_ns: int, action: Action) -> None:
         """Let something happen at that time."""
-        event = Event(action)
-        self._count += 1
-        heappush(self._heap, (at_ns, self._draw(), self._count, event))
-        return event
+        self._count = count = self._count + 1
+        heappush(self._heap, (at_ns, self._draw(), count, action))
+
+    def add_timer(self, at_ns: int, action: Action) -> Timer:
+        """Let something happen at that time, unless it is cancelled before."""
+        timer = Timer(action)
+        self.add(at_ns, timer)
+        return timer
 
     def next_at_ns(self) -> int | None:
         """When the next event happens; None when there is none."""
         heap = self._heap
         while heap:
-            if heap[0][3].action is not None:
-                return heap[0][0]
+            event = heap[0]
+            if type(event[3]) is not Timer or not event[3].is_cancelled:
+                return event[0]
             heappop(heap)
         return None
 
     def pop(self) -> Action:
         """Take the next event out; `next_at_ns` has just said that there is one."""
-        action = heappop(self._heap)[3].action
-        if action is None:
-            raise LookupError("the next event was cancelled")
-        return action
+        return heappop(self._heap)[3]
 
     def clear(self) -> None:
         """Forget all: the simulation is over."""

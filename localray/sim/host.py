@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from localray.kernel import ENVIRONMENT, Event, Kernel
@@ -201,7 +202,7 @@ class Host:
         outward: Link[ClientMessage] = self._link(
             f"from {number}",
             node,
-            lambda messages: self._take_in(number, messages),
+            partial(self._take_in, number),
             None if deciding is None else lambda message: deciding.decided_ns(message, node),
         )
         channel = VirtualChannel(self._carriers, timing, owner, outward, self.describe)
@@ -255,9 +256,9 @@ class Host:
         self._tick_known = False
         if self._checks is not Checks.NEVER:
             self._check()
+        trace.effects(now_ns, effects)
         inward = self._inward
         for effect in effects:
-            trace.effect(now_ns, effect)
             if type(effect) is Send:
                 link = inward.get(effect.client)
                 if link is not None:

@@ -6,6 +6,7 @@ takes all that has arrived. Must not live here: what messages mean, what makes a
 
 from __future__ import annotations
 
+from _random import Random as Twister
 from collections import deque
 from collections.abc import Callable
 from random import Random
@@ -23,6 +24,7 @@ _LATENCY_SPREAD_NS = 80_000
 _SLOW_SHARE = 0.03
 _SLOW_FACTOR = 20
 _APART_SHARE = 0.2
+_NOT_SLOW, _TOGETHER = 1 - _SLOW_SHARE, 1 - _APART_SHARE
 
 
 class Timing:
@@ -34,18 +36,23 @@ class Timing:
         workload_seed: of what modelled tasks draw.
     """
 
-    __slots__ = ("_cost", "_death", "_gathering", "_start_up", "_workload_seed")
+    __slots__ = ("_cost", "_death", "_dice", "_gathering", "_start_up", "_workload_seed")
 
     def __init__(self, schedule: Schedule, party: str, workload_seed: int = 0) -> None:
         self._workload_seed = workload_seed
+        self._dice = Random(0)
         self._cost = schedule.stream(Choice.COST, party)
         self._start_up = schedule.stream(Choice.START_UP, party)
         self._death = schedule.stream(Choice.DEATH, party)
         self._gathering = schedule.stream(Choice.GATHERING, party)
 
     def dice_of(self, task_id: bytes) -> Random:
-        """A modelled task's own dice: whatever else happens, it draws the same."""
-        return Random((self._workload_seed << 192) ^ int.from_bytes(task_id, "little"))
+        """A modelled task's own dice: whatever else happens, it draws the same. They are lent until the next call:
+        making new ones would cost more than anything else about a task."""
+        # The generator's own seeding; `Random.seed` does the same after looking at what kind of seed it is.
+        Twister.seed(self._dice, (self._workload_seed << 192) ^ int.from_bytes(task_id, "little"))
+        self._dice.gauss_next = None  # type: ignore[attr-defined]
+        return self._dice
 
     def task_cost_ns(self) -> int:
         """Of starting a task, in the time of its worker."""
@@ -122,11 +129,11 @@ class Link(Generic[M]):
             if held_ns:
                 self.not_before(held_ns)
         batch = self._open
-        if batch is not None and self._apart() <= 1 - _APART_SHARE:
+        if batch is not None and self._apart() <= _TOGETHER:
             batch.append(message)
             return
         takes_ns = _LATENCY_NS + int(_LATENCY_SPREAD_NS * self._latency())
-        if self._slow() > 1 - _SLOW_SHARE:
+        if self._slow() > _NOT_SLOW:
             takes_ns *= _SLOW_FACTOR
         network = self._network
         at_ns = self._clock.now_ns + takes_ns if network is None else network.arrival_ns(takes_ns)

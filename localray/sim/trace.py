@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import itemgetter
-from typing import Any, Final, TypeAlias, cast
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeAlias
 
 from localray.kernel import Event
 from localray.kernel.effects import (
@@ -131,7 +132,7 @@ def _nothing(message: tuple[object, ...]) -> object:
 def _task_done(message: tuple[object, ...]) -> object:
     task_id, outcomes, duration_s, retryable = message
     # An inline value's size may depend on what its pickle looks like; its place is -1.
-    places = tuple((outcome[0], outcome[2], outcome[4]) for outcome in outcomes)  # type: ignore[attr-defined]
+    places = tuple([(outcome[0], outcome[2], outcome[4]) for outcome in outcomes])  # type: ignore[attr-defined]
     return task_id, places, duration_s, retryable
 
 
@@ -147,7 +148,7 @@ def _object_yielded(message: tuple[object, ...]) -> object:
 
 def _run_task(message: tuple[object, ...]) -> object:
     task_id, template, _, values, dependencies, actor_id, _, attempt, units = message
-    return task_id, template, tuple((value[0], value[2]) for value in values), dependencies, actor_id, attempt, units  # type: ignore[attr-defined]
+    return task_id, template, tuple([(value[0], value[2]) for value in values]), dependencies, actor_id, attempt, units  # type: ignore[attr-defined]
 
 
 FACTS: Final[dict[type, Facts]] = {
@@ -252,53 +253,97 @@ FACTS: Final[dict[type, Facts]] = {
 like."""
 
 
+_NAMED: Final = {kind: (kind.__name__, facts) for kind, facts in FACTS.items()}
+
+_LINES_AT_ONCE = 512
+"""Lines are marshalled and digested together, which costs a fraction; what is together follows from the lines alone."""
+
+
 class Trace:
     """The trace of one simulation.
 
     Args:
-        keep: keep every line; else only the digest is kept.
+        keep: keep every line in memory; else only the digest is kept.
+        file: gets every line, for `read_entries`.
     """
 
-    def __init__(self, *, keep: bool = False) -> None:
+    def __init__(self, *, keep: bool = False, file: BinaryIO | None = None) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
+        self._pending: list[Entry] = []
         self._kept: list[Entry] | None = [] if keep else None
+        self._file = file
+        self._concluded = 0
         self.steps = 0
+
+    @property
+    def line_count(self) -> int:
+        """How many lines there are: one for each event, and one for each effect."""
+        return self._concluded + len(self._pending)
 
     def event(self, now_ns: int, event: Event, sender: int) -> None:
         """The kernel is about to take an event in."""
         self.steps += 1
-        self._note(now_ns, type(event), sender, event)
+        name, facts = _NAMED[type(event)]
+        pending = self._pending
+        if len(pending) >= _LINES_AT_ONCE:
+            self._conclude()
+        pending.append((now_ns, name, sender, facts(event)))
 
-    def effect(self, now_ns: int, effect: Effect) -> None:
-        """The kernel has asked for this."""
-        if type(effect) is Send:
-            message = effect.message
-            self._note(now_ns, type(message), -1 - effect.client, message)
-        else:
-            self._note(now_ns, type(effect), 0, effect)
+    def effects(self, now_ns: int, effects: list[Effect]) -> None:
+        """The kernel has asked for these."""
+        append = self._pending.append
+        for effect in effects:
+            if type(effect) is Send:
+                client, message = effect
+                name, facts = _NAMED[type(message)]
+                append((now_ns, name, -1 - client, facts(message)))
+            else:
+                name, facts = _NAMED[type(effect)]
+                append((now_ns, name, 0, facts(effect)))
 
-    def _note(self, now_ns: int, kind: type, party: int, message: tuple[object, ...]) -> None:
-        entry = (now_ns, kind.__name__, party, FACTS[kind](message))
+    def _conclude(self) -> None:
+        pending = self._pending
         # Version 2 of marshal writes no back-references, which would depend on which objects happen to be shared.
-        self._digest.update(marshal.dumps(cast("tuple[int, str, int, bytes]", entry), 2))
+        marshalled = marshal.dumps(pending, 2)
+        self._digest.update(marshalled)
+        if self._file is not None:
+            self._file.write(marshalled)
         if self._kept is not None:
-            self._kept.append(entry)
+            self._kept += pending
+        self._concluded += len(pending)
+        pending.clear()
+
+    def close(self) -> None:
+        """All has been traced: a file gets the rest."""
+        self._conclude()
+        if self._file is not None:
+            self._file.close()
 
     @property
     def entries(self) -> list[Entry]:
         """What was kept."""
-        return self._kept or []
+        return [] if self._kept is None else self._kept + self._pending
 
     def digest(self) -> str:
         """The digest of all so far, in hexadecimal digits."""
-        return self._digest.hexdigest()
+        digest = self._digest.copy()
+        digest.update(marshal.dumps(self._pending, 2))
+        return digest.hexdigest()
 
     def lines(self) -> list[str]:
         """What was kept, a line each, e.g. ``0.000120 < 3 TaskDone (...)``: ``<`` is to the kernel, ``>`` from it."""
-        return [_line(*entry) for entry in self._kept or ()]
+        return [line(*entry) for entry in self.entries]
 
 
-def _line(now_ns: int, kind: str, party: int, facts: object) -> str:
+def read_entries(path: str) -> Iterator[Entry]:
+    """The lines of a trace that was written to a file, in their order."""
+    with Path(path).open("rb") as file:
+        while file.peek(1):
+            yield from marshal.load(file)
+
+
+def line(now_ns: int, kind: str, party: int, facts: object) -> str:
+    """One entry as a line."""
     direction, number = ("<", party) if party >= 0 else (">", -1 - party)
     return f"{now_ns / 1e9:.9f} {direction} {number} {kind} {_plain(facts)}"
 

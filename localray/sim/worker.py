@@ -7,6 +7,7 @@ modelled has none at all. Must not live here: applying the kernel's effects (`lo
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from localray.client.client import INLINE_LIMIT_BYTES, Client
@@ -37,6 +38,8 @@ from localray.sim.store import VirtualStore
 from localray.sim.threads import Process
 
 KILLED = "killed by signal 9 (SIGKILL)"
+
+_VALUE, _CANCELLED = Status.VALUE.value, Status.CANCELLED.value
 
 
 class Interference(Protocol):
@@ -80,6 +83,7 @@ class VirtualWorker(Process):
         self._died = died
         self._busy = False
         self._runner: Carrier | None = None
+        self._models: dict[int, Modelled | None] = {}
 
     def come_up(
         self,
@@ -128,8 +132,12 @@ class VirtualWorker(Process):
             self._begin_modelled(queue.popleft(), model)
 
     def _model_of(self, message: RunTask) -> Modelled | None:
-        template = self._executor.template(message)
-        return model_of(self._executor.function(template)) if template.kind == TaskKind.TASK else None
+        number = message.template
+        if number not in self._models:
+            template = self._executor.template(message)
+            is_task = template.kind == TaskKind.TASK
+            self._models[number] = model_of(self._executor.function(template)) if is_task else None
+        return self._models[number]
 
     def _begin_modelled(self, message: RunTask, model: Modelled) -> None:
         """It takes its time, and no carrier."""
@@ -137,12 +145,12 @@ class VirtualWorker(Process):
         if not self.alive:
             return
         self._executor.running = message.task_id
-        duration_ns = model.duration_ns(lambda: self.timing.dice_of(message.task_id))
+        duration_ns = model.duration_ns(self.timing, message.task_id)
         if self.network is not None:
             duration_ns = self.network.work_ns(duration_ns)
-        self._carriers.events.add(
-            self._carriers.clock.now_ns + duration_ns, lambda: self._end_modelled(message, model, duration_ns)
-        )
+        carriers = self._carriers
+        end = partial(self._end_modelled, message, model, duration_ns)
+        carriers.events.add(carriers.clock.now_ns + duration_ns, end)
 
     def _end_modelled(self, message: RunTask, model: Modelled, duration_ns: int) -> None:
         if not self.alive:
@@ -157,21 +165,22 @@ class VirtualWorker(Process):
         executor, size_bytes = self._executor, model.output_bytes
         if message.task_id in executor.cancelled:
             executor.cancelled.discard(message.task_id)
-            outcome: Outcome = (Status.CANCELLED.value, b"The task was cancelled.", INLINE, 0, ())
+            outcome: Outcome = (_CANCELLED, b"The task was cancelled.", INLINE, 0, ())
         elif size_bytes <= INLINE_LIMIT_BYTES:
-            outcome = (Status.VALUE.value, hollow_bytes(size_bytes), INLINE, size_bytes, ())
+            outcome = (_VALUE, hollow_bytes(size_bytes), INLINE, size_bytes, ())
         else:
             room = self.client.reservations.reserve(size_bytes)
             if room.location == ON_DISK:
                 self._store.disk.write_hollow(DiskPlace.decode(room.payload).path, 0, hollow_bytes(size_bytes))
             else:
                 self._store.hollow(room.location, hollow_bytes(size_bytes))
-            outcome = (Status.VALUE.value, room.payload_with(b""), room.location, size_bytes, ())
-        # Nobody has looked at its arguments.
-        pairs = zip(message.dependencies, message.values, strict=True)
-        unseen = tuple(object_id for object_id, value in pairs if value[2] >= 0)
-        if unseen:
-            self.channel.send(UnpinObjects(unseen))
+            outcome = (_VALUE, room.payload_with(b""), room.location, size_bytes, ())
+        if message.values:
+            # Nobody has looked at its arguments.
+            pairs = zip(message.dependencies, message.values, strict=True)
+            unseen = tuple(object_id for object_id, value in pairs if value[2] >= 0)
+            if unseen:
+                self.channel.send(UnpinObjects(unseen))
         outcomes = (outcome,) * executor.template(message).num_returns
         self.channel.send(TaskDone(message.task_id, outcomes, duration_ns / NANOSECONDS, False))
         executor.running = None

@@ -37,7 +37,8 @@ class ProgramExited(Exception):
 class Report:
     """What came of one run.
 
-    ``digest`` is of everything the kernel was told and answered; ``steps`` counts what it was told; ``error`` is what
+    ``digest`` is of everything the kernel was told and answered, ``events`` counts both, and ``steps`` what it was told;
+    ``error`` is what
     the program raised, if anything; ``trace``, its ``entries`` and the kernel's last ``transitions`` are empty unless
     they were asked for; ``happened`` are the faults, and
     ``fault_counts`` says of each rule how often it did its work."""
@@ -53,6 +54,7 @@ class Report:
     transitions: tuple[Transition, ...] = field(default=(), repr=False)
     happened: tuple[Happened, ...] = field(default=(), repr=False)
     fault_counts: Mapping[str, int] = field(default_factory=dict)
+    events: int = 0
 
 
 def run(
@@ -74,6 +76,7 @@ def run(
     check_invariants: bool = True,
     check_left_behind: bool = False,
     keep_trace: bool = False,
+    trace_file: str | None = None,
     time_limit_s: float | None = None,
     step_limit: int | None = None,
     heal_after_s: float | None = None,
@@ -100,6 +103,8 @@ def run(
         check_invariants: check the kernel's invariants after every step; with hundreds of objects, after some.
         check_left_behind: the program fails if it leaves tasks, actors, objects or placement groups behind.
         keep_trace: report the trace, for finding where two runs part.
+        trace_file: where the trace is written instead while the program runs, for traces that are too long to keep;
+            `localray.sim.trace.read_entries` reads it.
         time_limit_s: of virtual time.
         step_limit: of the kernel.
         heal_after_s: from then on nothing goes wrong, and the program must be done within ``finish_within_s``.
@@ -128,6 +133,7 @@ def run(
         decision_delay=decision_delay,
         checks=Checks.CLOSE if check_invariants else Checks.NEVER,
         keep_trace=keep_trace,
+        trace_file=trace_file,
         time_limit_s=time_limit_s,
         step_limit=step_limit,
         heal_after_s=heal_after_s,
@@ -182,6 +188,9 @@ def observe(play: Callable[[], object], seed: int, options: SessionOptions) -> R
     ray = import_module("localray")
     if ray.is_initialized():
         raise RuntimeError("There is a session in this process already, and there cannot be twice one: end it first.")
+    if options.trace_file is not None:
+        # Each session of the program adds to it.
+        Path(options.trace_file).write_bytes(b"")
     notices: list[str] = []
     seeds = (seed + _NEXT_SESSION * number for number in count())
     error: BaseException | None = None
@@ -224,4 +233,5 @@ def _report(
         tuple(transition for session in sessions for transition in session.transitions),
         tuple(happened for session in sessions for happened in session.injector.happened),
         counts,
+        sum(session.trace.line_count for session in sessions),
     )

@@ -57,8 +57,8 @@ class SessionOptions:
     ones happen. ``autoscaler`` launches nodes by demand (`localray.sim.scaling`). ``schedule`` decides what is left
     open, by default at random by the seed. ``policy`` places tasks in the stead of Ray's policies, and
     ``decision_delay`` says what deciding takes; ``checks`` says how often the kernel's invariants are checked;
-    ``keep_trace`` keeps every line of the trace; after ``time_limit_s`` of virtual time, or ``step_limit`` steps of the
-    kernel, `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives;
+    ``keep_trace`` keeps every line of the trace, and ``trace_file`` is a file that gets them; after ``time_limit_s`` of
+    virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives;
     ``disk_bytes`` is the size of the disk that objects are spilled to, without a limit by default; after
     ``heal_after_s`` no fault happens any more, and the program has ``finish_within_s`` to get done;
     ``check_left_behind`` has it fail if it then leaves something behind; ``state`` is where its detached actors are
@@ -74,6 +74,7 @@ class SessionOptions:
     decision_delay: DecisionDelay | None = None
     checks: Checks = Checks.THINNED
     keep_trace: bool = False
+    trace_file: str | None = None
     time_limit_s: float | None = None
     step_limit: int | None = None
     notify: Callable[[str], None] | None = None
@@ -166,7 +167,8 @@ class SimulatedSession:
         notify = options.notify or notify
         self._stop_collecting()
         self.seed = seed
-        self.trace = Trace(keep=options.keep_trace)
+        trace_file = None if options.trace_file is None else Path(options.trace_file).open("ab")
+        self.trace = Trace(keep=options.keep_trace, file=trace_file)
         self.transitions: list[Transition] = []
         self._keep_trace = options.keep_trace
         self._over = False
@@ -326,6 +328,7 @@ class SimulatedSession:
                 self._leave()
         finally:
             self._ended_s = self.carriers.clock.now_s
+            self.trace.close()
             if self._keep_trace:
                 self.transitions = self.host.kernel.tables.log.entries()
             self._driver.alive = False

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from localray.cli import replay_log
+from localray.kernel_log.format import UnreadableLogError
 from localray.sim.schedule import KINDS, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target
 from localray.sim.search.report import explain, explain_run
@@ -30,6 +32,7 @@ examples:
   localray sim run prog.py --seed 17 --save failures
   localray sim run prog.py --seeds 1000 --schedule pct --check
   localray sim replay failures/prog-17.trace.json
+  LOCALRAY_KERNEL_LOG=session.log python prog.py; localray sim replay session.log --story 7
 """
 
 
@@ -38,9 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _add_run(actions.add_parser("run", help="run a program under seeds"))
-    again = actions.add_parser("replay", help="play back a failing run that was saved")
-    again.add_argument("file", type=Path, help="a .trace.json that --save has written")
+    again = actions.add_parser("replay", help="play back a failing run that was saved, or the log of a real session")
+    again.add_argument(
+        "file", type=Path, help="a .trace.json that --save has written, or a log that LOCALRAY_KERNEL_LOG has"
+    )
     again.add_argument("--save", type=Path, metavar="FOLDER", help="write the page, the story and Chrome's trace there")
+    replay_log.add_arguments(again)
     again.set_defaults(act=_replay)
 
 
@@ -75,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     """Do what the command line says; returns 0 when nothing failed, 1 when something did, 2 when it makes no sense."""
     try:
         return int(options.act(options))
-    except (ValueError, UnreadableTraceError, NotReproducedError) as error:
+    except (ValueError, UnreadableLogError, UnreadableTraceError, NotReproducedError) as error:
         print(f"localray sim: {error}", file=sys.stderr)
         return 2
 
@@ -180,6 +186,8 @@ def _check(target: Target, settings: Settings, seeds: range | list[int], options
 
 
 def _replay(options: argparse.Namespace) -> int:
+    if options.file.is_file() and replay_log.is_log(options.file):
+        return replay_log.replay(options)
     saved = load(options.file)
     report = replay(saved)
     found = explain_run(saved.run, report, options.save)

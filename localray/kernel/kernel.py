@@ -116,6 +116,9 @@ class Kernel:
             earliest_s = _earlier(earliest_s, memory.deadline_s(tables))
         return earliest_s
 
+    def close(self) -> None:
+        """The session is over: nothing comes after this."""
+
     def new_client_number(self) -> int:
         """The number for a driver that is about to connect."""
         return self.tables.new_client_number()

@@ -104,7 +104,10 @@ def _register(stream: socket.socket, namespace: str) -> Registered:
 
     messages: list[KernelMessage] = []
     while not messages:
-        received = reader.receive(stream)
+        try:
+            received = reader.receive(stream)
+        except ConnectionResetError:
+            received = None
         if received is None:
             raise RaySystemError("The head process ended while it was starting; its error is printed above.")
         messages += received  # type: ignore[arg-type]

@@ -47,13 +47,7 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     arenas = HeadArenas()
     arenas.make(FIRST_NODE, capacity_bytes)
     keeper, kept = _kept(arenas, options["state_directory"])
-    kernel = Kernel(
-        Random(options["seed"]),
-        settings_from(os.environ),
-        standing=bool(home),
-        survival=survival.settings_from(os.environ),
-        kept=kept,
-    )
+    kernel = _make_kernel(options["seed"], kept, standing=bool(home))
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
     spiller = Spiller(arenas, list(store.directories))
     session = SessionDirectory(str(session_directory(bytes.fromhex(options["node_id"]), options["directory"])))
@@ -79,6 +73,7 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     try:
         head.run()
     finally:
+        kernel.close()
         if keeper is not None:
             keeper.finish()
         spiller.close()
@@ -96,6 +91,19 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
             continue
     except OSError:
         return  # It is dead already, and its workers with it.
+
+
+def _make_kernel(seed: int, kept: tuple[KeptActor, ...] | None, *, standing: bool) -> Kernel:
+    """The kernel that the environment asks for: one whose events are written down, or an ordinary one."""
+    memory, survive = settings_from(os.environ), survival.settings_from(os.environ)
+    path = os.environ.get("LOCALRAY_KERNEL_LOG", "")
+    if not path:
+        return Kernel(Random(seed), memory, standing=standing, survival=survive, kept=kept)
+    # Imported only where it is asked for: every session waits for its head.
+    from localray.kernel_log.format import KernelSetup
+    from localray.kernel_log.recorder import RecordingKernel
+
+    return RecordingKernel(path, KernelSetup(seed, memory, survive, standing, kept))
 
 
 def _allow_many_files() -> None:

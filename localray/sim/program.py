@@ -37,10 +37,9 @@ class ProgramExited(Exception):
 class Report:
     """What came of one run.
 
-    ``digest`` is of everything the kernel was told and answered, ``events`` counts both, and ``steps`` what it was told;
-    ``error`` is what
-    the program raised, if anything; ``trace``, its ``entries`` and the kernel's last ``transitions`` are empty unless
-    they were asked for; ``happened`` are the faults, and
+    ``digest`` is of everything the kernel was told and answered, ``events`` counts both, ``steps`` only what it was
+    told; ``error`` is what the program raised, if anything; ``trace``, its ``entries`` and the kernel's last
+    ``transitions`` are empty unless they were asked for; ``happened`` are the faults, and
     ``fault_counts`` says of each rule how often it did its work."""
 
     seed: int

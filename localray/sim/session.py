@@ -58,7 +58,8 @@ class SessionOptions:
     open, by default at random by the seed. ``policy`` places tasks in the stead of Ray's policies, and
     ``decision_delay`` says what deciding takes; ``checks`` says how often the kernel's invariants are checked;
     ``keep_trace`` keeps every line of the trace, and ``trace_file`` is a file that gets them; after ``time_limit_s`` of
-    virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised; ``notify`` shows texts to the user instead of what `ray.init` gives;
+    virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised; ``notify`` shows texts to the
+    user instead of what `ray.init` gives;
     ``disk_bytes`` is the size of the disk that objects are spilled to, without a limit by default; after
     ``heal_after_s`` no fault happens any more, and the program has ``finish_within_s`` to get done;
     ``check_left_behind`` has it fail if it then leaves something behind; ``state`` is where its detached actors are
@@ -167,8 +168,7 @@ class SimulatedSession:
         notify = options.notify or notify
         self._stop_collecting()
         self.seed = seed
-        trace_file = None if options.trace_file is None else Path(options.trace_file).open("ab")
-        self.trace = Trace(keep=options.keep_trace, file=trace_file)
+        self.trace = Trace(keep=options.keep_trace, path=options.trace_file)
         self.transitions: list[Transition] = []
         self._keep_trace = options.keep_trace
         self._over = False

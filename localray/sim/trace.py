@@ -12,7 +12,7 @@ import marshal
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from localray.kernel import Event
 from localray.kernel.effects import (
@@ -264,14 +264,14 @@ class Trace:
 
     Args:
         keep: keep every line in memory; else only the digest is kept.
-        file: gets every line, for `read_entries`.
+        path: of a file to which every line is added, for `read_entries`.
     """
 
-    def __init__(self, *, keep: bool = False, file: BinaryIO | None = None) -> None:
+    def __init__(self, *, keep: bool = False, path: str | None = None) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
         self._pending: list[Entry] = []
         self._kept: list[Entry] | None = [] if keep else None
-        self._file = file
+        self._file = None if path is None else Path(path).open("ab")  # noqa: SIM115 - closed by `close`
         self._concluded = 0
         self.steps = 0
 
@@ -299,7 +299,7 @@ class Trace:
                 append((now_ns, name, -1 - client, facts(message)))
             else:
                 name, facts = _NAMED[type(effect)]
-                append((now_ns, name, 0, facts(effect)))
+                append((now_ns, name, -1, facts(effect)))
 
     def _conclude(self) -> None:
         pending = self._pending
@@ -340,6 +340,14 @@ def read_entries(path: str) -> Iterator[Entry]:
     with Path(path).open("rb") as file:
         while file.peek(1):
             yield from marshal.load(file)
+
+
+def lines_of(now_ns: int, event: Event, sender: int, effects: list[Effect]) -> list[str]:
+    """One event and what the kernel answers, a line each."""
+    trace = Trace(keep=True)
+    trace.event(now_ns, event, sender)
+    trace.effects(now_ns, effects)
+    return trace.lines()
 
 
 def line(now_ns: int, kind: str, party: int, facts: object) -> str:

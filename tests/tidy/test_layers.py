@@ -35,6 +35,7 @@ LAYERS = (
     "submission store_settings node_description on_ray",
     "strategies job_config",
     "runtime sim inline",
+    "kernel_log",
     "client kernel",
     "shm sched host runtime_env",
     "object_ref listings job_details checkpoint_rule",

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, Final, TypeAlias, get_args
 
 from localray.kernel import Event
 from localray.kernel.effects import Effect, EnvironmentEvent, NodeAdded, Send
-from localray.kernel.kernel import LOOKS_AT_NOBODY, MONITOR_OFF
 from localray.kernel.kept_documents import KeptActor, KeptState, MadeActor
+from localray.kernel.kernel import LOOKS_AT_NOBODY, MONITOR_OFF
 from localray.protocol import MESSAGE_TYPES
 from localray.sched.memory import MemorySettings
 from localray.sched.survival import SurvivalSettings

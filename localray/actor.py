@@ -460,6 +460,9 @@ class ActorMethod(Generic[Returned_co]):
         method: ActorMethod[Any] = self.options(**options) if options else self
         return cast("object", method.remote(*args, **(kwargs or {})))
 
+    def __repr__(self) -> str:
+        return f"ActorMethod({self._handle._description.class_name}.{self._name})"
+
     def _template(self, client: Client, method: MethodDescription | None) -> DefineTemplate:
         options = self._options
         templates = self._handle._description.templates

@@ -76,6 +76,9 @@ class RemoteFunction(Generic[P, Returned_co]):
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self._bind_remote()
 
+    def __repr__(self) -> str:
+        return f"RemoteFunction({self._function_name})"
+
     def _bind_remote(self) -> None:
         # `f.remote` itself looks like the function, as Ray's does, so that help() and IDEs show the user's parameters.
         submit = self._submission.submit

@@ -68,7 +68,7 @@ def _from_mapping(given: Mapping[str, object]) -> Rule:
 
 def _converted(field: str, value: object) -> object:
     if field == "fault":
-        return _member(Fault, value)
+        return _member(Fault, value, f" Presets are {', '.join(PRESETS)}.")
     if field == "phase":
         return _member(Phase, value)
     default = _DEFAULTS[field]
@@ -82,12 +82,12 @@ def _converted(field: str, value: object) -> object:
         raise ValueError(f"{field} must be a {type(default).__name__}, got {value!r}.") from None
 
 
-def _member(kind: type[enum.Enum], value: object) -> enum.Enum:
+def _member(kind: type[enum.Enum], value: object, hint: str = "") -> enum.Enum:
     try:
         return value if isinstance(value, kind) else kind(value)
     except ValueError:
         known = ", ".join(str(each.value) for each in kind)
-        raise ValueError(f"There is no {kind.__name__.lower()} {value!r}; there are {known}.") from None
+        raise ValueError(f"There is no {kind.__name__.lower()} {value!r}; there are {known}.{hint}") from None
 
 
 def to_mapping(rule: Rule) -> dict[str, object]:

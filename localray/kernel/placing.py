@@ -63,7 +63,7 @@ def serve(tables: Tables, group: SchedulingClass) -> bool:
         queues.starve(tables, group)
     else:
         tables.infeasible[group] = None
-        warn_of_infeasible(tables, group)
+        warn_of_infeasible(tables, group, task)
     return False
 
 
@@ -174,9 +174,9 @@ def is_feasible(tables: Tables, group: SchedulingClass) -> bool:
     return True
 
 
-def warn_of_infeasible(tables: Tables, group: SchedulingClass) -> None:
-    """Tell the driver once that no node can ever meet this demand: Ray lets such tasks wait, and so do we, but not in
-    silence."""
+def warn_of_infeasible(tables: Tables, group: SchedulingClass, task: TaskRecord) -> None:
+    """Tell the driver once that no node can ever meet the demand of this task and those like it: Ray lets such tasks
+    wait, and so do we, but not in silence."""
     placement_group = group.placement_group
     if placement_group is not None and placement_group.state is not GroupState.CREATED:
         return
@@ -187,5 +187,6 @@ def warn_of_infeasible(tables: Tables, group: SchedulingClass) -> None:
     living = [node for node in tables.nodes.values() if node.alive]
     reasons = [missing(node.total, group.to_place) or placement.lacks(node, (), group.rule) for node in living]
     lacks = " | ".join(dict.fromkeys(reasons)) or "there is no node"
-    what = "An actor" if group.is_actor else "A task"
-    tables.send(job.driver, Notice(f"{what} cannot be placed on any node and will wait for ever: {lacks}."))
+    what = f"Actor {task.template.name.removesuffix('.__init__')}" if group.is_actor else f"Task {task.template.name}"
+    text = f"{what} cannot be placed on any node and waits for one: {lacks}. Ask for less, or give a node more."
+    tables.send(job.driver, Notice(text))

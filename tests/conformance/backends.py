@@ -69,6 +69,9 @@ class Backends:
 
     def _run_on_ray(self, program: Program, ray: ModuleType) -> None:
         self._ray = ray
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # So a shell starts what it puts in the background; real Ray's workers inherit it, and cancel nothing.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         # Ray joins a cluster whose files it finds; somebody else's tests may run one on this machine.
         self._files = self._files or tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True)
         os.environ["RAY_TMPDIR"] = self._files.name

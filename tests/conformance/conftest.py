@@ -47,14 +47,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         pytest.param(
             program, Engine(backend), id=f"{backend}-{program.topic}-{program.name}", marks=_marks(program, backend)
         )
-        for backend in dict.fromkeys(chosen)
         for program in sorted(load_programs(), key=_session_order)
+        for backend in dict.fromkeys(chosen)
     ]
     metafunc.parametrize(("program", "engine"), cases)
 
 
 def _session_order(program: Program) -> tuple[bool, str]:
-    """Programs with equal init options next to each other, those with a session of their own last."""
+    """Programs with equal init options next to each other, those with a session of their own last; real Ray's session
+    then serves many, by both ways to it."""
     return (not program.starts_session, repr(program.options))
 
 

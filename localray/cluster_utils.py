@@ -220,7 +220,7 @@ class Cluster:
     @property
     def session_directory(self) -> str:
         """Where the session's files are; empty without a head."""
-        return "" if self._session is None else str(self._session.home.path)
+        return "" if self._session is None else str(self._session.directory)
 
     def list_all_nodes(self) -> list[ClusterNode]:
         """The head node, then the others."""

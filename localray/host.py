@@ -103,6 +103,25 @@ def default_memory_bytes(store_bytes: int) -> int:
     return max(0, usable_memory_bytes() - store_bytes)
 
 
+def line_of_this_process() -> list[int]:
+    """This process, its parent, the parent's, and so on, as far as the system tells."""
+    line = [os.getpid()]
+    parent = os.getppid()
+    while parent:
+        line.append(parent)
+        parent = _parent_of(parent)
+    return line
+
+
+def _parent_of(process: int) -> int:
+    """0 for the first of all, and where that is not told."""
+    try:
+        # The name before it may have any character, a bracket too.
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def entrypoint() -> str:
     """The command line of this process; not quoted, because it is only shown."""
     return " ".join([Path(sys.executable).name, *sys.orig_argv[1:]])

@@ -658,15 +658,11 @@ class Ask(NamedTuple):
 
 
 class ShutDown(NamedTuple):
-    """The driver leaves: its job ends, and with the last job a session that is private to its driver."""
-
-
-class KeepSession(NamedTuple):
-    """A standing session ends when this client leaves, however it does."""
+    """The driver leaves: its job ends, and the session too if it hangs from this driver."""
 
 
 class EndSession(NamedTuple):
-    """A standing session ends now, whoever works in it."""
+    """The session ends now, whoever works in it."""
 
 
 class AddNode(NamedTuple):
@@ -919,7 +915,6 @@ ClientMessage: TypeAlias = (
     | KeyValue
     | Ask
     | ShutDown
-    | KeepSession
     | EndSession
     | AddNode
     | RemoveNode
@@ -990,7 +985,6 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     KeyValue,
     Ask,
     ShutDown,
-    KeepSession,
     EndSession,
     AddNode,
     RemoveNode,

@@ -24,6 +24,7 @@ from localray.client.current import handed_over_to, set_handed_over
 from localray.exceptions import LocalEngineNeeded
 from localray.on_ray import actor_class, keeper, kept_class, saving
 from localray.options import METHOD_OPTIONS_ATTRIBUTE, rules
+from localray.runtime.session_home import is_of_this_machine
 
 _OWN = "localray"
 _RAY = "ray"
@@ -155,8 +156,11 @@ def check_reachable(address: str) -> None:
         ) from None
 
 
-def somebody_listens(address: str) -> bool:
-    """Whether a connection to an address is taken."""
+def is_cluster(address: str) -> bool:
+    """Whether a cluster of real Ray is at an address where no session of ours is: on another machine, where only Ray's
+    can be, or on this one where somebody listens."""
+    if address.startswith("ray://") or not is_of_this_machine(address):
+        return True
     try:
         return _knock(address)
     except OSError:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from localray.actor import handle_of_running
 from localray.client.context import TaskContext, current_task
 from localray.client.current import current_client, require_client
-from localray.host import session_directory
 from localray.ids import ActorID, JobID, NodeID, PlacementGroupID, TaskID, WorkerID, driver_task_id_bytes
 from localray.options import from_units
 from localray.protocol import Query
@@ -119,7 +118,7 @@ class RuntimeContext:
 
     def get_session_name(self) -> str:
         """The session's name."""
-        return session_directory(require_client().node_id).name
+        return require_client().directory.name
 
     def is_canceled(self) -> bool:
         """Whether the running task was cancelled: for tasks that cannot be interrupted to find out.

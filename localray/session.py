@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
-from localray.host import session_directory
 from localray.job import Job, describe_job, namespace_of
 from localray.node_description import NODE_ADDRESS, NodeDescription, describe_node
 from localray.session_context import RayContext
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from localray.job_config import JobConfig
     from localray.logging_config import LoggingConfig
     from localray.runtime.join import Control
-    from localray.runtime.session_home import SessionHome
 
 _IGNORED = frozenset(
     [
@@ -134,9 +132,13 @@ def init(
 ) -> RayContext:
     """Start a session, with a head process, workers and an object store; or join one as another of its drivers.
 
+    A session ends with the process that has started it. Until then others of this user's join it by its address
+    (``address_info["address"]``); each is a job of its own.
+
     Args:
-        address: None or "local" for a new session of this process alone; "auto" to join the youngest session of this
-            user's, "host:port" to join that one. Where None is given, the environment variable ``RAY_ADDRESS``, or the
+        address: None or "local" for a new session; "host:port" to join that one; "auto" to join the one that an
+            ancestor of this process has started, else the youngest that was started to be joined, else the youngest of
+            any program of this user's. Where None is given, the environment variable ``RAY_ADDRESS``, or the
             `cluster_utils.Cluster` that this process has started, says what to join.
         num_cpus: CPUs that tasks may use; by default those of this machine or container.
         num_gpus: GPUs, which need not exist; by default none.
@@ -198,12 +200,12 @@ def init(
         _session.job = job = describe_job(runtime_env, job_config, log_to_driver, logging_config, ignored)
         try:
             if address is not None:
-                return _begin(_join(address, names), job, "")
+                return _begin(_join(address, names), job)
             memory = _memory or (_SIMULATED_MEMORY_BYTES if engine == "sim" else None)
             node = describe_node(num_cpus, num_gpus, resources, labels, object_store_memory, memory)
             spilling, root = (object_spilling_directory, _system_config or {}), _temp_dir or ""
             started = _start(engine, node, names, seed, spilling, (_node_name or "", root), (nodes, faults))
-            return _begin(started, job, root)
+            return _begin(started, job)
         except BaseException:
             shutdown()
             raise
@@ -242,30 +244,25 @@ def _end_when_terminated() -> None:
         signal.signal(signal.SIGTERM, end_in_order)
 
 
-def _begin(started: Engine, job: Job, root: str) -> RayContext:
+def _begin(started: Engine, job: Job) -> RayContext:
     """The engine runs: from now on this process has a session."""
     _session.engine = started
     set_process_client(started.client)
     _end_when_terminated()
     job.begin(started.client)
-    _session.context = RayContext(_address_info(started, root), shutdown)
+    _session.context = RayContext(_address_info(started.client), shutdown)
     return _session.context
 
 
 def _is_of_real_ray(address: str) -> bool:
-    """Whether a cluster of real Ray is meant: on another machine, or on this one where somebody listens who is none of
-    us."""
-    if address.startswith("ray://"):
-        return True
-    from localray.runtime.session_home import find, is_of_this_machine
+    """Whether a cluster of real Ray is meant. Sessions of ours are known by their directories, and at no port."""
+    from localray.runtime.session_home import is_there
 
-    try:
-        find(address)
-    except ConnectionError:
-        from localray.real_ray import somebody_listens
+    if not address.startswith("ray://") and is_there(address):
+        return False
+    from localray.real_ray import is_cluster
 
-        return not is_of_this_machine(address) or somebody_listens(address)
-    return False
+    return is_cluster(address)
 
 
 def _hand_over(address: str | None, arguments: Mapping[str, object]) -> RayContext:
@@ -405,10 +402,7 @@ def _notify(text: str) -> None:
     print(f"localray: {text}", file=sys.stderr)
 
 
-def _address_info(started: Engine, root: str) -> dict[str, object]:
-    home: SessionHome | None = getattr(started, "home", None)
-    node_id = started.client.node_id
-    address = started.client.address
+def _address_info(client: Client) -> dict[str, object]:
     return {
         "node_ip_address": NODE_ADDRESS,
         "raylet_ip_address": NODE_ADDRESS,
@@ -416,12 +410,12 @@ def _address_info(started: Engine, root: str) -> dict[str, object]:
         "object_store_address": "",
         "raylet_socket_name": "",
         "webui_url": "",
-        "session_dir": str(session_directory(node_id, root) if home is None else home.path),
+        "session_dir": str(client.directory),
         "metrics_export_port": 0,
-        "gcs_address": address,
-        "address": address,
+        "gcs_address": client.address,
+        "address": client.address,
         "dashboard_agent_listen_port": 0,
-        "node_id": node_id.hex(),
+        "node_id": client.node_id.hex(),
     }
 
 

@@ -14,7 +14,6 @@ from localray.client.context import current_task
 from localray.client.current import current_client, require_client
 from localray.exceptions import RaySystemError
 from localray.gcs_client import GcsClient
-from localray.host import session_directory
 from localray.ids import CREATION_TASK_PREFIX, ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
 from localray.node_description import NODE_ADDRESS, store_name, unique_node_name
 from localray.object_ref import ObjectRef
@@ -154,7 +153,7 @@ class Worker:
         return (
             None
             if client is None
-            else Node(client.node_id.hex(), client.address, str(session_directory(client.node_id)))
+            else Node(client.node_id.hex(), client.address, str(client.directory))
         )
 
     @property

@@ -10,13 +10,17 @@ import sys
 from localray.runtime.session_home import SessionHome, find, living
 from localray.runtime.standing import end_session
 
-_DESCRIPTION = "End running sessions, with all that works in them: all of yours, or one."
+_DESCRIPTION = """\
+End running sessions, with all that works in them: one, or all of yours that
+were started to be joined. A session that a program has started for itself ends
+with the program, or here by its address.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description = _DESCRIPTION
-    parser.add_argument("--address", help="of the session to end (default: all)")
+    parser.add_argument("--address", help="of the session to end")
     parser.add_argument("-f", "--force", action="store_true", help="kill what does not end by itself at once")
     parser.add_argument("-g", "--grace-period", type=float, default=10.0, metavar="SECONDS", help="before it is killed")
 
@@ -24,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """End what is asked for; 1 when there is no such session."""
     try:
-        homes = living() if options.address is None else [find(options.address)]
+        homes = _standing() if options.address is None else [find(options.address)]
     except (ConnectionError, ValueError) as error:
         print(f"localray stop: {error}", file=sys.stderr)
         return 1
@@ -33,6 +37,10 @@ def run(options: argparse.Namespace) -> int:
     for home in homes:
         print(f"The session at {home.address} {_end(home, 0.0 if options.force else options.grace_period)}.")
     return 0
+
+
+def _standing() -> list[SessionHome]:
+    return [each.home for each in living() if not each.facts.of_driver]
 
 
 def _end(home: SessionHome, patience_s: float) -> str:

@@ -27,6 +27,7 @@ from localray.client.runtime_envs import RuntimeEnvs
 from localray.client.serialization import Serialized, serialize
 from localray.client.values import checksum_of, checksums_wanted, error_of, load
 from localray.exceptions import GetTimeoutError, RaySystemError
+from localray.host import session_directory
 from localray.object_ref import ObjectRef
 from localray.protocol import (
     INLINE,
@@ -123,6 +124,8 @@ class Client:
         memory."""
         self.address = PRIVATE_ADDRESS
         """Where others can join the session."""
+        self.directory = session_directory(node_id)
+        """Where the session's log files are."""
         self.notify = notify
         self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}

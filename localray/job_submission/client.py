@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from localray.client.client import PRIVATE_ADDRESS
 from localray.client.current import current_client
 from localray.job_details import DriverInfo, JobDetails, JobInfo, JobStatus, JobType
 from localray.job_submission.jobs import Job, Progress, Request, all_jobs, submit
@@ -201,8 +202,11 @@ def _find(address: str | None) -> tuple[str, Path]:
 
     named = address if address is not None and address not in ("auto", "local") and "://" not in address else None
     wanted = named or os.environ.get("RAY_ADDRESS") or cluster_of_this_process()
-    if wanted is None and current_client() is not None:
-        return "", _jobs_without_address()
+    client = current_client()
+    if wanted is None and client is not None:
+        if client.address == PRIVATE_ADDRESS:
+            return "", _jobs_without_address()
+        wanted = client.address
     home = find(wanted or "auto")
     return home.address, home.path / "jobs"
 

@@ -206,9 +206,11 @@ class NodeDied(NamedTuple):
 
 
 class DriverConnected(NamedTuple):
-    """Somebody opened a driver's channel; it gets this client number (see `Kernel.new_client_number`)."""
+    """Somebody opened a driver's channel; it gets this client number (see `Kernel.new_client_number`). If it ``keeps``
+    the session, that ends with it."""
 
     client: int
+    keeps: bool = False
 
 
 class DriverDisconnected(NamedTuple):

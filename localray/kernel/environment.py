@@ -64,6 +64,8 @@ def _node_died(tables: Tables, event: NodeDied) -> None:
 
 def _driver_connected(tables: Tables, event: DriverConnected) -> None:
     tables.clients[event.client] = ClientRecord(event.client, ClientKind.DRIVER, 0)
+    if event.keeps:
+        tables.keeper = event.client
 
 
 def _driver_disconnected(tables: Tables, event: DriverDisconnected) -> None:

@@ -52,9 +52,8 @@ def end(tables: Tables, job: JobRecord) -> None:
     for task in list(tables.tasks.values()):
         if task.template.job == job.number and task.template.kind is TaskKind.TASK and task.worker is None:
             give_up(tables, task)
-    if tables.standing:
-        # What of this job's workers there is goes with the next: they are still dying.
-        definitions.forget_unneeded(tables)
+    # What of this job's workers there is goes with the next: they are still dying.
+    definitions.forget_unneeded(tables)
 
 
 def roots(worker: WorkerRecord) -> set[bytes]:

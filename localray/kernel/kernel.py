@@ -74,7 +74,7 @@ class Kernel:
             print.
         memory_settings: of the memory monitor; off by default.
         policy: places tasks in the stead of Ray's policies; for simulations.
-        standing: the session outlives its drivers (`localray.kernel.sessions`).
+        standing: the session goes on without drivers (`localray.kernel.sessions`).
         survival: when workers that do not move are looked at.
         autoscaling: nodes are launched and let go by demand; without it there are those that join by themselves.
         kept: actors that come back from the session's state directory; None where it has none.

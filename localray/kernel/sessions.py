@@ -1,7 +1,8 @@
-"""Standing sessions: who keeps one, what ends it, nodes that a client adds and removes while it runs.
+"""How long a session goes on, and nodes that a client adds and removes while it runs.
 
-A private session ends with its last driver. A standing one, which others join, ends when it is told to, or with the
-client that keeps it. Must not live here: what follows when a driver leaves or a node dies (`deaths`).
+A session ends when it is told to; one that somebody keeps, with its keeper, whoever else works in it: the driver whose
+`init` has started it, or whoever has started a cluster; any other that is not standing, with its last driver. Must not
+live here: what follows when a driver leaves or a node dies (`deaths`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,9 @@ from localray.kernel import deaths, keeping, nodes, queues
 from localray.kernel.effects import NodeAdded, Stop
 from localray.kernel.records import ClientKind, ClientRecord
 from localray.kernel.tables import Tables
-from localray.protocol import AddNode, EndSession, KeepSession, RemoveNode, Reply
+from localray.protocol import AddNode, EndSession, RemoveNode, Reply
 
 _FOR_DRIVERS = "Only a driver, not a task or an actor, changes the nodes of its session."
-
-
-def keep(tables: Tables, client: ClientRecord, message: KeepSession) -> None:
-    """The session ends with this client."""
-    if client.kind is ClientKind.DRIVER:
-        tables.keeper = client.number
 
 
 def end(tables: Tables, client: ClientRecord, message: EndSession) -> None:
@@ -37,10 +32,10 @@ def stop(tables: Tables, reason: str) -> None:
 
 def client_left(tables: Tables, number: int) -> None:
     """A driver, or somebody who only looked, is gone: whether the session goes too."""
-    if tables.standing:
+    if tables.keeper:
         if number == tables.keeper:
             stop(tables, "its keeper has left")
-    elif not any(job.driver for job in tables.jobs.values()):
+    elif not tables.standing and not any(job.driver for job in tables.jobs.values()):
         stop(tables, "the last driver left")
 
 

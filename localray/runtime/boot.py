@@ -42,7 +42,7 @@ def fork_fork_server(options: HeadOptions, progress: mmap.mmap, driver: socket.s
         try:
             ours.close()
             driver.close()
-            for descriptor in options["standing_descriptors"]:
+            for descriptor in options["home_descriptors"]:
                 os.close(descriptor)
             from localray.runtime import warm
 

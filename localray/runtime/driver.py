@@ -30,13 +30,15 @@ class Driver:
         stream: to the head, which may still be starting; taken over.
         namespace: of the driver's actors; empty for a new one.
         notify: shows a text to the user.
+        lost: what whoever needs the head is told once it is gone although this driver has not left.
 
     Raises:
         RaySystemError: the head ended.
     """
 
-    def __init__(self, stream: socket.socket, namespace: str, notify: Callable[[str], None]) -> None:
+    def __init__(self, stream: socket.socket, namespace: str, notify: Callable[[str], None], lost: str) -> None:
         self.client: Client
+        self._lost_text = lost
         try:
             registered = _register(stream, namespace)
         except BaseException:
@@ -51,7 +53,7 @@ class Driver:
         from localray.runtime.channel import SocketChannel
         from localray.shm.arenas import Arenas
 
-        self._channel = SocketChannel(stream, None, on_lost=_lost)
+        self._channel = SocketChannel(stream, None, on_lost=self._lost)
         self._arenas = Arenas()
         self.client = Client(
             self._channel,
@@ -77,6 +79,9 @@ class Driver:
             self._channel.flush()
         finally:
             self._channel.begin_closing()
+
+    def _lost(self) -> NoReturn:
+        raise RaySystemError(self._lost_text)
 
     def close(self) -> None:
         """Let go of everything."""
@@ -115,14 +120,6 @@ def _register(stream: socket.socket, namespace: str) -> Registered:
     if not isinstance(answer, Registered):
         raise RaySystemError(f"The head process answered with {type(answer).__name__}.")
     return answer
-
-
-def _lost() -> NoReturn:
-    """The head is gone although nobody ended the session."""
-    raise RaySystemError(
-        "The head process of this session died unexpectedly; all of its tasks, actors and objects are lost. "
-        "Call ray.shutdown() and ray.init() to start a new session."
-    )
 
 
 def _new_namespace() -> str:

@@ -95,6 +95,7 @@ class Head:
         self._epoll = select.epoll()
         self._reports = bytearray()
         self._stopping = False
+        self._listener: tuple[socket.socket, Path] | None = None
         self._door: Door | None = None
         self._watched: dict[int, Connection] = {}
         self._processes: dict[int, int] = {}
@@ -128,17 +129,22 @@ class Head:
             self._carry_out[KeepFile] = keeper.keep  # type: ignore[assignment]
             self._carry_out[ForgetFiles] = keeper.forget  # type: ignore[assignment]
 
-    def open_door(self, door: Door) -> None:
-        """From now on others join the session."""
-        self._door = door
-        self._epoll.register(door, select.EPOLLIN)
+    def listen(self, listener: socket.socket, key: Path) -> None:
+        """From now on others may join the session.
 
-    def add_driver(self, stream: socket.socket, process: int) -> None:
-        """Serve a driver over this stream. Its death is also seen through its process, because children it forked may
-        hold the stream open."""
+        Args:
+            listener: where they come; taken over.
+            key: the file with what they must know.
+        """
+        self._listener = listener, key
+        self._epoll.register(listener, select.EPOLLIN)
+
+    def add_driver(self, stream: socket.socket, process: int, *, keeps: bool = False) -> None:
+        """Serve a driver over this stream, with which the session ends if it ``keeps`` it. Its death is also seen
+        through its process, because children it forked may hold the stream open."""
         number = self._kernel.new_client_number()
         connection = self._connect(number, stream, -1)
-        self.step(DriverConnected(number))
+        self.step(DriverConnected(number, keeps))
         if process and hasattr(os, "pidfd_open"):
             try:
                 descriptor = os.pidfd_open(process)
@@ -217,9 +223,8 @@ class Head:
         elif descriptor in self._disks:
             for answer in self._disks[descriptor].answers():
                 self.step(answer)
-        elif self._door is not None and descriptor == self._door.fileno():
-            for visitor in self._door.greet():
-                self._epoll.register(visitor, select.EPOLLIN)
+        elif self._listener is not None and descriptor == self._listener[0].fileno():
+            self._greet(*self._listener)
         elif self._door is not None and descriptor in self._door:
             self._hear_visitor(self._door, descriptor)
         elif descriptor in self._watched:
@@ -227,6 +232,15 @@ class Head:
             self._drain(connection)
             self._disconnect(connection)
             self.step(DriverDisconnected(connection.number))
+
+    def _greet(self, listener: socket.socket, key: Path) -> None:
+        if self._door is None:
+            # Most sessions are joined by nobody: what it takes is not imported for them.
+            from localray.runtime.door import Door
+
+            self._door = Door(listener, key.read_bytes())
+        for visitor in self._door.greet():
+            self._epoll.register(visitor, select.EPOLLIN)
 
     def _hear_visitor(self, door: Door, descriptor: int) -> None:
         admitted = door.hear(descriptor)

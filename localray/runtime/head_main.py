@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def run(options: HeadOptions, driver: socket.socket, control: socket.socket, progress: mmap.mmap) -> None:
-    """Be the head of a session until its last driver leaves.
+    """Be the head of a session until it is over.
 
     Args:
         options: from the driver that started this process.
@@ -47,7 +47,7 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
     arenas = HeadArenas()
     arenas.make(FIRST_NODE, capacity_bytes)
     keeper, kept = _kept(arenas, options["state_directory"])
-    kernel = _make_kernel(options["seed"], kept, standing=bool(home))
+    kernel = _make_kernel(options["seed"], kept, standing=not options["keeps"])
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
     spiller = Spiller(arenas, list(store.directories))
     session = SessionDirectory(str(session_directory(bytes.fromhex(options["node_id"]), options["directory"])))
@@ -65,9 +65,9 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
             tuple(sorted(options["node_environment"].items())),
         )
     )
-    head.add_driver(driver, options["driver_process"])
+    head.add_driver(driver, options["driver_process"], keeps=options["keeps"])
     if home:
-        _open_door(head, Path(home), options["standing_descriptors"][0])
+        head.listen(socket.socket(fileno=options["home_descriptors"][0]), Path(home) / "key")
     # What was imported stays: collections need not look at it again.
     gc.freeze()
     try:
@@ -131,10 +131,3 @@ def _kept(arenas: HeadArenas, directory: str) -> tuple[Keeper | None, tuple[Kept
     from localray.runtime.keeping import Keeper, kept_actors
 
     return Keeper(arenas, directory), kept_actors(directory)
-
-
-def _open_door(head: Head, home: Path, listener: int) -> None:
-    """Let others in; what that takes is not imported for a private session."""
-    from localray.runtime.door import Door
-
-    head.open_door(Door(socket.socket(fileno=listener), (home / "key").read_bytes()))

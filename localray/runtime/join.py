@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localray.exceptions import RaySystemError
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 HANDSHAKE_TIMEOUT_S = 10.0
 _KNOCK_AGAIN_S = 0.005
+_LOST = (
+    "The session at {address}, which this program had joined, has ended: the program that had started it has left or "
+    "was killed, or somebody has stopped it. All of its tasks, actors and objects are lost. Call ray.shutdown() and "
+    "ray.init() to start or join another."
+)
 
 
 def connect(home: SessionHome) -> socket.socket:
@@ -188,8 +194,11 @@ class JoinedSession:
         guard.install()
         try:
             stream = connect(home)
-            self._driver = Driver(stream, namespace, notify)
+            self._driver = Driver(stream, namespace, notify, _LOST.format(address=home.address))
             self._driver.client.address = home.address
+            facts = home.facts()
+            if facts is not None:
+                self._driver.client.directory = Path(facts.directory)
         except BaseException:
             guard.uninstall()
             raise

@@ -1,10 +1,10 @@
-"""Starting a head: for a session that is private to the driver that starts it, or for a standing one, which others join
-and which may outlive whoever started it; and cleaning up whatever happens to any of the processes.
+"""Starting a head: for a session that ends with the driver that starts it, or for a standing one, which may outlive
+whoever started it; and cleaning up whatever happens to any of the processes.
 
 What exists outside processes is a nameless shared-memory file for each node, which goes with the last process that has
-it open, spilled files, and a standing session's directory. The head ends itself when its driver or keeper does; here we
-only see to the other direction. The head's interpreter is started as soon as its options are known. Must not live here:
-the public API (`localray.session`).
+it open, spilled files, log files, and the directory by which others find the session. The head ends itself when its
+driver or keeper does; here we only see to the other direction. The head's interpreter is started as soon as its options
+are known. Must not live here: the public API (`localray.session`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from localray.host import session_directory
 from localray.runtime.breakpoints import TERMINAL, terminal_of_this_process
 from localray.runtime.driver import Driver, import_path
 from localray.runtime.interrupts import guard
+from localray.runtime.session_home import ClaimedHome, SessionHome, claim, numbers_of_drivers, remove_home, sweep_homes
 from localray.sched import survival
 from localray.sched.memory import settings_from
 from localray.shm.session_directories import remove, sweep
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
     from localray.client.client import Client
     from localray.faults import Rule
     from localray.runtime.havoc import ProcessHavoc
-    from localray.runtime.session_home import ClaimedHome
 
 STOP_TIMEOUT_S = 5.0
 _PRELOADED = ("numpy",)
+_LOST = (
+    "The head process of this session died unexpectedly; all of its tasks, actors and objects are lost. "
+    "Call ray.shutdown() and ray.init() to start a new session."
+)
 
 
 class ClaimedState(NamedTuple):
@@ -69,14 +73,18 @@ class HeadProcess:
 
     Args:
         options: of the first node.
-        claimed: where a standing session lives; None for a private one.
+        claimed: where others find the session; None if nobody can join it.
         output: a file for what the head and its workers print; None for this process's own streams.
+        keeps: the session ends with this process.
 
     Attributes:
         stream: our end of the stream to it.
+        directory: where the session's log files are.
     """
 
-    def __init__(self, options: NodeOptions, claimed: ClaimedHome | None = None, output: int | None = None) -> None:
+    def __init__(
+        self, options: NodeOptions, claimed: ClaimedHome | None, output: int | None = None, *, keeps: bool
+    ) -> None:
         # Checked here, where the user sees it; used by the head, whose environment is this one.
         settings_from(os.environ)
         survival.settings_from(os.environ)
@@ -84,9 +92,11 @@ class HeadProcess:
         # ourselves.
         streams = [output if output is not None else None if _is_open(n) else subprocess.DEVNULL for n in (1, 2)]
         self._directories = [Path(directory) for directory in options.store.directories]
-        of_session = session_directory(options.node_id, options.directory)
-        for root in dict.fromkeys(directory.parent for directory in (*self._directories, of_session)):
+        self.directory = session_directory(options.node_id, options.directory)
+        for root in dict.fromkeys(directory.parent for directory in (*self._directories, self.directory)):
             sweep(root)
+        if claimed is not None:
+            sweep_homes(claimed.home.path.parent)
         ours, theirs = (
             socket.socket(fileno=_clear_of_standard_streams(end.detach()))
             for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -94,7 +104,7 @@ class HeadProcess:
         self.stream = ours
         try:
             with theirs:
-                self._process = _spawn(options, theirs, claimed, streams)
+                self._process = _spawn(options, theirs, claimed, streams, keeps=keeps)
         except BaseException:
             ours.close()
             raise
@@ -133,12 +143,17 @@ class HeadProcess:
 
 
 def _spawn(
-    options: NodeOptions, stream: socket.socket, claimed: ClaimedHome | None, streams: list[int | None]
+    options: NodeOptions,
+    stream: socket.socket,
+    claimed: ClaimedHome | None,
+    streams: list[int | None],
+    *,
+    keeps: bool,
 ) -> subprocess.Popen[bytes]:
     cpus = options.resources.get("CPU", 0) // 10_000
-    standing = () if claimed is None else (claimed.door.fileno(), claimed.lock)
+    of_home = () if claimed is None else (claimed.door.fileno(), claimed.lock)
     if options.state is not None:
-        standing = (*standing, options.state.lock)
+        of_home = (*of_home, options.state.lock)
     described = {
         "driver_descriptor": stream.fileno(),
         "driver_process": os.getpid(),
@@ -157,7 +172,8 @@ def _spawn(
         "home": "" if claimed is None else str(claimed.home.path),
         "address": "" if claimed is None else claimed.home.address,
         "state_directory": "" if options.state is None else options.state.directory,
-        "standing_descriptors": standing,
+        "home_descriptors": of_home,
+        "keeps": keeps,
     }
     root = str(Path(__file__).resolve().parent.parent.parent)
     # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
@@ -167,7 +183,7 @@ def _spawn(
         stdin=subprocess.DEVNULL,
         stdout=streams[0],
         stderr=streams[1],
-        pass_fds=(stream.fileno(), *standing),
+        pass_fds=(stream.fileno(), *of_home),
         env={**os.environ, TERMINAL: terminal_of_this_process()},
         # Its own session: Ctrl-C in the terminal is for the driver alone.
         start_new_session=True,
@@ -175,15 +191,19 @@ def _spawn(
 
 
 class ProcessSession:
-    """A running session of real processes that is private to this driver.
+    """A running session of real processes that this driver has started and keeps.
 
     Args:
         options: of the node.
         namespace: of the driver's actors; empty for a new one.
         notify: shows a text to the user.
+
+    Attributes:
+        home: by which others find it; None where the user has no directory for that.
     """
 
     def __init__(self, options: NodeOptions, namespace: str, notify: Callable[[str], None]) -> None:
+        self.home: SessionHome | None = None
         self._process_id = os.getpid()
         self._havoc: ProcessHavoc | None = None
         self._notify = notify
@@ -192,14 +212,42 @@ class ProcessSession:
         guard.install()
         started.callback(guard.uninstall)
         try:
-            with guard:
-                self._head = HeadProcess(options)
+            with guard, ExitStack() as claimed:
+                home = self._claim(claimed)
+                started.callback(self._remove_home)
+                self._head = HeadProcess(options, home, keeps=True)
                 started.callback(self._head.kill)
-            self._driver = Driver(self._head.stream, namespace, notify)
+            self._driver = Driver(self._head.stream, namespace, notify, _LOST)
+            self._open()
         except BaseException:
             with guard:
                 started.close()
             raise
+
+    def _claim(self, claimed: ExitStack) -> ClaimedHome | None:
+        """Where others are to find the session. It is needed by nobody yet: a machine where that cannot be has sessions
+        all the same."""
+        try:
+            home = claimed.enter_context(claim(numbers_of_drivers()))
+        except (RaySystemError, OSError) as error:
+            self._notify(f"No other program can join this session: {error}")
+            return None
+        self.home = home.home
+        return home
+
+    def _open(self) -> None:
+        """The head is up: the session is found from now on."""
+        self.client.directory = self._head.directory
+        if self.home is not None:
+            self.client.address = self.home.address
+            self.home.tell(
+                self._head.process_id, self._head.directory, keeper_process=self._process_id, of_driver=True
+            )
+
+    def _remove_home(self) -> None:
+        """The head has removed it, unless it was killed."""
+        if self.home is not None:
+            remove_home(self.home.path)
 
     @property
     def client(self) -> Client:
@@ -235,6 +283,7 @@ class ProcessSession:
             self._head.wait(STOP_TIMEOUT_S)
             self._driver.close()
             self._head.remove_directories()
+            self._remove_home()
             guard.uninstall()
 
 

@@ -6,10 +6,12 @@ from typing import TypedDict
 
 
 class HeadOptions(TypedDict):
-    """What a driver tells the head it starts. ``home`` is a standing session's directory, and ``address`` where it
-    is joined, both empty for a private session;
-    ``standing_descriptors`` are then its listening socket, its lock, and that of its ``state_directory``, if it has
-    one."""
+    """What a driver tells the head it starts.
+
+    ``home`` is the directory by which others find the session, and ``address`` what they call it, both empty where
+    nobody can join; ``home_descriptors`` are then its listening socket and its lock, and that of its
+    ``state_directory`` if it has one. ``keeps`` says that the session ends with whoever started it.
+    """
 
     driver_descriptor: int
     driver_process: int
@@ -28,4 +30,5 @@ class HeadOptions(TypedDict):
     home: str
     address: str
     state_directory: str
-    standing_descriptors: list[int]
+    home_descriptors: list[int]
+    keeps: bool

@@ -1,10 +1,11 @@
-"""Where sessions that others join can be found: a directory for each, below one of this user's.
+"""Where sessions can be found by those who join them: a directory for each, below one of this user's.
 
 A directory holds the socket that the head listens on, the key that whoever connects must know, and facts for those who
 look. Nobody else may enter it. Beside it lies a lock file that the head holds locked: a directory whose lock can be had
 belongs to a session that is dead, and is removed by whoever comes across it. A session's address has the form of Ray's,
-``127.0.0.1:6379``; its number is the directory's, and no port of the network. Must not live here: starting a session,
-talking to one.
+``127.0.0.1:6379``; its number is the directory's, and no port of the network. Standing sessions count from Ray's port;
+those of a driver's plain `init` have numbers far above, by chance, so that nobody finds a stranger's where a session
+was before. Must not live here: starting a session, talking to one, which one "auto" means (`session_facts`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import socket
 import stat
 import time
@@ -20,25 +20,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from localray.exceptions import RaySystemError
-from localray.host import temporary_directory
-from localray.shm.session_directories import lock_of, remove, sweep
+from localray.host import line_of_this_process, temporary_directory
+from localray.runtime.session_facts import Facts, by_preference
+from localray.shm.session_directories import empty, lock_of, remove, sweep
 
 HOST = "127.0.0.1"
 _OF_THIS_MACHINE = (HOST, "localhost", "0.0.0.0", "::1", socket.gethostname())
 FIRST_NUMBER = 6379
 """Ray's port for the head."""
-_LAST_NUMBER = 65535
+FIRST_NUMBER_OF_DRIVERS = 20_000
+"""Of the sessions that drivers start for themselves."""
+_NUMBERS_DRAWN = 40_000
+_END_OF_NUMBERS = 65_536
+_KEY_BYTES = 32
 _PREFIX = "session_"
 _LONGEST_SOCKET_PATH = 100
 """The system takes 108 bytes, some systems 104."""
-
-
-class Facts(NamedTuple):
-    """What a session tells of itself to those who look into its directory."""
-
-    address: str
-    head_process: int
-    started_at_s: float
 
 
 class SessionHome(NamedTuple):
@@ -77,9 +74,9 @@ class SessionHome(NamedTuple):
         except (OSError, ValueError, TypeError):
             return None
 
-    def tell(self, head_process: int) -> None:
+    def tell(self, head_process: int, directory: Path, *, keeper_process: int = 0, of_driver: bool = False) -> None:
         """Write the facts: from now on the session is found by those who look for any."""
-        facts = Facts(self.address, head_process, time.time())
+        facts = Facts(self.address, head_process, time.time(), keeper_process, of_driver, str(directory))
         draft = self.path / "facts.new"
         draft.write_text(json.dumps(facts))
         draft.rename(self.path / "facts")
@@ -100,11 +97,19 @@ class SessionHome(NamedTuple):
 
 
 class ClaimedHome(NamedTuple):
-    """A new directory and what its head is to be given: the socket, listening, and the lock, locked."""
+    """A new directory and what its head is to be given: the socket, listening, and the lock, locked. ``with`` closes
+    both here: by then the head has its own copies of them, or nobody wants them."""
 
     home: SessionHome
     door: socket.socket
     lock: int
+
+    def __enter__(self) -> ClaimedHome:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.door.close()
+        os.close(self.lock)
 
 
 def users_directory() -> Path:
@@ -114,7 +119,7 @@ def users_directory() -> Path:
         RaySystemError: it exists, and is not this user's alone.
     """
     root = temporary_directory() / f"localray-{os.getuid()}"
-    if len(str(root / f"{_PREFIX}{_LAST_NUMBER}" / "socket")) > _LONGEST_SOCKET_PATH:
+    if len(str(root / f"{_PREFIX}{_END_OF_NUMBERS - 1}" / "socket")) > _LONGEST_SOCKET_PATH:
         root = Path(os.sep, "tmp", root.name)
     try:
         found = root.lstat()
@@ -128,29 +133,39 @@ def users_directory() -> Path:
     return root
 
 
-def claim(number: int | None) -> ClaimedHome:
+def numbers_of_standing_sessions(wanted: int | None) -> range:
+    """The numbers that a standing session may get: the one that is wanted, if one is."""
+    return range(FIRST_NUMBER, _END_OF_NUMBERS) if wanted is None else range(wanted, wanted + 1)
+
+
+def numbers_of_drivers() -> range:
+    """The numbers that a driver's own session may get, others each time."""
+    drawn = int.from_bytes(os.urandom(2), "little") % _NUMBERS_DRAWN
+    return range(FIRST_NUMBER_OF_DRIVERS + drawn, _END_OF_NUMBERS)
+
+
+def claim(numbers: range) -> ClaimedHome:
     """A directory for a new session.
 
     Args:
-        number: of the address; None for the first that is free.
+        numbers: for its address; the first that is free is taken.
 
     Raises:
-        ConnectionError: there is a session of this number.
+        ConnectionError: there are sessions of all these numbers.
         RaySystemError: the user's directory cannot be used.
     """
     while True:
         try:
             users_directory().mkdir(mode=0o700, exist_ok=True)
             # Looked at once more: somebody else may have been faster.
-            return _claim(users_directory(), number)
+            return _claim(users_directory(), numbers)
         except FileNotFoundError:
             # The last session that was there has just taken the user's directory along.
             continue
 
 
-def _claim(root: Path, number: int | None) -> ClaimedHome:
-    candidates = range(FIRST_NUMBER, _LAST_NUMBER + 1) if number is None else (number,)
-    for candidate in candidates:
+def _claim(root: Path, numbers: range) -> ClaimedHome:
+    for candidate in numbers:
         home = SessionHome(root / f"{_PREFIX}{candidate}", candidate)
         lock = _take_lock(home)
         if lock is not None:
@@ -159,7 +174,7 @@ def _claim(root: Path, number: int | None) -> ClaimedHome:
             except BaseException:
                 os.close(lock)
                 raise
-    raise ConnectionError(f"There is a session at {HOST}:{number or FIRST_NUMBER} already.")
+    raise ConnectionError(f"There is a session at {HOST}:{numbers.start} already.")
 
 
 def _take_lock(home: SessionHome) -> int | None:
@@ -170,8 +185,8 @@ def _take_lock(home: SessionHome) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Whoever had it last may have removed the file before we locked it: then another one is the lock.
         if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
-            for entry in home.path.iterdir() if home.path.is_dir() else ():
-                entry.unlink()
+            if home.path.is_dir():
+                empty(home.path)
             return descriptor
     except BlockingIOError:
         os.close(descriptor)
@@ -185,26 +200,38 @@ def _furnish(home: SessionHome) -> socket.socket:
     home.path.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(home.path / "key", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
+        file.write(os.urandom(_KEY_BYTES))
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     door.bind(home.socket_path)
     door.listen(128)
     return door
 
 
-def living() -> list[SessionHome]:
-    """This user's running sessions that can be joined, the youngest first."""
+class Living(NamedTuple):
+    """A running session."""
+
+    home: SessionHome
+    facts: Facts
+
+
+def living() -> list[Living]:
+    """This user's running sessions that can be joined, in no order."""
     root = users_directory()
-    sweep(root, (_PREFIX,))
-    found: list[tuple[float, SessionHome]] = []
+    sweep_homes(root)
+    found: list[Living] = []
     for entry in root.iterdir() if root.is_dir() else ():
         number = entry.name.removeprefix(_PREFIX)
         if entry.name.startswith(_PREFIX) and number.isdigit():
             home = SessionHome(entry, int(number))
             facts = home.facts()
             if facts is not None and home.is_alive():
-                found.append((facts.started_at_s, home))
-    return [home for _, home in sorted(found, reverse=True)]
+                found.append(Living(home, facts))
+    return found
+
+
+def sweep_homes(root: Path) -> None:
+    """Remove what is left below a user's directory of sessions whose processes were all killed at once."""
+    sweep(root, (_PREFIX,))
 
 
 def is_of_this_machine(address: str) -> bool:
@@ -214,20 +241,20 @@ def is_of_this_machine(address: str) -> bool:
 
 
 def find(address: str) -> SessionHome:
-    """The session that an address names; "auto" is the youngest.
+    """The session that an address names; which "auto" means says `session_facts.by_preference`.
 
     Raises:
         ConnectionError: there is none.
         ValueError: this is no address.
     """
     if address == "auto":
-        homes = living()
+        homes = {each.facts: each.home for each in living()}
         if not homes:
             raise ConnectionError(
                 "There is no running session to join. Start one with `localray start --head`, or name one by its "
                 "address or by the environment variable RAY_ADDRESS."
             )
-        return homes[0]
+        return homes[by_preference(homes, line_of_this_process())[0]]
     _, separator, number = address.rpartition(":")
     if not separator or not number.isdigit():
         raise ValueError(f"Malformed address {address!r}. Expected '<host>:<port>', for example '{HOST}:6379'.")
@@ -235,6 +262,19 @@ def find(address: str) -> SessionHome:
     if not is_of_this_machine(address) or home.facts() is None or not home.is_alive():
         raise ConnectionError(f"There is no session at {address}. Sessions are on this machine, and of this user.")
     return home
+
+
+def is_there(address: str) -> bool:
+    """Whether an address names a running session of this user's.
+
+    Raises:
+        ValueError: this is no address.
+    """
+    try:
+        find(address)
+    except ConnectionError:
+        return False
+    return True
 
 
 def remove_home(path: Path) -> None:

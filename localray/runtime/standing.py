@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from localray.exceptions import RaySystemError
-from localray.protocol import AddNode, EndSession, KeepSession, Query, RemoveNode
+from localray.protocol import AddNode, EndSession, Query, RemoveNode
 from localray.runtime.join import Control, connect
 from localray.runtime.launch import STOP_TIMEOUT_S, HeadProcess, NodeOptions
-from localray.runtime.session_home import SessionHome, claim, remove_home
+from localray.runtime.session_home import SessionHome, claim, numbers_of_standing_sessions, remove_home
 
 
 class AddedNode(NamedTuple):
@@ -43,18 +44,21 @@ class StandingSession:
 
     def __init__(self, options: NodeOptions, number: int | None, *, keep: bool) -> None:
         self._process_id = os.getpid()
-        self._head, self.home = _start(options, number, None)
+        self._head, self.home = _start(options, number, None, keeps=keep)
         self._control = Control(self._head.stream, self.home.address)
         try:
-            if keep:
-                self._control.tell(KeepSession())
             _await_start(self._control)
         except BaseException:
             self._head.kill()
             self._control.close()
             remove_home(self.home.path)
             raise
-        self.home.tell(self._head.process_id)
+        self.home.tell(self._head.process_id, self._head.directory, keeper_process=os.getpid() if keep else 0)
+
+    @property
+    def directory(self) -> Path:
+        """Where the session's log files are."""
+        return self._head.directory
 
     @property
     def head_process_id(self) -> int:
@@ -104,7 +108,7 @@ def start_detached(options: NodeOptions, number: int | None) -> SessionHome:
         ConnectionError: there is a session of this number.
         RaySystemError: the head ended while it was starting.
     """
-    head, home = _start(options, number, "log")
+    head, home = _start(options, number, "log", keeps=False)
     try:
         _await_start(Control(head.stream, home.address))
     except BaseException:
@@ -112,23 +116,22 @@ def start_detached(options: NodeOptions, number: int | None) -> SessionHome:
         head.stream.close()
         remove_home(home.path)
         raise
-    home.tell(head.process_id)
+    home.tell(head.process_id, head.directory)
     head.disown()
     return home
 
 
-def _start(options: NodeOptions, number: int | None, output: str | None) -> tuple[HeadProcess, SessionHome]:
+def _start(
+    options: NodeOptions, number: int | None, output: str | None, *, keeps: bool
+) -> tuple[HeadProcess, SessionHome]:
     """Start a head that listens."""
-    claimed = claim(number)
     with ExitStack() as ours:
-        # The head has its own copies of these.
-        ours.callback(os.close, claimed.lock)
-        ours.enter_context(claimed.door)
+        claimed = ours.enter_context(claim(numbers_of_standing_sessions(number)))
         descriptor = None
         if output is not None:
             descriptor = os.open(claimed.home.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             ours.callback(os.close, descriptor)
-        return HeadProcess(options, claimed, descriptor), claimed.home
+        return HeadProcess(options, claimed, descriptor, keeps=keeps), claimed.home
 
 
 def _await_start(control: Control) -> None:

@@ -43,13 +43,15 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
     # What is here stays: shared pages of the workers are not to be touched by their collectors.
     gc.freeze()
 
+    directory = session_directory(bytes.fromhex(options["node_id"]), options["directory"])
+
     def run_worker(number: int, stream: socket.socket, nudge: int, output: tuple[int, int]) -> None:
-        worker.main(number, stream, nudge, progress, output, options["address"])
+        worker.main(number, stream, nudge, progress, output, options["address"], directory)
 
     ForkServer(control, run_worker).serve()
     # The head has removed them, unless it was killed.
     if not (options["directory"] or keeps_session_directories()):
-        remove(session_directory(bytes.fromhex(options["node_id"])))
+        remove(directory)
     for directory in options["store"]["directories"]:  # type: ignore[attr-defined]
         remove(Path(directory))
     if options["home"]:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from localray.client.channel import Waiter
@@ -173,12 +174,20 @@ def _print_notice(text: str) -> None:
 
 
 def main(
-    number: int, stream: socket.socket, nudge: int, progress: mmap.mmap, output: tuple[int, int], address: str
+    number: int,
+    stream: socket.socket,
+    nudge: int,
+    progress: mmap.mmap,
+    output: tuple[int, int],
+    address: str,
+    directory: Path,
 ) -> None:
-    """Be a worker of the session that is joined at this address, empty if it can't be; never returns."""
+    """Be a worker of the session that is joined at this address, empty if it can't be, and whose files are in this
+    directory; never returns."""
     worker = Worker(number, stream, nudge, progress, output)
     if address:
         worker.client.address = address
+    worker.client.directory = directory
     answer_breakpoints()
     if "COVERAGE_PROCESS_START" in os.environ:
         from localray.runtime.measuring import measure

@@ -78,21 +78,30 @@ def remove(path: Path) -> None:
     """Remove a session's directory, whoever made it, and its lock file. What cannot be removed stays: it may be
     somebody else's."""
     try:
-        if path.name.startswith((PACKAGES_PREFIX, SESSION_PREFIX)):
-            # Tasks run there, and may write whatever they like. Not needed by most sessions.
-            import shutil
-
-            shutil.rmtree(path)
-        else:
-            for entry in path.iterdir():
-                entry.unlink(missing_ok=True)
-            path.rmdir()
+        empty(path)
+        path.rmdir()
     except FileNotFoundError:
         _unlink_lock(path)
     except OSError:
         return  # Somebody else's, or no directory at all: whatever lies there stays.
     else:
         _unlink_lock(path)
+
+
+def empty(path: Path) -> None:
+    """Remove all that is in a directory.
+
+    Raises:
+        OSError: it is no directory, or something in it cannot be removed.
+    """
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            # Not needed by most sessions.
+            import shutil
+
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
 
 
 def _unlink_lock(path: Path) -> None:

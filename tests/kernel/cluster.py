@@ -68,7 +68,6 @@ from localray.protocol import (
     FindGroup,
     FreeObjects,
     GetObjects,
-    KeepSession,
     KillActor,
     LabelOperator,
     LeaseBuffer,
@@ -285,7 +284,7 @@ class Cluster:
     def _do_connect(self, words: Words) -> None:
         number = self.kernel.new_client_number()
         self.names.add_client(words.plain[1], number)
-        self.step(DriverConnected(number))
+        self.step(DriverConnected(number, "keeps" in words.plain))
 
     def _do_driver(self, words: Words) -> None:
         self._do_connect(words)
@@ -389,9 +388,6 @@ class Cluster:
         return []
 
     # ---------------------------------------------------------------- whoever keeps the session
-
-    def _client_keeps(self, client: int, words: Words) -> None:
-        self.step(KeepSession(), client)
 
     def _client_ends(self, client: int, words: Words) -> None:
         self.step(EndSession(), client)

@@ -22,8 +22,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-PROGRAMS = ("census.py", "search.py")
-"""The third example lives in actors, which lose their state with their process."""
+
+
+class Example(NamedTuple):
+    """A program, its arguments, and which share of the deaths that others suffer is enough for it."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    share: float = 1.0
+
+
+PROGRAMS = (
+    Example("census.py"),
+    Example("search.py"),
+    # It lives in actors, some of which checkpoint themselves: each death is a restart, and it makes thousands of calls.
+    Example("parameter_server.py", ("--quick",), 0.03),
+)
 FAULTS = "kill_worker:probability={probability},times=0,by_s={by_s},only_retriable=true"
 DEADLINE_S = 300.0
 
@@ -37,19 +51,19 @@ class Run(NamedTuple):
     output: str
 
 
-def run(program: str, seed: int, probability: float) -> Run:
+def run(program: Example, seed: int, probability: float) -> Run:
     """Run one example with one seed of deaths."""
     with tempfile.TemporaryDirectory() as directory:
         by_s = (0.002, 0.02, 0.2)[seed % 3]
         environment = os.environ | {
-            "LOCALRAY_FAULTS": FAULTS.format(probability=probability, by_s=by_s),
+            "LOCALRAY_FAULTS": FAULTS.format(probability=probability * program.share, by_s=by_s),
             "LOCALRAY_FAULTS_SEED": str(seed),
             "PYTHONPATH": str(EXAMPLES.parent),
             "TMPDIR": directory,
         }
         started_s = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, str(EXAMPLES / program), "--cpus=4"],
+            [sys.executable, str(EXAMPLES / program.name), "--cpus=4", *program.arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -91,16 +105,22 @@ def main() -> int:
     """Run until so many have been killed; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200, help="how many deaths at least (default: 200)")
+    names = [program.name for program in PROGRAMS]
+    parser.add_argument("--program", choices=names, help="only this one; else they take turns")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--probability", type=float, default=0.8, help="that a task loses its worker (default: 0.8)")
     options = parser.parse_args()
     kills, runs, seed = 0, 0, options.seed
-    while kills < options.kills:
+    give_up_at_s = time.monotonic() + 60 * options.minutes
+    while kills < options.kills and time.monotonic() < give_up_at_s:
         for program in PROGRAMS:
+            if options.program not in (None, program.name):
+                continue
             done = run(program, seed, options.probability)
             kills += done.kills
             runs += 1
-            what = f"{program:12} seed {seed:3}  {done.kills:4} killed  {done.took_s:6.1f} s"
+            what = f"{program.name:20} seed {seed:3}  {done.kills:4} killed  {done.took_s:6.1f} s"
             print(f"{what}  {done.problem}", flush=True)
             if done.problem:
                 print(done.output)

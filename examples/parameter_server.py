@@ -77,9 +77,12 @@ class Training:
     staleness: Counter[int]
 
 
-@ray.remote
+@ray.remote(max_restarts=-1, max_task_retries=-1)
 class ParameterShard:
-    """Holds one slice of the parameters and moves it along gradients."""
+    """Holds one slice of the parameters and moves it along gradients.
+
+    It checkpoints itself: if its process dies it comes back with every step in it that it has answered for, once.
+    """
 
     def __init__(self, values: Array) -> None:
         self._values = values
@@ -93,8 +96,16 @@ class ParameterShard:
         """Take one step along the mean of some gradients."""
         self._values, self._velocity = descent.step(self._values, self._velocity, gradients)
 
+    def checkpoint(self) -> tuple[Array, Array]:
+        """Return all that the shard is."""
+        return self._values, self._velocity
 
-@ray.remote
+    def restore(self, state: tuple[Array, Array]) -> None:
+        """Go on from a checkpoint."""
+        self._values, self._velocity = state
+
+
+@ray.remote(max_restarts=-1, max_task_retries=-1)
 class GradientWorker:
     """Computes gradients on its own part of the digits; `delay_s` makes it slower than it needs to be."""
 

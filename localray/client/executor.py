@@ -356,9 +356,9 @@ class Executor:
     ) -> None:
         """Send an exception as the outcome of every return, or end where that is what it means."""
         if isinstance(error, SystemExit):
-            self.leaving.system_exit(message.task_id, error)
+            self.leaving.system_exit(message.task_id, template, error)
             return
-        if self.leaving.reason and self.leaving.is_over(message.task_id):
+        if self.leaving.reason and self.leaving.is_over(message.task_id, template):
             return
         is_cancelled = is_cancellation(error) or message.task_id in self.cancelled
         if is_cancelled:
@@ -379,7 +379,7 @@ class Executor:
         self, message: RunTask, outcomes: tuple[Outcome, ...], started_s: float, *, retryable: bool = False
     ) -> None:
         """Send what a task ended with: an outcome for each return that it has not yielded."""
-        if self.leaving.reason and self.leaving.is_over(message.task_id):
+        if self.leaving.reason and self.leaving.is_over(message.task_id, self._templates[message.template]):
             return
         channel = self.client.channel
         duration_s = channel.now_s() - started_s

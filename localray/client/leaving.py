@@ -13,14 +13,17 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
+from localray.client.channel import Waiter
 from localray.client.context import current_task
 from localray.exceptions import AsyncioActorExit
-from localray.protocol import ActorExiting
+from localray.protocol import INLINE, ActorExiting, DefineTemplate, Outcome, Status, TaskDone, text_payload
 
 if TYPE_CHECKING:
     from localray.client.executor import Executor
 
 _EXIT_STATUS_BITS = 0xFF
+TOLD_AFTER_S = 1.0
+"""So long the call that asked for the end waits for the actor's death; then it fails before that, as in Ray."""
 
 
 class Leaving:
@@ -65,13 +68,28 @@ class Leaving:
         self._asked_by.add(task_id)
         self.reason = reason
 
-    def is_over(self, task_id: bytes) -> bool:
+    def is_over(self, task_id: bytes, template: DefineTemplate) -> bool:
         """Whether a call that has just ended is one that asked for the end: then it is not answered, and the actor ends
         as soon as no other runs."""
         if task_id not in self._asked_by:
             return False
         self.answered(task_id)
+        if self.running:
+            self._executor.client.channel.spawn(lambda: self._tell_late(task_id, template), "localray-leaving")
         return True
+
+    def _tell_late(self, task_id: bytes, template: DefineTemplate) -> None:
+        """Others run on, perhaps for ever: who asked for the end does not wait for them."""
+        channel = self._executor.client.channel
+        channel.wait(Waiter(), TOLD_AFTER_S)
+        if self._once.locked():
+            return  # It ends now, and that is told.
+        payload = text_payload(f"The actor is temporarily unavailable: {self.reason} Other calls still run in it.")
+        outcome: Outcome = (Status.ACTOR_UNAVAILABLE.value, payload, INLINE, len(payload), ())
+        run = self._executor.generators.end(task_id)
+        outcomes = (outcome,) * template.num_returns if run is None else run.failed(outcome, from_outside=True)
+        channel.send(TaskDone(task_id, outcomes, 0.0, False))
+        channel.flush()
 
     def answered(self, task_id: bytes) -> None:
         """A call is answered, or will never be."""
@@ -80,7 +98,7 @@ class Leaving:
         if self.reason and not self.running:
             self._end()
 
-    def system_exit(self, task_id: bytes, error: SystemExit) -> None:
+    def system_exit(self, task_id: bytes, template: DefineTemplate, error: SystemExit) -> None:
         """`sys.exit()` in user code. With status 0 an actor ends in order; anything else ends its process, and a
         task's, as a crash would: it may be tried again."""
         status = _status_of(error)
@@ -89,7 +107,7 @@ class Leaving:
             self._exit_process(f"sys.exit({error.code!r})", status)
         elif not self.reason:
             self.ask(task_id, "The actor exited by its own `sys.exit()`.")
-        self.is_over(task_id)
+        self.is_over(task_id, template)
 
     def _end(self) -> None:
         actor = self._executor.actor

@@ -40,6 +40,8 @@ from localray.protocol import (
     Status,
 )
 
+_NOT_REPEATED = (Status.CANCELLED, Status.INTERRUPTED, Status.ACTOR_UNAVAILABLE)
+
 
 def kept(record: CheckpointRecord) -> Iterator[bytes]:
     """The objects that are held so that the actor can come back; one may occur several times."""
@@ -56,11 +58,12 @@ def kept(record: CheckpointRecord) -> Iterator[bytes]:
 def remember(tables: Tables, actor: ActorRecord, task: TaskRecord, outcomes: Sequence[Outcome]) -> None:
     """A call is about to be answered: until it is in a checkpoint, what it takes to run it again is kept.
 
-    One that was cancelled is not run again: how far it had come cannot be repeated.
+    One that was cancelled is not run again: how far it had come cannot be repeated. Nor is one that asked for the
+    actor's end.
     """
     record = actor.checkpoints
-    is_cancelled = any(outcome[0] in (Status.CANCELLED, Status.INTERRUPTED) for outcome in outcomes)
-    if record is not None and task.task_id not in record.replaying and not is_cancelled:
+    is_left_out = any(outcome[0] in _NOT_REPEATED for outcome in outcomes)
+    if record is not None and task.task_id not in record.replaying and not is_left_out:
         record.since[task.task_id] = task
         objects.acquire(tables, (*task.dependencies, *task.borrowed))
 

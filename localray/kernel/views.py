@@ -160,7 +160,8 @@ def busy_workers(tables: Tables) -> ReplyValue:
         if running is None or not process_id or worker.killed:
             continue
         tasks = worker.assigned.values()
-        comes_again = worker.actor is None and all(task.retries_left != 0 for task in tasks)
+        stays = worker.actor is None or worker.actor.creation.retries_left != 0
+        comes_again = stays and all(task.retries_left != 0 for task in tasks)
         names = tuple(task.template.name for task in tasks)
         row = BusyWorker(
             worker.number, process_id, worker.node.number, running.task_id, running.attempt, names, int(comes_again)

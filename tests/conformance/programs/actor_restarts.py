@@ -367,6 +367,58 @@ def exit_actor_lets_running_coroutines_end(ray: ModuleType) -> None:
 
 
 @program()
+def exit_actor_beside_a_call_that_never_ends(ray: ModuleType) -> None:
+    """AC11: who asked for the end of an actor, asyncio or threaded, is told within a second or so; what runs beside is
+    answered when it ends; the process stays for what does not."""
+
+    @ray.remote(num_cpus=0)
+    class Interleaving:
+        async def never(self):
+            import asyncio
+
+            await asyncio.Event().wait()
+
+        async def wait(self, gate):
+            import asyncio
+
+            while not await gate.is_open.remote():
+                await asyncio.sleep(0.01)
+            return "waited"
+
+        async def quit(self):
+            ray.actor.exit_actor()
+
+    @ray.remote(num_cpus=0, max_concurrency=4)
+    class Threaded:
+        def never(self):
+            import threading
+
+            threading.Event().wait()
+
+        def wait(self, gate):
+            while not ray.get(gate.is_open.remote()):
+                time.sleep(0.01)
+            return "waited"
+
+        def quit(self):
+            ray.actor.exit_actor()
+
+    for actor_class in (Interleaving, Threaded):
+        gate = make_gate(ray)
+        actor = actor_class.remote()
+        never, waiting = actor.never.remote(), actor.wait.remote(gate)
+        assert ray.wait([never, waiting], timeout=0.5)[0] == []
+        with pytest.raises(ray.exceptions.ActorUnavailableError, match="exit_actor"):
+            ray.get(actor.quit.remote(), timeout=30)
+        ray.get(gate.open.remote())
+        assert ray.get(waiting, timeout=30) == "waited"
+        assert ray.wait([never], timeout=0.5)[0] == []
+        ray.kill(actor)
+        with pytest.raises(ray.exceptions.ActorDiedError):
+            ray.get(never, timeout=30)
+
+
+@program()
 def an_asyncio_actor_restarts_with_its_calls(ray: ModuleType) -> None:
     """AC13, AC14: all its calls in flight run again."""
 

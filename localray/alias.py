@@ -24,7 +24,8 @@ from localray.version import RAY_VERSION, VERSION
 _NAME = "ray"
 _OWN = "localray"
 _TESTS = "tests"
-"""Ray's own tests are no part of ours: `ray.tests` is where somebody has put it beside our `ray` on the path."""
+"""Ray's own tests are no part of ours: `ray.tests`, `ray.dag.tests` and the like are where somebody has put them beside
+our `ray` on the path."""
 _SHIM = str(Path(__file__).resolve().parent / "shim")
 _COMMANDS = str(Path(_SHIM) / "bin")
 
@@ -157,9 +158,12 @@ class _Finder(MetaPathFinder):
         if part in NOT_HERE:
             stubbed = part in os.environ.get(STUBS, "").split(",")
             return spec_from_loader(fullname, _Stub(part) if stubbed else _Absent(part), is_package=True)
-        if part == _TESTS:
-            folders = [os.path.join(folder, _NAME) for folder in sys.path]  # noqa: PTH118 - entries may be empty
-            return PathFinder.find_spec(fullname, folders) if inner == _TESTS else None
+        *above, last = fullname.split(".")
+        if _TESTS in above:
+            return None
+        if last == _TESTS:
+            folders = [os.path.join(folder, *above) for folder in sys.path]  # noqa: PTH118 - entries may be empty
+            return PathFinder.find_spec(fullname, folders)
         found = find_spec(_OWN + fullname[len(_NAME) :])
         if found is None:
             return None

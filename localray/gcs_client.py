@@ -121,7 +121,7 @@ class GcsClient:
 
     def internal_kv_get(self, key: bytes, namespace: bytes | None = None, timeout: float | None = None) -> bytes | None:
         """The value of a key, or None."""
-        return cast("bytes | None", self._key_value(KeyValueAction.GET, key, namespace))
+        return cast("bytes | None", self.key_value(KeyValueAction.GET, key, namespace))
 
     def internal_kv_multi_get(
         self, keys: list[bytes], namespace: bytes | None = None, timeout: float | None = None
@@ -139,19 +139,19 @@ class GcsClient:
         timeout: float | None = None,
     ) -> int:
         """Set a key's value, unless there is one that is not to be overwritten; returns 1 if the key is new, else 0."""
-        return int(not self._key_value(KeyValueAction.PUT, key, namespace, _bytes(value), overwrite))
+        return int(not self.key_value(KeyValueAction.PUT, key, namespace, _bytes(value), overwrite))
 
     def internal_kv_del(
         self, key: bytes, del_by_prefix: bool, namespace: bytes | None = None, timeout: float | None = None
     ) -> int:
         """Remove a key, or all that begin so; returns how many there were."""
-        return cast("int", self._key_value(KeyValueAction.DELETE, key, namespace, flag=del_by_prefix))
+        return cast("int", self.key_value(KeyValueAction.DELETE, key, namespace, flag=del_by_prefix))
 
     def internal_kv_keys(
         self, prefix: bytes, namespace: bytes | None = None, timeout: float | None = None
     ) -> list[bytes]:
         """The keys that begin so."""
-        return list(cast("tuple[bytes, ...]", self._key_value(KeyValueAction.LIST, prefix, namespace)))
+        return list(cast("tuple[bytes, ...]", self.key_value(KeyValueAction.LIST, prefix, namespace)))
 
     def internal_kv_exists(self, key: bytes, namespace: bytes | None = None, timeout: float | None = None) -> bool:
         """Whether there is such a key."""
@@ -210,7 +210,7 @@ class GcsClient:
         now_s, _, rows = cast("tuple[float, int, tuple[Any, ...]]", self._ask(query))
         return time.time() - now_s, rows
 
-    def _key_value(
+    def key_value(
         self,
         action: KeyValueAction,
         key: bytes,
@@ -218,6 +218,7 @@ class GcsClient:
         value: bytes = b"",
         flag: bool = False,
     ) -> ReplyValue:
+        """One question to the table of keys and values, or one change in it; what it answers."""
         what, place = _bytes(key), _bytes(namespace or b"")
         return self._request(lambda request: KeyValue(request, action.value, place, what, value, bool(flag)))
 

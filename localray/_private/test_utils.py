@@ -545,7 +545,8 @@ __getattr__ = missing_in(
 )
 
 enable_external_redis = external_redis_test_enabled
-"""As older releases call it."""
+async_wait_for_condition_async_predicate = async_wait_for_condition
+"""As older releases call them."""
 
 __all__ = [
     "BatchQueue",

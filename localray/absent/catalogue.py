@@ -43,7 +43,7 @@ class Entry(TypedDict, total=False):
     variables: dict[str, tuple[str, bool | int | float | str]]
     """Numbers and texts that a variable of the environment may set: its name, and what holds without it."""
     taken_from: dict[str, str]
-    """Names that the module imports, each with the module that it has it from."""
+    """Names that the module imports, with spaces between, by the modules that it has them from."""
     enumerations: dict[str, dict[str, int]]
     """Enumerations of protocol buffers; those in a message have its name and a dot before their own."""
 
@@ -131,8 +131,9 @@ def _value_of(module: str, name: str) -> object:
     if name in entry.get("variables", {}):
         variable, default = entry["variables"][name]
         return _parsed(os.environ.get(variable), default)
-    if name in entry.get("taken_from", {}):
-        return getattr(import_module(_OWN + entry["taken_from"][name]), name)
+    for source, names in entry.get("taken_from", {}).items():
+        if name in names.split():
+            return getattr(import_module(_OWN + source), name)
     if name in entry.get("errors", "").split():
         return type(name, (Exception,), {"__module__": module})
     enumerations = entry.get("enumerations", {})

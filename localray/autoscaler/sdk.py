@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from localray.absent.catalogue import missing_in
 from localray.client.current import current_client
 from localray.options import to_units
 from localray.protocol import RequestResources, Resources
@@ -75,3 +76,15 @@ def _check(num_cpus: object, bundles: object, bundle_label_selectors: object) ->
         words = [word for pair in selector.items() for word in pair] if isinstance(selector, dict) else [None]
         if not all(isinstance(word, str) for word in words):
             raise ValueError("each bundle_label_selector should be a dictionary of strings.")
+
+
+__getattr__ = missing_in(
+    __name__,
+    {
+        "No nodes come by themselves here: use ray.cluster_utils.Cluster.add_node, or localray start.": (
+            "bootstrap_config configure_logging create_or_update_cluster fillout_defaults "
+            "get_docker_host_mount_location get_head_node_ip get_worker_node_ips register_callback_handler rsync "
+            "run_on_cluster teardown_cluster"
+        )
+    },
+)

@@ -9,21 +9,38 @@ from localray.absent.catalogue import missing_in
 from localray.client.client import Client
 from localray.client.current import current_client
 from localray.exceptions import RaySystemError
-from localray.protocol import KeyValue, KeyValueAction
+from localray.gcs_client import GcsClient
+from localray.protocol import KeyValueAction
 
 _left: Client | None = None
+_given: tuple[GcsClient, Client | None] | None = None
+"""What somebody wants to use, and whose driver this was then."""
 
 
 def _internal_kv_initialized() -> bool:
     """Whether there is a session whose table can be used."""
+    return internal_kv_get_gcs_client() is not None
+
+
+def _initialize_internal_kv(gcs_client: GcsClient) -> None:
+    """Use the table of this session, until this process's own one changes."""
+    global _given
+    assert gcs_client is not None
+    _given = gcs_client, current_client()
+
+
+def internal_kv_get_gcs_client() -> GcsClient | None:
+    """The session whose table is used: the one that was given, else this process's; None if there is none."""
     client = current_client()
-    return client is not None and client is not _left
+    if _given is not None and _given[1] is client:
+        return _given[0]
+    return None if client is None or client is _left else GcsClient()
 
 
 def _internal_kv_reset() -> None:
     """Have nothing to do with this session's table any more."""
-    global _left
-    _left = current_client()
+    global _given, _left
+    _given, _left = None, current_client()
 
 
 def _internal_kv_get(key: str | bytes, *, namespace: str | bytes | None = None) -> bytes | None:
@@ -78,16 +95,16 @@ def _ask(
     value: str | bytes = b"",
     flag: bool = False,
 ) -> object:
-    client = current_client()
-    if client is None or client is _left:
+    tables = internal_kv_get_gcs_client()
+    if tables is None:
         raise RaySystemError("There is no session whose table could be used. Call ray.init() first.")
-    place, what, content = _bytes(namespace or b""), _bytes(key), _bytes(value)
-    return client.request(lambda request: KeyValue(request, action.value, place, what, content, flag))
+    return tables.key_value(action, _bytes(key), _bytes(namespace or b""), _bytes(value), flag)
 
 
 __getattr__ = missing_in(__name__)
 
 __all__ = [
+    "_initialize_internal_kv",
     "_internal_kv_del",
     "_internal_kv_exists",
     "_internal_kv_get",
@@ -95,4 +112,5 @@ __all__ = [
     "_internal_kv_list",
     "_internal_kv_put",
     "_internal_kv_reset",
+    "internal_kv_get_gcs_client",
 ]

@@ -47,7 +47,8 @@ def differences(module_name: str, name: str, wanted: dict[str, Any]) -> Iterator
     except (AttributeError, ModuleNotFoundError):
         yield where
         return
-    if is_stand_in(value):
+    loader = getattr(getattr(value, "__spec__", None), "loader", None)
+    if is_stand_in(value) or type(loader).__module__ == "localray.absent.catalogue":
         yield where
         return
     if wanted["kind"] == "function":

@@ -14,7 +14,7 @@ import json
 import operator
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -29,20 +29,26 @@ NOT_IMPORTED = {
     "util.lightgbm", "util.xgboost", "util.dask", "autoscaler.aliyun", "autoscaler.azure", "autoscaler.vsphere", "autoscaler.spark",
     "autoscaler._private._azure", "autoscaler._private.aliyun", "autoscaler._private.vsphere", "autoscaler._private.spark",
     "_private.workers", "_private.runtime_env._clonevirtualenv", "_private.ray_perf", "_private.ray_cluster_perf",
-    "_private.ray_microbenchmark_helpers", "_private.ray_client_microbenchmark", "_private.ray_experimental_perf",
-    "_private.thirdparty", "_private.runtime_env.agent", "dashboard.client", "dashboard.modules.aggregator.publisher",
+    "_private.ray_client_microbenchmark", "_private.ray_experimental_perf",
+    "_private.thirdparty", "_private.runtime_env.agent.main", "dashboard.client", "dashboard.modules.aggregator.publisher",
     "dashboard.modules.metrics.dashboards", "dashboard.modules.metrics.templates", "dashboard.modules.platform_events",
     "dashboard.modules.train", "dashboard.modules.serve", "dashboard.modules.data", "dashboard.modules.task_events",
     "dashboard.subprocesses", "autoscaler.v2.instance_manager.cloud_providers", "autoscaler._private.cli_logger_demoall",
-    "core.generated", "core.src", "experimental.job", "experimental.multiprocessing", "widgets",
+    "core.src", "experimental.job", "experimental.multiprocessing",
 }  # fmt: skip
-"""What no program imports, what is a program itself, and what has a place of its own."""
-HAND_ON = {"_private.gcs_utils"}
-"""Beside packages: modules from which others take what those import."""
+"""What no program imports, and what is a program itself."""
+GENERATED = {"core.generated"}
+"""This has a file of its own."""
 ASKS = "missing_in("
 """What stands in a module of localray that looks into the catalogue."""
 LONGEST_TEXT = 80
 READS_VARIABLE = {"env_integer", "env_float", "env_bool", "os.environ.get", "os.getenv", "int", "float"}
+
+
+def above(module: str) -> set[str]:
+    """A module's name, and those of the packages that it is in."""
+    parts = module.split(".")
+    return {".".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
 
 
 def modules(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -50,14 +56,14 @@ def modules(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder).with_suffix("").parts
         parts = parts[:-1] if parts[-1] == "__init__" else parts
-        above = {".".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
-        if parts and parts[0] not in BEYOND_THE_CORE and not above & NOT_IMPORTED and "thirdparty_files" not in parts:
+        left_out = above(".".join(parts)) & {*BEYOND_THE_CORE, *NOT_IMPORTED, *GENERATED}
+        if parts and not left_out and "thirdparty_files" not in parts:
             yield ".".join(parts), path
 
 
-def defined(module: str, path: Path) -> Iterator[tuple[str, str, object]]:
-    """What a module defines: name, kind (a key of `Entry`) and, where there is one, the value."""
-    for node in ast.parse(path.read_text()).body:
+def defined(path: Path) -> Iterator[tuple[str, str, object]]:
+    """What a module defines or imports: name, kind (a key of `Entry`) and, where there is one, the value."""
+    for node in statements(ast.parse(path.read_text()).body):
         if isinstance(node, ast.ClassDef):
             bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
             yield node.name, "errors" if any(base.endswith(("Error", "Exception")) for base in bases) else "names", None
@@ -70,15 +76,29 @@ def defined(module: str, path: Path) -> Iterator[tuple[str, str, object]]:
                     # What is not written in capitals is a module's state, which is not that of another.
                     kind, value = found if target.id.isupper() else ("names", None)
                     yield target.id, kind, value
-        elif isinstance(node, ast.ImportFrom) and (path.name == "__init__.py" or module in HAND_ON):
+        elif isinstance(node, ast.ImportFrom):
             source = node.module or ""
-            if source.startswith("ray.") and source.split(".")[1] not in BEYOND_THE_CORE:
-                yield from ((each.name, "taken_from", source[4:]) for each in node.names if source[4:] != module)
+            chosen = (each.name for each in node.names if path.name == "__init__.py" or each.name[0].isupper())
+            if source.startswith("ray.") and not above(source[4:]) & {*BEYOND_THE_CORE, *NOT_IMPORTED}:
+                yield from ((name, "taken_from", source[4:]) for name in chosen)
+
+
+def statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Those of a module, also within conditions and attempts."""
+    for node in body:
+        if isinstance(node, (ast.If, ast.Try)):
+            yield from statements([*node.body, *node.orelse])
+        else:
+            yield node
 
 
 def is_imported(name: str) -> bool:
     """Whether somebody may import something of this name."""
-    return name != "logger" and "llm" not in name.lower() and not re.fullmatch(r"__\w+|_?[A-Z]\d?|_(Remote|remote).*\d|RemoteFunction\d|\*", name)
+    return (
+        name != "logger"
+        and "llm" not in name.lower()
+        and not re.fullmatch(r"__\w+|_?[A-Z]\d?|_(Remote|remote).*\d|RemoteFunction\d|\*", name)
+    )
 
 
 def evaluated(node: ast.expr | None) -> tuple[str, object]:
@@ -131,9 +151,33 @@ def collect(folder: Path) -> dict[str, Entry]:
     """The catalogue of an installed Ray."""
     catalogue: dict[str, Entry] = {}
     for module, path in modules(folder):
-        found = {name: (kind, value) for name, kind, value in defined(module, path) if is_imported(name)}
-        catalogue[module] = entry_of(found)
+        found = {name: (kind, value) for name, kind, value in defined(path) if is_imported(name)}
+        catalogue[module] = entry_of({name: each for name, each in found.items() if each != ("taken_from", module)})
     return catalogue
+
+
+def is_there(catalogue: Mapping[str, Entry], module: str, name: str) -> bool:
+    """Whether a module has this: a module of localray, of the catalogue, or of `ray.core.generated`."""
+    if f"{module}.{name}" in catalogue or own_file(f"{module}.{name}") is not None or above(module) & GENERATED:
+        return True
+    if own_file(module) is not None and is_here(module, name):
+        return True
+    return name in {each for each, _ in names_of(catalogue.get(module, {}))}
+
+
+def settled(catalogue: Mapping[str, Entry]) -> dict[str, Entry]:
+    """With what is taken from where it is not to be found as a mere name."""
+    return {
+        module: entry_of(
+            {
+                name: ("names", None)
+                if kind == "taken_from" and not is_there(catalogue, str(value), name)
+                else (kind, value)
+                for name, (kind, value) in names_of(entry)
+            }
+        )
+        for module, entry in catalogue.items()
+    }
 
 
 def entry_of(found: Mapping[str, tuple[str, object]]) -> Entry:
@@ -141,6 +185,9 @@ def entry_of(found: Mapping[str, tuple[str, object]]) -> Entry:
     entry: dict[str, object] = {}
     for kind in ("names", "errors", "constants", "variables", "taken_from", "enumerations"):
         chosen = {name: value for name, (each, value) in sorted(found.items()) if each == kind}
+        if kind == "taken_from":
+            sources = sorted({str(source) for source in chosen.values()})
+            chosen = {source: " ".join(name for name in chosen if chosen[name] == source) for source in sources}
         if chosen:
             entry[kind] = " ".join(chosen) if kind in ("names", "errors") else chosen
     return cast("Entry", entry)
@@ -151,6 +198,8 @@ def names_of(entry: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, obje
     for kind, listed in entry.items():
         if isinstance(listed, str):
             yield from ((name, (kind, None)) for name in listed.split())
+        elif isinstance(listed, dict) and kind == "taken_from":
+            yield from ((name, (kind, source)) for source, names in listed.items() for name in names.split())
         elif isinstance(listed, dict):
             yield from ((name, (kind, value)) for name, value in listed.items())
 
@@ -180,7 +229,7 @@ def write(place: Path, catalogue: Mapping[str, Entry]) -> None:
 
 def main() -> None:
     """Write the files."""
-    write(PLACE, collect(Path(sys.argv[1])) if sys.argv[1:] else json.loads(PLACE.read_text()))
+    write(PLACE, settled(collect(Path(sys.argv[1]))) if sys.argv[1:] else json.loads(PLACE.read_text()))
     generated = PLACE.with_name("generated.json")
     write(generated, json.loads(generated.read_text()))
 

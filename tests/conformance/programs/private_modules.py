@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ..helpers import module_of
-from ..registry import program
+from ..registry import NOT_JUDGED, program
 
 
 @program()
@@ -234,3 +234,45 @@ def a_queue_from_which_several_are_taken(ray: ModuleType) -> None:
     assert queue.get_batch(batch_size=3, total_timeout=0.2) == [6]
     assert queue.empty()
     ray.kill(queue.actor)
+
+
+@program(engines=NOT_JUDGED, reason="Ray's is a server, and begins the session itself")
+def a_test_that_is_a_client_or_not(ray: ModuleType) -> None:
+    """`ray_client_helpers`: a block in which `ray.util.client.ray` is connected; the rest is as ever."""
+    helpers, client = module_of(ray, "util.client.ray_client_helpers"), module_of(ray, "util.client")
+
+    @ray.remote
+    def double(number: int) -> int:
+        return 2 * number
+
+    with helpers.connect_to_client_or_not(False):
+        assert ray.get(double.remote(2)) == 4 and not client.ray.is_connected()
+    with helpers.connect_to_client_or_not(True):
+        assert ray.get(double.remote(3)) == 6 and client.ray.is_connected()
+    with helpers.ray_start_client_server() as names:
+        assert names.is_connected() and names.is_initialized() and names.get(names.put(1)) == 1
+    assert not client.ray.is_connected() and ray.is_initialized()
+
+
+@program(starts_session=False)
+def names_of_parts_of_files(ray: ModuleType) -> None:
+    """`ray._private.external_storage`: a part of a file has a name, which can be taken apart."""
+    storage = module_of(ray, "_private.external_storage")
+    name = storage.create_url_with_offset(url="file:///folder/objects", offset=10, size=20)
+    assert name == "file:///folder/objects?offset=10&size=20"
+    parsed = storage.parse_url_with_offset(name)
+    assert (parsed.base_url, parsed.offset, parsed.size) == ("file:///folder/objects", 10, 20)
+    with pytest.raises(ValueError, match="Failed to parse URL"):
+        storage.parse_url_with_offset("file:///folder/objects?offset=10")
+    assert storage._get_unique_spill_filename([1, 2]).endswith("-multi-2")
+
+
+@program()
+def the_table_of_a_given_session(ray: ModuleType) -> None:
+    """`internal_kv._initialize_internal_kv`: from then on the table is that of this client."""
+    kv = module_of(ray, "experimental.internal_kv")
+    client = module_of(ray, "_raylet").GcsClient(address=ray.get_runtime_context().gcs_address)
+    kv._initialize_internal_kv(client)
+    assert kv._internal_kv_initialized() and kv.internal_kv_get_gcs_client() is client
+    assert not kv._internal_kv_put(b"given", b"1") and client.internal_kv_get(b"given", None) == b"1"
+    assert kv._internal_kv_del(b"given") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import time
 from types import ModuleType
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from ..helpers import make_gate, make_waiter, wait_until
-from ..registry import NOT_SIMULATED, program
+from ..registry import NOT_SIMULATED, Engine, program
 
 
 def _state(ray: ModuleType) -> ModuleType:
@@ -445,3 +446,40 @@ def state_older_place(ray: ModuleType) -> None:
     assert len(older.list_nodes()) == 1
     assert older.list_actors is not None
     assert callable(older.summarize_tasks)
+
+
+@program(engines=frozenset({Engine.PROCESSES}), reason="Ray's log files are served by a dashboard; a simulation has none")
+def log_files_are_listed_and_read(ray: ModuleType) -> None:
+    """`list_logs` and `get_log`: by name, by process, by actor; the last lines; what is not there is an error."""
+    state = _state(ray)
+
+    @ray.remote
+    class Speaker:
+        def speak(self) -> int:
+            print("first")
+            print("\x1b[31msecond\x1b[0m")
+            print("wrong", file=sys.stderr)
+            return os.getpid()
+
+    speaker = Speaker.remote()
+    process_id = ray.get(speaker.speak.remote())
+    node_id = ray.get_runtime_context().get_node_id()
+    wait_until(lambda: len(state.list_logs(node_id=node_id, glob_filter=f"*-{process_id}.*")) == 2, "both files are there")
+    [name] = state.list_logs(node_id=node_id, glob_filter=f"*-{process_id}.out")["worker_out"]
+    wait_until(lambda: "second" in "".join(state.get_log(node_id=node_id, filename=name)), "all lines are there")
+    whole = "".join(state.get_log(node_id=node_id, pid=process_id))
+    assert whole.endswith("first\n\x1b[31msecond\x1b[0m\n") and "wrong" not in whole
+    assert "".join(state.get_log(actor_id=speaker._actor_id.hex(), suffix="err")).endswith("wrong\n")
+    assert list(state.get_log(filename=name, tail=1, filter_ansi_code=True)) == ["second\n"]
+    assert list(state.get_log(filename=name, tail=1, filter_ansi_code=True, encoding=None)) == [b"second\n"]
+    following = state.get_log(filename=name, tail=1, follow=True, _interval=0.01)
+    assert "second" in next(following)
+    ray.get(speaker.speak.remote())
+    assert "first" in next(following)
+    following.close()
+    exceptions = importlib.import_module(f"{ray.__name__}.util.state.exception")
+    for wrong in ({"filename": "none"}, {"pid": 0}, {"task_id": "00"}, {"node_id": "00"}, {"pid": process_id, "suffix": "x"}):
+        with pytest.raises(exceptions.RayStateApiException):
+            list(state.get_log(**wrong))
+    with pytest.raises(AssertionError):
+        state.list_logs()

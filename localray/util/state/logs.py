@@ -1,0 +1,151 @@
+"""`list_logs` and `get_log` of `ray.util.state`: the log files of a session, one for each worker and stream. Must not
+live here: who writes them (`localray.runtime.worker_output`)."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from localray.client.current import current_client
+from localray.exceptions import RpcError
+from localray.gcs_client import GcsClient
+from localray.host import session_directory
+from localray.runtime.session_home import find
+from localray.util.state.api import get_actor
+from localray.util.state.common import DEFAULT_RPC_TIMEOUT
+from localray.util.state.exception import RayStateApiException, ServerUnavailable
+
+_CATEGORIES = {".out": "worker_out", ".err": "worker_err"}
+_ESCAPE_CODES = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
+_FOLLOW_S = 0.5
+
+
+def list_logs(
+    address: str | None = None,
+    node_id: str | None = None,
+    node_ip: str | None = None,
+    glob_filter: str | None = None,
+    timeout: int = DEFAULT_RPC_TIMEOUT,
+) -> dict[str, list[str]]:
+    """The names of log files, by what is in them: ``worker_out``, ``worker_err``, ``internal``.
+
+    Args:
+        address: of a session; by default the own one.
+        node_id: the hexadecimal id of a node. Nodes of one session share the directory of their log files.
+        node_ip: a node's address.
+        glob_filter: only names that match.
+        timeout: accepted.
+
+    Raises:
+        AssertionError: neither ``node_id`` nor ``node_ip`` is given.
+        ServerUnavailable: there is no session.
+        RayStateApiException: it has no such node.
+    """
+    assert node_ip is not None or node_id is not None, "At least one of node ip and node id is required"
+    found: dict[str, list[str]] = {}
+    for path in sorted(_directory(address, node_id).glob(glob_filter or "*")):
+        category = _CATEGORIES.get(path.suffix, "internal") if path.name.startswith("worker") else "internal"
+        found.setdefault(category, []).append(path.name)
+    return found
+
+
+def get_log(
+    address: str | None = None,
+    node_id: str | None = None,
+    node_ip: str | None = None,
+    filename: str | None = None,
+    actor_id: str | None = None,
+    task_id: str | None = None,
+    pid: int | None = None,
+    follow: bool = False,
+    tail: int = -1,
+    timeout: int = DEFAULT_RPC_TIMEOUT,
+    suffix: str = "out",
+    encoding: str | None = "utf-8",
+    errors: str | None = "strict",
+    submission_id: str | None = None,
+    attempt_number: int = 0,
+    _interval: float | None = None,
+    filter_ansi_code: bool = False,
+) -> Iterator[str | bytes]:
+    """What stands in a log file, in pieces.
+
+    Args:
+        address: of a session; by default the own one.
+        node_id, node_ip: of the node; nodes of one session share the directory of their log files.
+        filename: the file's name, as `list_logs` tells it.
+        actor_id: instead: the file of the process in which this actor lives or lived.
+        pid: instead: the file of this process.
+        follow: go on with what is written later, until the session ends.
+        tail: only so many lines at the end; all by default.
+        suffix: of an actor's or a process's file: out or err.
+        encoding: of the text; None for bytes.
+        errors: what to do about bytes that are no text, as `bytes.decode` has it.
+        filter_ansi_code: leave out colours and the like.
+        _interval: seconds between two looks, when following.
+        task_id, submission_id, attempt_number, timeout: for signatures like Ray's: which lines a task has written is
+            not kept, and jobs' output is read by their `JobSubmissionClient`.
+
+    Raises:
+        ServerUnavailable: there is no session.
+        RayStateApiException: there is no such file, or it is asked for in a way that is not possible here.
+    """
+    logs, process = _directory(address, node_id), _process(actor_id, pid, address)
+    path = _file(logs, filename, process, suffix, task_id or submission_id)
+    with path.open("rb") as file:
+        content = file.read()
+        if tail >= 0:
+            content = b"".join(content.splitlines(keepends=True)[-tail:] if tail else [])
+        while True:
+            if content:
+                shown = _ESCAPE_CODES.sub(b"", content) if filter_ansi_code else content
+                yield shown if encoding is None else shown.decode(encoding, errors or "strict")
+            if not follow or not path.exists():
+                return
+            content = file.read()
+            if not content:
+                time.sleep(_FOLLOW_S if _interval is None else _interval)
+
+
+def _directory(address: str | None, node_id: str | None) -> Path:
+    """Where a session's log files are."""
+    client = current_client()
+    try:
+        tables = GcsClient(address)
+        nodes = {node.hex() for node in tables.get_all_node_info()}
+        first = tables.cluster_id
+    except RpcError as error:
+        raise ServerUnavailable(str(error)) from error
+    if node_id is not None and node_id not in nodes:
+        raise RayStateApiException(f"There is no node {node_id}: the session's nodes are {sorted(nodes)}.")
+    try:
+        home = Path(find(tables.address).path)
+    except (ConnectionError, ValueError):
+        # A session that nobody can join is that of this driver.
+        assert client is not None
+        home = session_directory(first.binary())
+    return home / "logs"
+
+
+def _process(actor_id: str | None, pid: int | None, address: str | None) -> int | None:
+    if actor_id is None:
+        return pid
+    actor = get_actor(actor_id, address)
+    if actor is None or not actor.pid:
+        raise RayStateApiException(f"There is no actor {actor_id}, or it has not been in a process yet.")
+    return int(actor.pid)
+
+
+def _file(logs: Path, name: str | None, process: int | None, suffix: str, other: str | None) -> Path:
+    if suffix not in ("out", "err"):
+        raise RayStateApiException(f"A log file's suffix is out or err, not {suffix!r}.")
+    if name is None and process is None:
+        why = "Which lines a task or a job has written is not kept" if other else "Say which file"
+        raise RayStateApiException(f"{why}: give filename, actor_id or pid.")
+    found = logs / name if name is not None else next(logs.glob(f"worker-*-{process}.{suffix}"), None)
+    if found is None or not found.is_file() or found.parent != logs:
+        wanted = name or f"of process {process}, {suffix}"
+        raise RayStateApiException(f"There is no log file {wanted} in {logs}. A worker has one once it has printed.")
+    return found

@@ -219,6 +219,13 @@ class DriverDisconnected(NamedTuple):
     client: int
 
 
+class DriverLags(NamedTuple):
+    """More than `localray.kernel.output.MOST_UNSENT_BYTES` wait for a driver that does not take them; or no longer."""
+
+    client: int
+    lags: bool
+
+
 class WorkerStarted(NamedTuple):
     """A worker's process is up and reads its channel."""
 
@@ -296,6 +303,7 @@ EnvironmentEvent: TypeAlias = (
     | NodeDied
     | DriverConnected
     | DriverDisconnected
+    | DriverLags
     | WorkerStarted
     | WorkerDied
     | ObjectsSpilled

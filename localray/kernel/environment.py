@@ -26,6 +26,7 @@ from localray.kernel import (
 from localray.kernel.effects import (
     DriverConnected,
     DriverDisconnected,
+    DriverLags,
     EnvironmentEvent,
     FileKept,
     LaunchFailed,
@@ -114,6 +115,7 @@ ENVIRONMENT_HANDLERS: Final = cast(
         NodeDied: _node_died,
         DriverConnected: _driver_connected,
         DriverDisconnected: _driver_disconnected,
+        DriverLags: output.lags,
         WorkerStarted: _worker_started,
         WorkerDied: _worker_died,
         MemoryUsed: memory.memory_used,

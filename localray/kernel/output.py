@@ -1,17 +1,20 @@
-"""What workers print: who is shown it, and the last of it for whoever asks why a worker died.
+"""What workers print: who is shown it, what of it a slow driver misses, and the last of it for whoever asks why a
+worker died.
 
 Must not live here: how it is shown (`localray.client.worker_output`).
 """
 
 from __future__ import annotations
 
-from localray.kernel.effects import WorkerPrinted
+from localray.kernel.effects import DriverLags, WorkerPrinted
 from localray.kernel.records import WorkerRecord
 from localray.kernel.tables import Tables
-from localray.protocol import WorkerOutput
+from localray.protocol import Notice, WorkerOutput
 
 LAST_LINES = 20
 """So many of a worker's last lines of standard error are kept."""
+MOST_UNSENT_BYTES = 16 << 20
+"""While more than this waits for a driver, stopped or slow, what its workers print is kept in log files only."""
 
 
 def printed(tables: Tables, event: WorkerPrinted) -> None:
@@ -22,10 +25,27 @@ def printed(tables: Tables, event: WorkerPrinted) -> None:
     if event.is_error:
         worker.last_errors = (*worker.last_errors, *event.lines)[-LAST_LINES:]
     job = tables.jobs.get(worker.job)
-    if job is not None and job.shows_output:
+    driver = None if job is None or not job.shows_output else tables.clients.get(job.driver)
+    if driver is None:
+        return
+    if driver.lags:
+        driver.missed_lines += len(event.lines)
+    else:
         name = event.name or name_of_running(worker)
         process_id = tables.clients[worker.number].process_id
-        tables.send(job.driver, WorkerOutput(process_id, name, event.is_error, event.lines))
+        tables.send(driver.number, WorkerOutput(process_id, name, event.is_error, event.lines))
+
+
+def lags(tables: Tables, event: DriverLags) -> None:
+    """A driver takes nothing, or takes again; then it is told how many lines it has missed."""
+    driver = tables.clients.get(event.client)
+    if driver is None:
+        return
+    driver.lags = event.lags
+    if not driver.lags and driver.missed_lines:
+        text = f"{driver.missed_lines} lines that workers printed are not shown; they are in the session's log files."
+        driver.missed_lines = 0
+        tables.send(driver.number, Notice(text))
 
 
 def name_of_running(worker: WorkerRecord) -> str:

@@ -259,7 +259,8 @@ class NodeRecord:
 @dataclass(slots=True, eq=False)
 class ClientRecord:
     """One end of a channel: what it holds, so that its death can let go of exactly that, and the actors it has created
-    that die with it. ``arenas`` are the nodes whose stores it has access to."""
+    that die with it. ``arenas`` are the nodes whose stores it has access to; ``missed_lines`` were printed while it
+    ``lags``."""
 
     number: int
     kind: ClientKind
@@ -275,6 +276,8 @@ class ClientRecord:
     asked_to_drop_views: bool = False
     worker: WorkerRecord | None = None
     process_id: int = 0
+    lags: bool = False
+    missed_lines: int = 0
 
 
 @dataclass(slots=True, eq=False)

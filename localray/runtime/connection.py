@@ -9,20 +9,18 @@ import os
 import socket
 from dataclasses import dataclass, field
 
-from localray.protocol import CancelRunning, DropViews, Exit, Message, Notice, RecallTasks, WorkerOutput
+from localray.protocol import CancelRunning, DropViews, Exit, Message, RecallTasks
 from localray.runtime.frames import DESCRIPTORS_TOGETHER, FrameReader, frame
 
 _URGENT = frozenset((RecallTasks, CancelRunning, DropViews, Exit))
 """What a worker that is busy in user code is nudged for."""
-MOST_UNSENT_BYTES = 16 << 20
-"""While so much waits for a driver that is stopped, or slow, what its workers print is kept in log files only."""
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
     """The head's end of one client's stream. ``nudge`` is the write end of a worker's nudge pipe, -1 for a driver;
     ``watch`` is a descriptor of a driver's process, -1 for none; ``descriptors`` go beside the next bytes that the
-    stream takes."""
+    stream takes; a driver that ``lags`` has far more unsent than it takes."""
 
     number: int
     stream: socket.socket
@@ -33,21 +31,7 @@ class Connection:
     descriptors: list[int] = field(default_factory=list)
     watch: int = -1
     closed: bool = False
-    missed_lines: int = 0
-
-    def passes_over(self, message: Message) -> bool:
-        """Whether to leave this out: what workers print, while the client takes nothing and much waits for it already.
-        It is told how many lines it has missed."""
-        if type(message) is not WorkerOutput:
-            return False
-        if len(self.unsent) > MOST_UNSENT_BYTES:
-            self.missed_lines += len(message.lines)
-            return True
-        if self.missed_lines:
-            text = f"{self.missed_lines} lines that workers printed are not shown; they are in the session's log files."
-            self.missed_lines = 0
-            self.outbox.append(Notice(text))
-        return False
+    lags: bool = False
 
     def flush(self) -> bool:
         """Send what there is, as far as the stream takes it; returns whether something became stuck or came free."""

@@ -27,6 +27,7 @@ from localray.kernel.effects import (
     DeleteSpillFile,
     DriverConnected,
     DriverDisconnected,
+    DriverLags,
     DropArena,
     Effect,
     FillBuffer,
@@ -46,6 +47,7 @@ from localray.kernel.effects import (
     WorkerDied,
     WorkersStopped,
 )
+from localray.kernel.output import MOST_UNSENT_BYTES
 from localray.runtime.arenas import HeadArenas
 from localray.runtime.connection import Connection
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
@@ -193,7 +195,7 @@ class Head:
                     self._read(connection)
             if deadline_s is not None and time.monotonic() >= deadline_s:
                 self.step(Tick())
-            if self._dirty:
+            while self._dirty:
                 dirty = self._dirty
                 self._dirty = {}
                 for connection in dirty:
@@ -206,12 +208,9 @@ class Head:
         for effect in self._kernel.step(time.monotonic(), event, sender):
             if type(effect) is Send:
                 connection = connections.get(effect.client)
-                if connection is None or (
-                    (connection.unsent or connection.missed_lines) and connection.passes_over(effect.message)
-                ):
-                    continue
-                connection.outbox.append(effect.message)
-                dirty[connection] = None
+                if connection is not None:
+                    connection.outbox.append(effect.message)
+                    dirty[connection] = None
             else:
                 self._carry_out[type(effect)](effect)
 
@@ -285,9 +284,15 @@ class Head:
 
     def _flush(self, connection: Connection) -> None:
         """Send what the connection has to send, as far as it takes it."""
-        if not connection.closed and connection.flush():
+        if connection.closed:
+            return
+        if connection.flush():
             events = select.EPOLLIN | select.EPOLLOUT if connection.unsent else select.EPOLLIN
             self._epoll.modify(connection.stream, events)
+        lags = len(connection.unsent) > MOST_UNSENT_BYTES
+        if lags != connection.lags and connection.nudge < 0:
+            connection.lags = lags
+            self.step(DriverLags(connection.number, lags))
 
     def _disconnect(self, connection: Connection) -> None:
         if connection.closed:

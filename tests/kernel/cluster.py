@@ -19,6 +19,7 @@ from localray.kernel.effects import (
     CreateSpillFile,
     DriverConnected,
     DriverDisconnected,
+    DriverLags,
     Effect,
     FileKept,
     ForgetFiles,
@@ -290,6 +291,14 @@ class Cluster:
         self._do_connect(words)
         number = self.number_of(words.plain[1])
         self.step(RegisterDriver(1, words.keys.get("namespace", ""), (), "/"), number)
+
+    def _do_lags(self, words: Words) -> None:
+        """More waits for a driver than it takes: ``lags d``."""
+        self.step(DriverLags(self.number_of(words.plain[1]), True))
+
+    def _do_catches(self, words: Words) -> None:
+        """A driver takes what waits for it again: ``catches up d``."""
+        self.step(DriverLags(self.number_of(words.plain[2]), False))
 
     def _do_standing(self, words: Words) -> list[str]:
         """From now on the session outlives its drivers."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from localray.client.current import current_client
 from localray.exceptions import RpcError
 from localray.gcs_client import GcsClient
-from localray.host import session_directory
 from localray.runtime.session_home import find
 from localray.util.state.api import get_actor
 from localray.util.state.common import DEFAULT_RPC_TIMEOUT
@@ -111,22 +110,23 @@ def get_log(
 
 def _directory(address: str | None, node_id: str | None) -> Path:
     """Where a session's log files are."""
-    client = current_client()
     try:
         tables = GcsClient(address)
         nodes = {node.hex() for node in tables.get_all_node_info()}
-        first = tables.cluster_id
     except RpcError as error:
         raise ServerUnavailable(str(error)) from error
     if node_id is not None and node_id not in nodes:
         raise RayStateApiException(f"There is no node {node_id}: the session's nodes are {sorted(nodes)}.")
+    client = current_client()
+    if client is not None and client.address == tables.address:
+        return client.directory / "logs"
     try:
-        home = Path(find(tables.address).path)
-    except (ConnectionError, ValueError):
-        # A session that nobody can join is that of this driver.
-        assert client is not None
-        home = session_directory(first.binary())
-    return home / "logs"
+        facts = find(tables.address).facts()
+    except (ConnectionError, ValueError) as error:
+        raise ServerUnavailable(str(error)) from error
+    if facts is None:
+        raise ServerUnavailable(f"The session at {tables.address} has ended.")
+    return Path(facts.directory) / "logs"
 
 
 def _process(actor_id: str | None, pid: int | None, address: str | None) -> int | None:

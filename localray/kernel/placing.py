@@ -55,7 +55,7 @@ def serve(tables: Tables, group: SchedulingClass) -> bool:
     task = queues.next_task(tables, group)
     if task is None:
         return True
-    if place(tables, group, task):
+    if place(tables, group, task) or place_deeper(tables, group, task):
         if group.queued:
             tables.hungry[group] = None
         return True
@@ -65,6 +65,15 @@ def serve(tables: Tables, group: SchedulingClass) -> bool:
         tables.infeasible[group] = None
         warn_of_infeasible(tables, group, task)
     return False
+
+
+def place_deeper(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:
+    """A task of another depth had its turn, and is held back although there is room: the deepest is not kept waiting by
+    that."""
+    if group not in tables.patient or task.depth == max(group.queues):
+        return False
+    deepest = queues.deepest_task(tables, group)
+    return deepest is not None and place(tables, group, deepest)
 
 
 def place(tables: Tables, group: SchedulingClass, task: TaskRecord) -> bool:

@@ -1,8 +1,9 @@
 """Which queued task comes next: one queue for each scheduling class and depth of nesting.
 
 Deeper tasks go first: a worker that waits in `get` waits for a deeper one, so the number of stalled workers stays near
-depth times CPUs, not the width of the program. Must not live here: where a task goes (`placing`), what a worker has in
-its line (`scheduling`).
+depth times CPUs, not the width of the program. One task in eight is of another depth, each in turn, so that tasks that
+go on submitting deeper ones keep none out for ever. Must not live here: where a task goes (`placing`), what a worker
+has in its line (`scheduling`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from localray.kernel import objects, tasks
+from localray.kernel.patience import running_depth
 from localray.kernel.records import NodeRecord, ObjectState, SchedulingClass, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -19,8 +21,10 @@ from localray.sched.bundle_names import plain
 from localray.sched.placement import rooms_for
 from localray.sched.resources import CPU, GPU, amount, fits
 
-SHALLOW_EVERY = 8
-"""While no worker is stalled, one task in so many is the shallowest instead of the deepest."""
+TURN_EVERY = 8
+"""One task in so many is of another depth than the deepest, each of these in turn."""
+RAREST_TURN = 16
+"""At most so often are turns made half as frequent."""
 
 
 def class_of(tables: Tables, task: TaskRecord) -> SchedulingClass:
@@ -116,33 +120,64 @@ def next_task(tables: Tables, group: SchedulingClass) -> TaskRecord | None:
     since it was queued is to fail."""
     while group.queues:
         depth = next_depth(group) if len(group.queues) > 1 else next(iter(group.queues))
-        queue = group.queues[depth]
-        while queue:
-            task = queue[0]
-            if task.cancelled:
-                queue.popleft()
-                continue
-            failure = tasks.failed_dependency(tables, task) if tables.lost_values and task.dependencies else None
-            if failure is None:
-                return task
-            give_up(tables, group, task, *failure)
-        del group.queues[depth]
+        task = first_of(tables, group, depth)
+        if task is not None:
+            return task
+    return None
+
+
+def deepest_task(tables: Tables, group: SchedulingClass) -> TaskRecord | None:
+    """The task that would be next if there were no turns."""
+    while group.queues:
+        task = first_of(tables, group, max(group.queues))
+        if task is not None:
+            return task
+    return None
+
+
+def first_of(tables: Tables, group: SchedulingClass, depth: int) -> TaskRecord | None:
+    """The oldest of one depth; the queue goes with its last."""
+    queue = group.queues[depth]
+    while queue:
+        task = queue[0]
+        if task.cancelled:
+            queue.popleft()
+            continue
+        failure = tasks.failed_dependency(tables, task) if tables.lost_values and task.dependencies else None
+        if failure is None:
+            return task
+        give_up(tables, group, task, *failure)
+    del group.queues[depth]
     return None
 
 
 def next_depth(group: SchedulingClass) -> int:
-    """The deepest; now and then the shallowest, or tasks that go on submitting deeper ones would keep it out for ever.
+    """The deepest; now and then another, from the deeper to the shallower and round.
 
-    Not while a worker is stalled: it waits for a deeper one, and a shallower one might only stall beside it.
+    The more workers are stalled at a depth beyond as many as run at all, the more rarely that is: these wait for what
+    is deeper, and one more might only stall beside them. So of a million tasks no more than some twenty are stalled at
+    a depth beyond the number of CPUs, and still each depth has its turns.
     """
-    is_shallow_turn = group.taken % SHALLOW_EVERY == SHALLOW_EVERY - 1
-    if is_shallow_turn and not any(worker.stalled for worker in group.leased.values()):
-        return min(group.queues)
-    return max(group.queues)
+    depths = sorted(group.queues)
+    deepest = depths.pop()
+    if group.taken % TURN_EVERY != TURN_EVERY - 1:
+        return deepest
+    stalled: dict[int, int] = {}
+    for worker in group.leased.values():
+        if worker.stalled and worker.assigned:
+            depth = running_depth(worker)
+            stalled[depth] = stalled.get(depth, 0) + 1
+    running = len(group.leased) - sum(stalled.values())
+    turn = group.taken // TURN_EVERY
+    beyond = {depth: min(max(0, stalled.get(depth, 0) - running), RAREST_TURN) for depth in depths}
+    allowed = [depth for depth in depths if turn % 2 ** beyond[depth] == 0]
+    return max((depth for depth in allowed if depth < group.turn_depth), default=max(allowed, default=deepest))
 
 
 def take_next(group: SchedulingClass, task: TaskRecord) -> None:
     """Remove the task that `next_task` gave."""
+    if group.taken % TURN_EVERY == TURN_EVERY - 1 and len(group.queues) > 1:
+        group.turn_depth = task.depth
     group.queues[task.depth].popleft()
     group.queued -= 1
     group.taken += 1

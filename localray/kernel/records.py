@@ -305,8 +305,8 @@ class SchedulingClass:
     """Tasks that are the same to the scheduler: one queue for each nesting depth, and the workers leased for them.
 
     ``mean_duration_s`` is an exponentially weighted mean of what its tasks took; -1 before the first. ``rooms`` rank
-    the nodes with room for one of them; ``feasible_at`` is the membership of the cluster (`NodeIndex.membership`)
-    for which some node is known to be large enough.
+    the nodes with room for one of them; ``turn_depth`` is the depth that last had a turn; ``feasible_at`` is the
+    membership of the cluster (`NodeIndex.membership`) for which some node is known to be large enough.
     """
 
     key: tuple[object, ...]
@@ -323,6 +323,7 @@ class SchedulingClass:
     queues: dict[int, deque[TaskRecord]] = field(default_factory=dict)
     queued: int = 0
     taken: int = 0
+    turn_depth: int = 0
     leased: dict[int, WorkerRecord] = field(default_factory=dict)
     mean_duration_s: float = -1.0
     warned: bool = False

@@ -6,6 +6,7 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
+from feasibility import is_possible
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -208,27 +209,3 @@ def test_what_some_node_could_run_runs_and_nothing_is_left(
     report = sim.run(program, seed=seed, nodes=head, autoscaler=autoscaler, step_limit=20_000)
     if report.error is not None:
         raise report.error
-
-
-def is_possible(strategy: str, bundles: list[dict[str, float]], nodes: list[sim.SimulatedNode]) -> bool:
-    """Whether there is any way at all to place the bundles on empty nodes, tried one after the other."""
-    left = [{"CPU": node.num_cpus, "GPU": node.num_gpus} for node in nodes]
-
-    def place(index: int, used: tuple[int, ...]) -> bool:
-        if index == len(bundles):
-            return True
-        for number, free in enumerate(left):
-            if strategy == "STRICT_SPREAD" and number in used:
-                continue
-            if strategy == "STRICT_PACK" and used and number != used[0]:
-                continue
-            if all(free[name] >= amount for name, amount in bundles[index].items()):
-                for name, amount in bundles[index].items():
-                    free[name] -= amount
-                if place(index + 1, (*used, number)):
-                    return True
-                for name, amount in bundles[index].items():
-                    free[name] += amount
-        return False
-
-    return place(0, ())

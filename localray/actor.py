@@ -192,12 +192,12 @@ class ActorClass(Generic[T]):
         return ActorHandle(ActorID(actor_id), description, creation)
 
     def _define(self, client: Client, options: Mapping[str, object]) -> DefineTemplate:
-        to_place, to_hold = template_resources(options, is_actor=True)
+        name = f"{self.__module__}.{self._description.class_name}"
+        to_place, to_hold = template_resources(name, options, is_actor=True)
         placement = place(options, self.__ray_actor_class__.__qualname__, to_place, to_hold)
         mode, concurrency = self._call_mode(options)
         calls, period_s = checkpoint_rule(self.__ray_actor_class__, options)
         if self._definition is None or self._definition[0] is not client:
-            name = f"{self.__module__}.{self._description.class_name}"
             serialized = serialize_definition(self.__ray_actor_class__, name)
             function_id = client.define_function(
                 name, serialized.to_bytes(), serialized.contained, self.__ray_actor_class__.__qualname__

@@ -186,10 +186,11 @@ def _import_ray() -> ModuleType:
     try:
         ray = import_module(_RAY)
     except ImportError as error:
+        cause = None if getattr(error, "name", "") == _RAY else error
         raise ImportError(
             f"The engine 'ray' hands the program to real Ray, which cannot be imported here ({error}). "
             "Install it: pip install 'localray[ray]'."
-        ) from error
+        ) from cause
     version = str(getattr(ray, "__version__", ""))
     if not version.startswith("2."):
         raise ImportError(

@@ -237,7 +237,7 @@ class Submission(Generic[P, Returned_co]):
     def _define(self, client: Client) -> DefineTemplate:
         options = self._options
         option_table.check_task_submission(options)
-        to_place, to_hold = template_resources(options, is_actor=False)
+        to_place, to_hold = template_resources(self._function._function_name, options, is_actor=False)
         placement = place(options, self._function._function.__qualname__, to_place, to_hold)
         max_retries = options.get("max_retries")
         return_mode, num_returns = returns(options, self._function._is_generator)

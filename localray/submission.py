@@ -3,6 +3,7 @@ client."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -50,9 +51,14 @@ def serialize_retry_exceptions(choice: object) -> bytes:
     return serialize_definition(kinds, "retry_exceptions").to_bytes()
 
 
-def template_resources(options: Mapping[str, object], *, is_actor: bool) -> tuple[Resources, Resources]:
-    """What a task needs to be placed and what it then holds, sorted, in 1/10000 units."""
+def template_resources(name: str, options: Mapping[str, object], *, is_actor: bool) -> tuple[Resources, Resources]:
+    """What a task of that name needs to be placed and what it then holds, sorted, in 1/10000 units."""
     to_place, to_hold = option_table.resources_from_options(options, is_actor)
+    if "LOCALRAY_RECORDING" in os.environ:
+        from localray.client.recording import recorder
+
+        if (listening := recorder()) is not None:
+            listening.needs(name, to_place)
     return tuple(sorted(to_place.items())), tuple(sorted(to_hold.items()))
 
 

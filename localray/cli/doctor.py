@@ -38,7 +38,10 @@ def run(options: argparse.Namespace) -> int:
         environment = {**environment_of_children(os.environ), VARIABLE: str(recording)}
         code = subprocess.call([sys.executable, *options.program], env=environment)
         lines = recording.read_text().splitlines() if recording.exists() else []
-    print_findings(findings(lines), recorded=bool(lines))
+    if code and not lines:
+        print(f"localray doctor: the program ended with status {code} before it ran any task.")
+    else:
+        print_findings(findings(lines), recorded=bool(lines))
     return code
 
 

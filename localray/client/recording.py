@@ -8,12 +8,15 @@ live here: what follows from it (`localray.doctor`).
 
 from __future__ import annotations
 
+import ast
 import dis
+import inspect
 import json
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 from types import CodeType
@@ -21,6 +24,10 @@ from types import CodeType
 from localray.client.context import current_task
 
 VARIABLE = "LOCALRAY_RECORDING"
+_CHANGE = frozenset(
+    ("append", "appendleft", "extend", "insert", "add", "update", "setdefault", "remove", "discard", "pop", "clear")
+)
+"""Methods that change a list, a set, a dictionary or a deque."""
 
 
 class Touched(Enum):
@@ -31,6 +38,8 @@ class Touched(Enum):
     CONNECTS = "connects"
     STARTS = "starts"
     SETS_GLOBAL = "sets_global"
+    CHANGES_GLOBAL = "changes_global"
+    NEEDS = "needs"
     CARRIES = "carries"
 
 
@@ -79,6 +88,14 @@ class Recorder:
         for function in functions:
             for variable in _globals_set(getattr(function, "__code__", None)):
                 self._write(name, Touched.SETS_GLOBAL, variable)
+            for variable in _containers_changed(function):
+                self._write(name, Touched.CHANGES_GLOBAL, variable)
+
+    def needs(self, name: str, resources: Iterable[str]) -> None:
+        """A task or actor asks for resources; CPUs and memory every node has."""
+        for resource in resources:
+            if resource not in ("CPU", "memory", "object_store_memory") and not resource.startswith("node:"):
+                self._write(name, Touched.NEEDS, resource)
 
     def _write(self, task: str, touched: Touched, what: str) -> None:
         entry = (task, touched, what)
@@ -97,6 +114,29 @@ def _globals_set(code: CodeType | None) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _globals_set(constant)
+
+
+def _containers_changed(function: object) -> Iterator[str]:
+    """The global lists, dictionaries and the like in which a function puts, or from which it takes. Found in its
+    source, and so not where there is none."""
+    code, variables = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    if code is None:
+        return
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
+    except (OSError, SyntaxError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            changed: ast.expr | None = node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGE:
+            changed = node.func.value
+        else:
+            continue
+        name = changed.id if isinstance(changed, ast.Name) else ""
+        # What can be cleared is a container that can be changed.
+        if name in code.co_names and hasattr(variables.get(name), "clear"):
+            yield name
 
 
 _recorder: Recorder | None = None

@@ -24,6 +24,7 @@ class Concern(Enum):
     THIS_MACHINE = "another node has another localhost: use the name of the machine that serves"
     PROGRAMS = "each node needs them installed"
     GLOBALS = "other workers, and the driver, do not see that: return the value, or keep it in an actor"
+    RESOURCES = "some node of the cluster must have them: ray start --num-gpus=..., --resources='{...}'"
     LARGE_DEFINITIONS = "they travel to every worker: ray.put() what they carry, and pass the reference"
 
 
@@ -45,7 +46,8 @@ _VERBS = {
     Concern.WRITTEN_FILES: "writes",
     Concern.THIS_MACHINE: "connects to",
     Concern.PROGRAMS: "starts",
-    Concern.GLOBALS: "sets the global variable",
+    Concern.GLOBALS: "changes the global variable",
+    Concern.RESOURCES: "needs",
     Concern.LARGE_DEFINITIONS: "carries",
 }
 _BY_KIND = {
@@ -54,6 +56,8 @@ _BY_KIND = {
     Touched.CONNECTS: Concern.THIS_MACHINE,
     Touched.STARTS: Concern.PROGRAMS,
     Touched.SETS_GLOBAL: Concern.GLOBALS,
+    Touched.CHANGES_GLOBAL: Concern.GLOBALS,
+    Touched.NEEDS: Concern.RESOURCES,
     Touched.CARRIES: Concern.LARGE_DEFINITIONS,
 }
 

@@ -91,5 +91,6 @@ def _real_ray() -> Fact:
     except metadata.PackageNotFoundError:
         return Fact("real Ray", "not installed", "pip install 'localray[ray]' to run on a cluster")
     if getattr(sys.modules.get("ray"), "__name__", "") == "localray":
-        version = "is localray here"
-    return Fact("real Ray", version)
+        return Fact("real Ray", "is localray here")
+    wanted = f"install the cluster's version of Ray 2.x, e.g. pip install 'ray=={RAY_VERSION}'"
+    return Fact("real Ray", version, "" if version.startswith("2.") else wanted)

@@ -16,11 +16,13 @@ import ray
 
 BIG = bytes(2_000_000)
 seen = 0
+table = {}
 
 @ray.remote
 def work(path, port):
     global seen
     seen += len(BIG)
+    table[path] = path
     with open(path) as file:
         text = file.read()
     with open(path + ".out", "w") as file:
@@ -35,10 +37,17 @@ def work(path, port):
 @ray.remote
 def clean(x):
     import json
+    table = {}
+    table[x] = x
     return json.dumps(x)
+
+@ray.remote(num_gpus=1, resources={"special": 1})
+def waits():
+    return 1
 
 ray.init(num_cpus=1)
 print(ray.get(work.remote(sys.argv[1], 9)), ray.get(clean.remote(1)))
+ray.wait([waits.remote()], timeout=0.1)
 """
 
 
@@ -66,7 +75,8 @@ def test_what_tasks_rely_on_is_found(tmp_path: Path) -> None:
     assert f"work writes {data}.out" in lines
     assert "work connects to ('127.0.0.1', 9)" in lines
     assert "work starts true" in lines
-    assert "__main__.work sets the global variable seen" in lines
+    assert "__main__.work changes the global variable seen, table" in lines
+    assert "__main__.waits needs GPU, special" in lines
     assert "__main__.work carries 2.0 MB" in lines
     assert not [line for line in lines if line.startswith("clean")]
     for concern in Concern:
@@ -81,11 +91,11 @@ def test_nothing_to_find(tmp_path: Path) -> None:
     assert "nothing its tasks did here would differ" in done.stdout
     program.write_text("raise SystemExit(7)")
     done = doctor(str(program))
-    assert "the program ran no tasks" in done.stdout
+    assert "the program ended with status 7 before it ran any task" in done.stdout
     assert done.returncode == 7
 
 
 def test_findings_come_by_concern_and_task() -> None:
     entries = [("g", "reads", "/b"), ("f", "sets_global", "x"), ("f", "reads", "/a"), ("f", "connects", "('10.0.0.1', 1)")]
     lines = [json.dumps({"task": task, "touched": touched, "what": what}) for task, touched, what in entries]
-    assert [finding.text() for finding in findings(lines)] == ["f reads /a", "g reads /b", "f sets the global variable x"]
+    assert [finding.text() for finding in findings(lines)] == ["f reads /a", "g reads /b", "f changes the global variable x"]

@@ -4,21 +4,19 @@
         run_my_program()
     print(len(chaos.happened), "deaths")
 
-The rules are those of `localray.faults`, and go wrong in a simulation as well: ``ray.init(engine="sim", faults=...)``.
-Must not live here: how it is done (`localray.runtime.havoc`).
+The same lines do the same in a simulation; pytest has a fixture `ray_chaos` (`localray.pytest_plugin`). Must not live
+here: what the rules mean (`localray.faults`), how it is done (`localray.runtime.havoc`, `localray.sim.havoc`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from localray.client.current import require_client
 from localray.faults import Rule, parse
-
-if TYPE_CHECKING:
-    from localray.runtime.havoc import ProcessHavoc
+from localray.faults.injector import Happened
 
 KILL_TASKS = "kill_worker:probability=0.05,times=0,only_retriable=true"
 """Of the tasks that may be retried, each one in twenty loses its worker."""
@@ -52,38 +50,75 @@ class _Nodes:
         self._cluster.add_node(**self._description)
 
 
+class Chaos(Protocol):
+    """Things that go wrong, from their beginning to their end."""
+
+    @property
+    def happened(self) -> tuple[Happened, ...]:
+        """What has gone wrong so far."""
+        ...
+
+    def end(self) -> None:
+        """Nothing goes wrong any more."""
+        ...
+
+
+def begin(
+    faults: str | Sequence[Rule] = KILL_TASKS,
+    seed: int = 0,
+    cluster: Cluster | None = None,
+    new_node: dict[str, object] | None = None,
+) -> Chaos:
+    """Let things go wrong in this session from now on, until `Chaos.end`; see `unleash`, which ends by itself."""
+    from localray.runtime.channel import SocketChannel
+
+    client = require_client()
+    rules = parse(faults, seed)
+    if not isinstance(client.channel, SocketChannel):
+        from localray.sim.session import running
+
+        return running().unleash(rules, seed)
+    from localray.runtime.havoc import ProcessHavoc
+
+    nodes = _Nodes(cluster, new_node or {}) if cluster is not None else None
+    havoc = ProcessHavoc(client, rules, seed, nodes)
+    havoc.begin()
+    return havoc
+
+
 @contextmanager
 def unleash(
     faults: str | Sequence[Rule] = KILL_TASKS,
     seed: int = 0,
     cluster: Cluster | None = None,
     new_node: dict[str, object] | None = None,
-) -> Iterator[ProcessHavoc]:
-    """Let things go wrong while the block runs.
+) -> Iterator[Chaos]:
+    """Let things go wrong while the block runs, in a session on processes or in a simulation.
 
     Args:
-        faults: what goes wrong; see `localray.faults.parse`. On real processes: ``kill_worker``, and with a cluster
-            ``crash_node``.
+        faults: what goes wrong; see `localray.faults.parse`. The times of rules count from here. On real processes:
+            ``kill_worker``, and with a cluster ``crash_node``; in a simulation all but what is about links, which is
+            given to `ray.init(engine="sim", faults=...)`.
         seed: of the dice.
-        cluster: whose nodes, besides the driver's own, may crash.
+        cluster: whose nodes, besides the driver's own, may crash; a simulation knows its own.
         new_node: arguments of ``cluster.add_node`` for those that come back (``returns_s``).
 
     Returns:
         What happens: ``happened`` lists it.
 
     Raises:
-        ValueError: a rule cannot be carried out here; in a simulation all are given to `ray.init`.
-    """
-    from localray.runtime.channel import SocketChannel
-    from localray.runtime.havoc import ProcessHavoc
+        ValueError: a rule cannot be carried out here.
 
-    client = require_client()
-    if not isinstance(client.channel, SocketChannel):
-        raise ValueError("In a simulation faults are given to init: ray.init(engine='sim', faults=...).")
-    nodes = _Nodes(cluster, new_node or {}) if cluster is not None else None
-    havoc = ProcessHavoc(client, parse(faults, seed), seed, nodes)
-    havoc.begin()
+    Example:
+        >>> import localray as ray
+        >>> from localray import chaos, sim
+        >>> with sim.Cluster(seed=3):
+        ...     with chaos.unleash("kill_worker:nth=1") as deaths:
+        ...         ray.get(ray.remote(lambda: "done").remote()), len(deaths.happened)
+        ('done', 1)
+    """
+    chaos = begin(faults, seed, cluster, new_node)
     try:
-        yield havoc
+        yield chaos
     finally:
-        havoc.end()
+        chaos.end()

@@ -3,6 +3,8 @@
 * ``ray_session``: the module `localray` with a session on processes; what it leaves of processes, threads and files
   fails the test
 * ``ray_cluster``: a `localray.cluster_utils.Cluster`, shut down afterwards
+* ``ray_chaos``: called with rules of faults, lets things go wrong in the session of any of these until the test ends:
+  ``ray_chaos("kill_worker:probability=0.1,times=0")``; on processes ``--chaos-seed`` throws the dice
 * ``ray_sim``: a `localray.sim.Cluster` of one seed, or, in a test marked ``sim``, of each seed in turn
 * ``@pytest.mark.sim(seeds=200, faults="chaos", nodes="4x8cpu")``: the test runs once for each seed; a failing one says
   how to run it alone: ``--sim-seed=17``
@@ -24,6 +26,7 @@ _DEFAULT_SEEDS = 20
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("localray")
+    group.addoption("--chaos-seed", type=int, default=0, help="of the faults of `ray_chaos` on processes")
     group.addoption("--sim-seed", type=int, help="run tests marked `sim` under this seed only")
     group.addoption("--sim-seeds", type=int, help="run tests marked `sim` under so many seeds, whatever they say")
 
@@ -70,6 +73,50 @@ def ray_cluster() -> Iterator[Any]:
     leaks.check_no_leaks(before)
 
 
+# ---------------------------------------------------------------- faults
+
+
+class RayChaos:
+    """What the fixture `ray_chaos` is: lets things go wrong, and ends them.
+
+    Args:
+        seed: of the dice, unless a call says otherwise.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._begun: list[Any] = []
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Things go wrong from now on; arguments and result are those of `localray.chaos.begin`."""
+        begun = import_module("localray.chaos").begin(*arguments, **{"seed": self.seed, **options})
+        self._begun.append(begun)
+        return begun
+
+    def end(self) -> list[str]:
+        """Nothing goes wrong any more; returns what did."""
+        begun, self._begun = self._begun, []
+        for each in begun:
+            each.end()
+        return [happened.text for each in begun for happened in each.happened]
+
+
+@pytest.fixture
+def ray_chaos(request: pytest.FixtureRequest) -> Iterator[RayChaos]:
+    """Lets things go wrong in the test's session, from its call until the test ends."""
+    names = request.fixturenames
+    for session in ("ray_session", "ray_cluster", "ray_sim"):
+        if session in names:
+            # First of all: so that it is there as long as things may go wrong.
+            request.getfixturevalue(session)
+    option = request.config.getoption
+    chaos = RayChaos(option("--chaos-seed") if "ray_sim" not in names else option("--sim-seed") or 0)
+    yield chaos
+    happened = chaos.end()
+    if happened:
+        request.node.add_report_section("teardown", "chaos", f"seed {chaos.seed}\n" + "\n".join(happened))
+
+
 # ---------------------------------------------------------------- in simulations
 
 
@@ -106,10 +153,17 @@ def _seeds(config: pytest.Config, count: int) -> range | list[int]:
 def _run_seed(item: pytest.Function, seed: int, options: dict[str, Any]) -> None:
     """The test in a simulation of this seed."""
     names = item._fixtureinfo.argnames
+    chaos: RayChaos | None = item.funcargs.get("ray_chaos")  # type: ignore[assignment]
     try:
         with import_module("localray.sim").Cluster(seed=seed, **options) as cluster:
             arguments = {name: cluster if name == "ray_sim" else item.funcargs[name] for name in names}
-            item.obj(**arguments)
+            if chaos is not None:
+                chaos.seed = seed
+            try:
+                item.obj(**arguments)
+            finally:
+                if chaos is not None:
+                    chaos.end()
     except BaseException:
         item.add_report_section("call", "simulation", f"seed {seed} fails: pytest '{item.nodeid}' --sim-seed={seed}")
         raise

@@ -49,6 +49,9 @@ class Phase(enum.Enum):
     REPLIED = "replied"
 
 
+OF_LINKS = frozenset((Fault.DELAY_MESSAGES, Fault.SLOW_NODE, Fault.PARTITION))
+"""These need links that may be slow, and links are made with the nodes they lead to."""
+
 NOT_ON_THE_DRIVERS_NODE = frozenset((Fault.CRASH_NODE, Fault.ZOMBIE_NODE))
 """The driver is on the first node, and would be gone with it."""
 

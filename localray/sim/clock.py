@@ -34,3 +34,18 @@ class VirtualClock:
     def now_s(self) -> float:
         """Seconds since the start."""
         return self.now_ns / NANOSECONDS
+
+
+class VirtualClockSince:
+    """The time of one simulation, counted from some moment of it."""
+
+    __slots__ = ("_clock", "_origin_ns")
+
+    def __init__(self, clock: VirtualClock, origin_ns: int) -> None:
+        self._clock = clock
+        self._origin_ns = origin_ns
+
+    @property
+    def now_ns(self) -> int:
+        """Nanoseconds since then."""
+        return self._clock.now_ns - self._origin_ns

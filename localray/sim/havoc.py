@@ -34,12 +34,16 @@ class Havoc:
         host: of the simulation.
         injector: has the rules.
         join: lets a node join.
+        origin_ns: the virtual time from which the rules count theirs.
     """
 
-    def __init__(self, host: Host, injector: Injector, join: Callable[[SimulatedNode], object]) -> None:
+    def __init__(
+        self, host: Host, injector: Injector, join: Callable[[SimulatedNode], object], origin_ns: int = 0
+    ) -> None:
         self.injector = injector
         self._host = host
         self._join = join
+        self._origin_ns = origin_ns
         self._driver = 0
         self._busy = False
         self._doomed: dict[tuple[int, bytes], ArmedRule] = {}
@@ -72,6 +76,12 @@ class Havoc:
         host.interference = self if any(self._phases.values()) else None
         host.late_ns = self._late_ns if self._late else None
 
+    def interfere_with_all(self) -> None:
+        """The workers that are there already are meant, too."""
+        for worker in self._host.workers.values():
+            if self._host.interference is not None:
+                worker.interfere(self._host.interference)
+
     def begin(self, driver: int) -> None:
         """The driver, a client of this number, is there: from now on things go wrong."""
         self._driver = driver
@@ -79,7 +89,7 @@ class Havoc:
             self._host.before_step = self._before_step
         for armed in self.injector.armed:
             if armed.rule.at_s >= 0:
-                self._host.at(to_ns(armed.rule.at_s), lambda armed=armed: self._moment(armed))  # type: ignore[misc]
+                self._host.at(self._origin_ns + to_ns(armed.rule.at_s), lambda armed=armed: self._moment(armed))  # type: ignore[misc]
 
     def heal(self) -> None:
         """Nothing goes wrong any more, and what passes is over."""

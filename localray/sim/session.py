@@ -21,7 +21,8 @@ from typing import TypeAlias
 from localray.client.client import Client
 from localray.exceptions import RaySystemError
 from localray.faults import Rule, parse
-from localray.faults.injector import Firing, Injector
+from localray.faults.injector import Firing, Happened, Injector
+from localray.faults.rules import OF_LINKS
 from localray.kernel import Kernel
 from localray.kernel.effects import NodeDied
 from localray.protocol import RegisterDriver, ShutDown
@@ -29,7 +30,7 @@ from localray.sched.placement import Policy
 from localray.shm.settings import StoreSettings
 from localray.sim.carrier import Blocked
 from localray.sim.carriers import Carriers
-from localray.sim.clock import VirtualClock, to_ns
+from localray.sim.clock import VirtualClock, VirtualClockSince, to_ns
 from localray.sim.deciding import Deciding, DecisionDelay
 from localray.sim.errors import DeadlockError, LeftBehindError
 from localray.sim.events import EventQueue
@@ -127,6 +128,24 @@ class VirtualDriver:
     def __init__(self) -> None:
         self.alive = True
         self.client: Client = None  # type: ignore[assignment]
+
+
+class Unleashed:
+    """Faults that were let loose in a running simulation."""
+
+    def __init__(self, havoc: Havoc, injector: Injector, first: int) -> None:
+        self._havoc = havoc
+        self._injector = injector
+        self._first = first
+
+    @property
+    def happened(self) -> tuple[Happened, ...]:
+        """The faults so far."""
+        return tuple(self._injector.happened[self._first :])
+
+    def end(self) -> None:
+        """Nothing goes wrong any more."""
+        self._havoc.heal()
 
 
 class SimulatedSession:
@@ -288,6 +307,26 @@ class SimulatedSession:
         agenda = self.carriers.agenda
         limit_ns = self.carriers.clock.now_ns + to_ns(finish_within_s)
         agenda.limit_ns = limit_ns if agenda.limit_ns is None else min(agenda.limit_ns, limit_ns)
+
+    def unleash(self, rules: tuple[Rule, ...], seed: int) -> Unleashed:
+        """Things go wrong from now on, by these rules, whose times count from now.
+
+        Raises:
+            ValueError: things go wrong here already; or a rule is about links, which are made with the session.
+        """
+        if self.havoc is not None and not self.injector.healed:
+            raise ValueError("Things go wrong here already: give all rules in one place.")
+        for rule in rules:
+            if rule.fault in OF_LINKS:
+                raise ValueError(f"{rule}: what is about links is given to init: ray.init(engine='sim', faults=...).")
+        origin_ns = self.carriers.clock.now_ns
+        before = self.injector
+        self.injector = Injector(rules, seed, VirtualClockSince(self.carriers.clock, origin_ns))
+        self.injector.happened.extend(before.happened)
+        self.havoc = Havoc(self.host, self.injector, self._join, origin_ns)
+        self.havoc.interfere_with_all()
+        self.havoc.begin(self.client.number)
+        return Unleashed(self.havoc, self.injector, len(before.happened))
 
     def finish(self) -> None:
         """The program is done: what it promised must have come true, and what it had must be gone.

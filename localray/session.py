@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from localray.job_config import JobConfig
     from localray.logging_config import LoggingConfig
     from localray.runtime.join import Control
+    from localray.runtime.session_home import SessionHome
 
 _IGNORED = frozenset(
     [
@@ -354,10 +355,24 @@ def connect(address: str | None = None) -> Control:
         ...     print(session.ask(Query.NODES))
     """
     from localray.runtime.join import Control, connect
+
+    home = find_session(address)
+    return Control(connect(home), home.address)
+
+
+def find_session(address: str | None = None) -> SessionHome:
+    """The directory of a running session.
+
+    Args:
+        address: as `connect` takes it.
+
+    Raises:
+        ConnectionError: there is no such session.
+        ValueError: this is no address.
+    """
     from localray.runtime.session_home import find
 
-    home = find(_address_to_join(address) or "auto")
-    return Control(connect(home), home.address)
+    return find(_address_to_join(address) or "auto")
 
 
 def _start(

@@ -28,6 +28,7 @@ from localray.runtime.channel import SocketChannel
 from localray.runtime.environment import TaskEnvironment
 from localray.runtime.interrupts import guard
 from localray.runtime.output import redirect_output
+from localray.runtime.stacks import answer_stack_requests
 from localray.runtime.worker_progress import slot_of, write_printed, write_progress
 from localray.shm.arenas import Arenas
 
@@ -189,6 +190,7 @@ def main(
         worker.client.address = address
     worker.client.directory = directory
     answer_breakpoints()
+    answer_stack_requests()
     if "COVERAGE_PROCESS_START" in os.environ:
         from localray.runtime.measuring import measure
 

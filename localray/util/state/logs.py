@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from localray.client.current import current_client
-from localray.exceptions import RpcError
-from localray.gcs_client import GcsClient
-from localray.runtime.session_home import find
-from localray.util.state.api import get_actor
-from localray.util.state.common import DEFAULT_RPC_TIMEOUT
+from localray.session import find_session
+from localray.util.state.api import get_actor, list_nodes
+from localray.util.state.common import DEFAULT_RPC_TIMEOUT, RAY_MAX_LIMIT_FROM_API_SERVER
 from localray.util.state.exception import RayStateApiException, ServerUnavailable
 
 _CATEGORIES = {".out": "worker_out", ".err": "worker_err"}
@@ -110,22 +108,16 @@ def get_log(
 
 def _directory(address: str | None, node_id: str | None) -> Path:
     """Where a session's log files are."""
-    try:
-        tables = GcsClient(address)
-        nodes = {node.hex() for node in tables.get_all_node_info()}
-    except RpcError as error:
-        raise ServerUnavailable(str(error)) from error
+    nodes = {node.node_id for node in list_nodes(address, limit=RAY_MAX_LIMIT_FROM_API_SERVER)}
     if node_id is not None and node_id not in nodes:
         raise RayStateApiException(f"There is no node {node_id}: the session's nodes are {sorted(nodes)}.")
     client = current_client()
-    if client is not None and client.address == tables.address:
+    if client is not None and address in (None, "auto", "local", client.address):
         return client.directory / "logs"
-    try:
-        facts = find(tables.address).facts()
-    except (ConnectionError, ValueError) as error:
-        raise ServerUnavailable(str(error)) from error
+    home = find_session(address)
+    facts = home.facts()
     if facts is None:
-        raise ServerUnavailable(f"The session at {tables.address} has ended.")
+        raise ServerUnavailable(f"The session at {home.address} has ended.")
     return Path(facts.directory) / "logs"
 
 

@@ -1,0 +1,71 @@
+"""The command `localray stack`: where each worker of a running session is in its Python code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from localray.runtime.stacks import stacks_of
+from localray.util.state.api import list_actors, list_tasks, list_workers
+from localray.util.state.common import RAY_MAX_LIMIT_FROM_API_SERVER
+from localray.util.state.exception import RayStateApiException
+
+_DESCRIPTION = """\
+Show the Python stacks of a session's workers, also of those that are stuck or
+busy in native code. They go on undisturbed.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("--address", help="of the session")
+    parser.add_argument("--pid", type=int, help="of one worker (default: all that run something)")
+    parser.add_argument("--all", action="store_true", help="idle workers too")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the stacks; 1 without a session, or when a worker does not answer."""
+    try:
+        running = _running(options.address)
+        workers = list_workers(
+            options.address,
+            filters=[("is_alive", "=", True), ("worker_type", "=", "WORKER")],
+            limit=RAY_MAX_LIMIT_FROM_API_SERVER,
+        )
+    except (RayStateApiException, RuntimeError, ValueError) as error:
+        print(f"localray stack: {error}", file=sys.stderr)
+        return 1
+    processes = [worker.pid for worker in workers]
+    chosen = [process for process in processes if options.all or process in running]
+    if options.pid is not None:
+        chosen = [options.pid] if options.pid in processes else []
+    if not chosen:
+        print("No worker runs anything." if options.pid is None else f"There is no worker {options.pid}.")
+    return max([_show(process, running.get(process, "idle")) for process in chosen], default=0)
+
+
+def _running(address: str | None) -> dict[int, str]:
+    """What runs in which process."""
+    found = {
+        task.worker_pid or 0: f"runs {task.name}"
+        for task in list_tasks(
+            address, filters=[("state", "=", "RUNNING")], detail=True, limit=RAY_MAX_LIMIT_FROM_API_SERVER
+        )
+    }
+    for actor in list_actors(address, filters=[("state", "=", "ALIVE")], limit=RAY_MAX_LIMIT_FROM_API_SERVER):
+        process = actor.pid or 0
+        doing = found.get(process, "waits for calls")
+        found[process] = f"actor {actor.class_name} {actor.actor_id}, {doing}"
+    return found
+
+
+def _show(process: int, what: str) -> int:
+    print(f"Worker {process}: {what}")
+    try:
+        text = stacks_of(process)
+    except (OSError, RuntimeError) as error:
+        print(f"  {error}\n")
+        return 1
+    print("\n".join(f"  {line}" for line in text.splitlines()) + "\n", flush=True)
+    return 0

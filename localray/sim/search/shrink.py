@@ -98,8 +98,7 @@ class _Shrinking:
         """Whether a smaller one still fails the same way; then it is the best."""
         if self._left <= 0:
             return False
-        self._left -= 1
-        if signature(candidate.run().error) != self._failure:
+        if not self._fails(candidate):
             return False
         self._best = candidate
         self._told(
@@ -107,6 +106,17 @@ class _Shrinking:
             f"{len(candidate.nodes) or 1} nodes"
         )
         return True
+
+    def _fails(self, candidate: Shrunk) -> bool:
+        self._left -= 1
+        return signature(candidate.run().error) == self._failure
+
+    def _try_nodes(self, nodes: tuple[SimulatedNode, ...]) -> None:
+        """On a cluster that is too small for the program it fails in any case: that would be another failure."""
+        candidate = replace(self._best, nodes=nodes)
+        is_plain = not candidate.firings and not candidate.deviations
+        if is_plain or not self._fails(replace(candidate, firings=(), deviations=())):
+            self._try(candidate)
 
     def _shrink_firings(self) -> None:
         thin_out(self._best.firings, lambda kept: self._try(replace(self._best, firings=kept)))
@@ -121,12 +131,12 @@ class _Shrinking:
     def _shrink_nodes(self) -> None:
         for number in range(len(self._best.nodes) - 1, 0, -1):
             nodes = self._best.nodes
-            self._try(replace(self._best, nodes=nodes[:number] + nodes[number + 1 :]))
+            self._try_nodes(nodes[:number] + nodes[number + 1 :])
         for number, node in enumerate(self._best.nodes):
             if node.num_cpus > 1:
                 fewer = replace(node, num_cpus=1)
                 nodes = self._best.nodes
-                self._try(replace(self._best, nodes=(*nodes[:number], fewer, *nodes[number + 1 :])))
+                self._try_nodes((*nodes[:number], fewer, *nodes[number + 1 :]))
 
 
 def thin_out(items: Sequence[T], still_fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:

@@ -13,7 +13,8 @@ from localray.protocol import Conditions, Resources
 
 class TaskRow(NamedTuple):
     """One attempt of a task, constructor or call. ``kind`` is a `TaskKind`; ``status`` is that of its first outcome, -1
-    while there is none; ``error`` is what the outcome carried, if it was an error and not too long."""
+    while there is none; ``error`` is what the outcome carried, if it was an error and not too long; ``dependencies``
+    are the objects that it takes, ``output_bytes`` is the size of what it has returned."""
 
     task_id: bytes
     attempt: int
@@ -35,6 +36,8 @@ class TaskRow(NamedTuple):
     sent_at_s: float
     started_at_s: float
     ended_at_s: float
+    dependencies: tuple[bytes, ...] = ()
+    output_bytes: int = 0
 
 
 class ActorRow(NamedTuple):

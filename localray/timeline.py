@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from localray.client.current import current_client
+from localray.ids import TASK_ID_SIZE_BYTES
 from localray.listings import TaskRow
-from localray.protocol import Query
+from localray.protocol import Query, TaskKind
+from localray.sched.bundle_names import plain
+from localray.sched.resources import RESOURCE_UNIT
 
 _MICROSECONDS = 1_000_000
 _COLOURS = {"FINISHED": "good", "FAILED": "terrible"}
@@ -23,7 +26,8 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
 
     Returns:
         The events: ``ts`` and ``dur`` in microseconds of the session's clock; a row for each worker, a group of rows
-        for each node. Of tasks that are over the last 10,000 are known.
+        for each node. ``args`` say more: the task that submitted it, those whose results it takes, what it holds, and
+        how large its result is, for `localray sim plan`. Of tasks that are over the last 10,000 are known.
 
     Raises:
         RuntimeError: there is no session.
@@ -81,6 +85,12 @@ def _events(rows: Iterable[TaskRow], now_s: float) -> list[dict[str, Any]]:
                     "attempt_number": row.attempt,
                     "state": row.state,
                     "waited_s": row.started_at_s - row.created_at_s,
+                    "kind": TaskKind(row.kind).name,
+                    "actor_id": row.actor_id.hex(),
+                    "parent_task_id": row.parent_id.hex(),
+                    "depends_on": list(dict.fromkeys(each[:TASK_ID_SIZE_BYTES].hex() for each in row.dependencies)),
+                    "resources": {name: units / RESOURCE_UNIT for name, units in plain(row.resources)},
+                    "output_bytes": row.output_bytes,
                 },
             }
         )

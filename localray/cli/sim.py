@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from localray.cli import replay_log
+from localray.cli import plan, replay_log
 from localray.kernel_log.format import UnreadableLogError
 from localray.sim.schedule import KINDS, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target
@@ -32,6 +32,7 @@ examples:
   localray sim run prog.py --seed 17 --save failures
   localray sim run prog.py --seeds 1000 --schedule pct --check
   localray sim replay failures/prog-17.trace.json
+  localray sim plan timeline.json --nodes 4x16cpu@0.80 --nodes 20x16cpu@0.80 --deadline 15m
   LOCALRAY_KERNEL_LOG=session.log python prog.py; localray sim replay session.log --story 7
 """
 
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _add_run(actions.add_parser("run", help="run a program under seeds"))
+    planning = actions.add_parser("plan", help="say how long a recorded run would take on other clusters")
+    plan.add_arguments(planning)
+    planning.set_defaults(act=plan.run)
     again = actions.add_parser("replay", help="play back a failing run that was saved, or the log of a real session")
     again.add_argument(
         "file", type=Path, help="a .trace.json that --save has written, or a log that LOCALRAY_KERNEL_LOG has"

@@ -21,7 +21,8 @@ LONGEST_ERROR_BYTES: Final = 8 * 1024
 
 
 class EndedTask(NamedTuple):
-    """One attempt of a task, constructor or call, as it ended; ``status`` and ``error`` as in its first outcome."""
+    """One attempt of a task, constructor or call, as it ended; ``status`` and ``error`` as in its first outcome;
+    ``dependencies`` are the objects that it took, ``output_bytes`` is the size of all that it returned."""
 
     task_id: bytes
     template: Template
@@ -35,6 +36,8 @@ class EndedTask(NamedTuple):
     duration_s: float
     status: int
     error: bytes
+    dependencies: tuple[bytes, ...]
+    output_bytes: int
 
 
 # Straight to the tuple's own constructor: a fifth of the cost of the class's.
@@ -52,9 +55,9 @@ class History:
         self.workers: deque[WorkerRecord] = deque(maxlen=WORKERS_KEPT)
         self.jobs: deque[JobRecord] = deque(maxlen=JOBS_KEPT)
 
-    def over(self, task: TaskRecord, status: int, error: bytes, now_s: float) -> None:
-        """An attempt of a task is over: this was the status of its first outcome, and this the error, if it is one.
-        Called for every task."""
+    def over(self, task: TaskRecord, status: int, error: bytes, now_s: float, output_bytes: int = 0) -> None:
+        """An attempt of a task is over: this was the status of its first outcome, and this the error, if it is one, and
+        so large was what it returned. Called for every task."""
         actor = task.actor
         self.tasks.append(
             _ended_task(
@@ -71,6 +74,8 @@ class History:
                     task.duration_s,
                     status,
                     error if status and len(error) <= LONGEST_ERROR_BYTES else b"",
+                    task.dependencies,
+                    output_bytes,
                 )
             )
         )

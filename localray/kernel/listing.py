@@ -64,6 +64,7 @@ def _ended(tables: Tables, task: EndedTask) -> TaskRow:
         task.worker,
         (task.status, task.error),
         (task.created_at_s, task.sent_at_s, started_at_s, task.ended_at_s),
+        (task.dependencies, task.output_bytes),
     )
 
 
@@ -81,6 +82,7 @@ def _going_on(tables: Tables, task: TaskRecord) -> TaskRow:
         worker,
         (_NO_STATUS, b""),
         (task.created_at_s, sent_at_s, started_at_s, NEVER_S),
+        (task.dependencies, 0),
     )
 
 
@@ -91,6 +93,7 @@ def _row(
     worker: WorkerRecord | None,
     outcome: tuple[int, bytes],
     times_s: tuple[float, float, float, float],
+    data: tuple[tuple[bytes, ...], int],
 ) -> TaskRow:
     task_id, attempt, template, actor_id, parent_id = identity
     actor = tables.actors.get(actor_id)
@@ -115,6 +118,7 @@ def _row(
         template.to_hold,
         template.group,
         *times_s,
+        *data,
     )
 
 

@@ -142,7 +142,7 @@ def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> Non
     at once."""
     move(tables.log, task.task_id, task, TaskState.FINISHED, "answered")
     status, error = outcomes[-1][:2] if outcomes else (0, b"")
-    tables.history.over(task, status, error, tables.now_s)
+    tables.history.over(task, status, error, tables.now_s, sum([outcome[3] for outcome in outcomes]))
     if task.template.is_stream and len(outcomes) == 2:
         # The generator raised: as in Ray that is its last item, and the task itself has ended well.
         streams.append(tables, task, outcomes[1])

@@ -10,7 +10,7 @@ same run, always.
   find in place of the real things
 * `nodes`, `scaling`: what virtual nodes have, and autoscalers that launch them
 * `host`, `worker`, `channel`, `store`, `disk`, `disks`, `state_directory`: the virtual cluster around the kernel
-* `modelled`: tasks without a body
+* `modelled`: tasks without a body; `recorded`, `planning`: a recorded run, run again on other clusters
 * `injector`, `havoc`: when which fault happens, and what it does
 * `watching`, `history`: what programs say must hold
 * `trace`: what happened, and its digest
@@ -31,6 +31,7 @@ from localray.sim.history import History
 from localray.sim.modelled import Hollow, task
 from localray.sim.nodes import SimulatedNode
 from localray.sim.program import Report, run
+from localray.sim.recorded import recorded_durations
 from localray.sim.scaling import Autoscaler, NodeType
 from localray.sim.state_directory import StateDirectory
 from localray.sim.watching import Shared
@@ -55,6 +56,7 @@ __all__ = [
     "always",
     "eventually",
     "point",
+    "recorded_durations",
     "remove_node",
     "run",
     "task",

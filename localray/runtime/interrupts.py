@@ -14,6 +14,7 @@ import _signal  # type: ignore[import-not-found]  # its `getsignal` costs a tent
 import _thread
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -55,17 +56,20 @@ class InterruptGuard:
         self._main = threading.main_thread().ident or 0
         self._wanted = False
         self._interrupt: Callable[[], None] = _raise
+        self._unraisable: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
 
     def install(self, interrupt: Callable[[], None] | None = None) -> None:
         """Take over SIGINT if Python's own handler has it; from another thread, as soon as the main one waits.
 
         Args:
             interrupt: what to do when the signal may be raised; by default raise `KeyboardInterrupt`. Given one, the
-                signal is taken over whoever has it.
+                signal is taken over whoever has it, and comes again where what it raised went nowhere.
         """
         self._main = threading.main_thread().ident or 0
         if interrupt is not None:
             self._interrupt = interrupt
+            self._unraisable = sys.unraisablehook
+            sys.unraisablehook = self._on_swallowed
             signal.signal(signal.SIGINT, self.on_signal)
         else:
             self._wanted = True
@@ -98,6 +102,15 @@ class InterruptGuard:
             self._put_off = 0
             self._interrupt()
 
+    def _on_swallowed(self, what: sys.UnraisableHookArgs) -> None:
+        """An exception went nowhere, because a finalizer or the callback of a weak reference raised it. If it was the
+        interrupt, for which these are as likely a place as any (importing a module leads through one), it is sent again.
+        """
+        if what.exc_type is KeyboardInterrupt:
+            _thread.start_new_thread(self._send_again, ())
+        else:
+            self._unraisable(what)
+
     def _send_again(self) -> None:
         time.sleep(AGAIN_AFTER_S)
         # To that very thread, so that a system call it may wait in by then is interrupted.
@@ -118,6 +131,8 @@ class InterruptGuard:
 
 
 def _in_our_code(stack: FrameType) -> bool:
+    while stack.f_back is not None and stack.f_code.co_filename.startswith("<frozen importlib"):
+        stack = stack.f_back  # Who imports here is what counts.
     code = stack.f_code
     return code not in _waiting_code and code.co_filename.startswith(_OURS)
 

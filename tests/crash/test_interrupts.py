@@ -335,3 +335,40 @@ print("all right")
     with Driver(program) as driver:
         driver.wait_for("all right")
         assert driver.end().code == 0
+
+
+def test_cancelled_in_a_finalizer() -> None:
+    """What a finalizer raises goes nowhere, also the interrupt: it comes again, after the finalizer, and is not printed."""
+    program = """
+import tempfile
+ray.init(num_cpus=1)
+class Slow:
+    def __init__(self, path):
+        self.path = path
+    def __del__(self):
+        open(self.path, "w").close()
+        while True:
+            time.sleep(0.01)
+@ray.remote(max_retries=0)
+def drop(path):
+    Slow(path)
+    while True:
+        time.sleep(0.01)
+with tempfile.TemporaryDirectory() as directory:
+    path = os.path.join(directory, "in the finalizer")
+    task = drop.remote(path)
+    give_up_at_s = time.monotonic() + 60
+    while not os.path.exists(path):
+        assert time.monotonic() < give_up_at_s
+        time.sleep(0.01)
+    ray.cancel(task)
+    try:
+        ray.get(task, timeout=60)
+    except ray.exceptions.TaskCancelledError:
+        print("all right")
+"""
+    with Driver(program) as driver:
+        driver.wait_for("all right")
+        end = driver.end()
+        assert end.code == 0
+        assert "ignored" not in end.output

@@ -103,9 +103,8 @@ class InterruptGuard:
             self._interrupt()
 
     def _on_swallowed(self, what: sys.UnraisableHookArgs) -> None:
-        """An exception went nowhere, because a finalizer or the callback of a weak reference raised it. If it was the
-        interrupt, for which these are as likely a place as any (importing a module leads through one), it is sent again.
-        """
+        """An exception went nowhere, because a finalizer or the callback of a weak reference raised it. An interrupt,
+        which may find these as well as any other code (importing a module leads through one), is sent again."""
         if what.exc_type is KeyboardInterrupt:
             _thread.start_new_thread(self._send_again, ())
         else:

@@ -157,7 +157,7 @@ def check_streams(tables: Tables) -> None:
         if stream.owner not in tables.clients:
             raise tables.broken("a stream has outlived its owner", task_id)
         task = tables.tasks.get(task_id)
-        if stream.ended is (task is not None and not task.is_replayed):
+        if stream.ended is (task is not None and not task.is_replayed) and not (task is not None and task.makes):
             raise tables.broken("a stream goes on without its task, or has ended before it", task_id)
         if not stream.yielded <= stream.declared or stream.taken > stream.yielded:
             raise tables.broken(
@@ -166,7 +166,7 @@ def check_streams(tables: Tables) -> None:
         for position in range(stream.declared):
             record = tables.objects.get(item_id(task_id, position))
             is_due = position >= stream.yielded and not stream.ended
-            if record is not None and (record.state is ObjectState.PENDING) is not is_due:
+            if record is not None and not record.maker and (record.state is ObjectState.PENDING) is not is_due:
                 raise tables.broken(f"item {position} is {record.state.name}", task_id)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from localray.exceptions import UnreconstructableReason
 from localray.kernel import objects
-from localray.kernel.records import ObjectRecord, TaskRecord
+from localray.kernel.records import ObjectRecord, ObjectState, TaskRecord
 from localray.kernel.tables import Tables
 from localray.protocol import TaskKind
 
@@ -64,7 +64,7 @@ def pass_on(tables: Tables, task: TaskRecord, again: TaskRecord) -> None:
     """A kept task is run again under another record, which has its arguments' references: that is the maker now."""
     for record in made_by(tables, task):
         record.maker = again
-    again.makes = task.makes
+    again.makes, again.items = task.makes, task.items
     objects.release_lineage(tables, (*task.dependencies, *task.borrowed))
 
 
@@ -98,9 +98,23 @@ def why_not(task: TaskRecord) -> UnreconstructableReason:
     return UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_MAX_ATTEMPTS_EXCEEDED
 
 
+def disown_one(task: TaskRecord, record: ObjectRecord) -> None:
+    """A task will not make this one again, whatever becomes of the others."""
+    record.maker = None
+    record.unmakeable = why_not(task)
+    task.makes -= 1
+
+
+def lost_of(tables: Tables, task: TaskRecord) -> list[ObjectRecord]:
+    """Items of a stream that are lost and that its generator, which runs, is to yield again."""
+    if not task.items or not task.makes:
+        return []
+    return [record for record in made_by(tables, task) if record.state is ObjectState.PENDING]
+
+
 def made_by(tables: Tables, task: TaskRecord) -> Iterator[ObjectRecord]:
     """The objects that a task is the maker of."""
-    for number in range(1, task.template.num_returns + 1):
+    for number in range(1, task.template.num_returns + task.items + 1):
         record = tables.objects.get(task.task_id + number.to_bytes(4, "little"))
         if record is not None and record.maker is task:
             yield record

@@ -126,7 +126,8 @@ class TaskRecord:
     detached actor from which it hangs, as its constructor or below it, if one. ``makes`` counts the objects of which it
     is the maker, for whose sake it is kept when it has finished (`lineage`); ``duration_s`` is how long its last
     attempt ran, once known; ``yielded`` counts those of a fixed number of returns that this attempt has delivered ahead
-    of its end."""
+    of its end. Of a stream, ``items`` counts those that any attempt has yielded, and ``position`` those of this one.
+    """
 
     task_id: bytes
     template: Template
@@ -151,6 +152,8 @@ class TaskRecord:
     sent_at_s: float = NEVER_S
     duration_s: float = 0.0
     yielded: int = 0
+    items: int = 0
+    position: int = 0
 
     @property
     def is_replayed(self) -> bool:

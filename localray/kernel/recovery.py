@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from localray.exceptions import UnreconstructableReason
-from localray.kernel import inventory, lineage, news, objects, queues, store, tasks
+from localray.kernel import inventory, lineage, news, objects, queues, store, streams, tasks
 from localray.kernel.records import ActorState, NodeRecord, ObjectRecord, ObjectState, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -110,6 +110,16 @@ def recover(tables: Tables) -> None:
             objects.fail(tables, record, *failure(tables, record, why))
         elif task.task_id not in tables.tasks:
             run_again(tables, task, record, why)
+        elif has_passed(task, record):
+            # It may wait for the very reader that waits for this.
+            lineage.disown_one(task, record)
+            objects.fail(tables, record, *failure(tables, record, f"{why} Its generator had gone on."))
+
+
+def has_passed(task: TaskRecord, record: ObjectRecord) -> bool:
+    """Whether a generator that runs has yielded this item, and will not again unless it dies."""
+    is_past = int.from_bytes(record.object_id[24:], "little") < task.position + streams.FIRST_ITEM_INDEX
+    return task.template.is_stream and task.worker is not None and not task.worker.killed and is_past
 
 
 def failure(tables: Tables, record: ObjectRecord, why: str) -> tuple[Status, bytes]:

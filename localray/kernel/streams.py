@@ -6,13 +6,15 @@ owner knows their ids (the task's returns after the first), takes them in order 
 only where the producer waits for it. So an item costs one message on its way in and one on its way out. When the owner
 lets go of the generator it says how far it came, and what it has not taken is released.
 
-A generator that runs again yields from the start: what was delivered before is not delivered again. Must not live here:
-the task's own end (`tasks`), which is what ends a stream.
+A generator that runs again yields from the start: what was delivered before is not delivered again, unless it has been
+lost since. It may do so for that very reason, when its stream has long ended or been dropped (`recovery`). Must not
+live here: the task's own end (`tasks`), which is what ends a stream.
 """
 
 from __future__ import annotations
 
-from localray.kernel import holdings, objects
+from localray.exceptions import UnreconstructableReason
+from localray.kernel import holdings, lineage, objects
 from localray.kernel.records import ClientRecord, ObjectState, TaskRecord
 from localray.kernel.stream_records import StreamRecord
 from localray.kernel.tables import Tables
@@ -54,36 +56,57 @@ def take_in(tables: Tables, client: ClientRecord, message: ObjectYielded) -> Non
     if task.is_replayed:
         objects.discard(tables, outcome)
     elif task.template.is_stream:
-        stream = tables.streams.get(task_id)
+        task.position = position + 1
+        task.items = max(task.items, task.position)
+        stream = living(tables, task)
         if stream is not None and position > stream.yielded:
             raise tables.broken(f"item {position} of a stream comes after {stream.yielded}", task_id)
-        if stream is None or position == stream.yielded:
-            append(tables, task, outcome)
+        if stream is not None and position == stream.yielded:
+            append(tables, task, stream, outcome)
         else:
-            _deliver_if_due(tables, item_id(task_id, position), outcome)
+            _deliver_if_due(tables, task, item_id(task_id, position), outcome)
     else:
         task.yielded = position + 1
-        _deliver_if_due(tables, task_id + task.yielded.to_bytes(4, "little"), outcome)
+        _deliver_if_due(tables, task, task_id + task.yielded.to_bytes(4, "little"), outcome)
 
 
-def append(tables: Tables, task: TaskRecord, outcome: Outcome) -> None:
-    """A new item; it has a record already if its owner has asked for it."""
+def living(tables: Tables, task: TaskRecord) -> StreamRecord | None:
+    """The stream that a generator feeds; None of one that runs again although its stream has ended, or is dropped."""
     stream = tables.streams.get(task.task_id)
-    if stream is None or task.is_replayed:
-        objects.discard(tables, outcome)
-        return
+    return None if stream is None or stream.ended or task.is_replayed else stream
+
+
+def append(tables: Tables, task: TaskRecord, stream: StreamRecord, outcome: Outcome) -> None:
+    """A new item; it has a record already if its owner has asked for it."""
     if stream.yielded == stream.declared:
         _declare_next(tables, stream)
     stream.yielded += 1
-    _deliver_if_due(tables, item_id(task.task_id, stream.yielded - 1), outcome)
+    _deliver_if_due(tables, task, item_id(task.task_id, stream.yielded - 1), outcome)
 
 
-def _deliver_if_due(tables: Tables, object_id: bytes, outcome: Outcome) -> None:
-    record = tables.objects.get(object_id)
-    if record is not None and record.state is ObjectState.PENDING:
+def raised(tables: Tables, task: TaskRecord, outcome: Outcome) -> None:
+    """The generator raised: as in Ray that is its last item. One that only ran again has nothing to say but to those
+    that it was to make again."""
+    stream = living(tables, task)
+    if stream is not None:
+        append(tables, task, stream, outcome)
+        return
+    for record in lineage.lost_of(tables, task):
+        lineage.disown_one(task, record)
         objects.deliver(tables, record, outcome)
-    else:
+
+
+def _deliver_if_due(tables: Tables, task: TaskRecord, object_id: bytes, outcome: Outcome) -> None:
+    record = tables.objects.get(object_id)
+    if record is None or record.state is not ObjectState.PENDING:
         objects.discard(tables, outcome)
+        return
+    objects.deliver(tables, record, outcome)
+    if task.template.is_stream and outcome[2] != INLINE:
+        lineage.credit(task, record)
+    if record.references == 0:
+        # Only the lineage of another may need it.
+        objects.release(tables, objects.unreferenced(tables, record))
 
 
 def _declare_next(tables: Tables, stream: StreamRecord) -> None:
@@ -110,8 +133,13 @@ def expect(tables: Tables, client: ClientRecord, object_ids: tuple[bytes, ...]) 
 
 def end(tables: Tables, task: TaskRecord) -> None:
     """The generator has returned, or failed for good: there will be no more items."""
-    stream = tables.streams.get(task.task_id)
-    if stream is None or task.is_replayed:
+    for record in list(lineage.lost_of(tables, task)):
+        lineage.disown_one(task, record)
+        reason = UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_MAX_ATTEMPTS_EXCEEDED
+        text = f"{reason.name}\nIt was lost, and its generator has yielded fewer items when it ran again."
+        objects.fail(tables, record, Status.UNRECONSTRUCTABLE, text_payload(text))
+    stream = living(tables, task)
+    if stream is None:
         return
     stream.ended = True
     for position in range(stream.yielded, stream.declared):
@@ -141,7 +169,7 @@ def await_taken(tables: Tables, client: ClientRecord, message: AwaitTaken) -> No
     if task is None or task.worker is None or task.worker is not client.worker:
         return
     stream = tables.streams.get(message.task_id)
-    if stream is None or task.is_replayed:
+    if stream is None or stream.ended or task.is_replayed:
         _tell_producer(tables, message.task_id, NOBODY_TAKES)
     elif stream.taken >= message.taken:
         _tell_producer(tables, message.task_id, stream.taken)

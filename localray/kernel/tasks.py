@@ -144,8 +144,8 @@ def finish(tables: Tables, task: TaskRecord, outcomes: Sequence[Outcome]) -> Non
     status, error = outcomes[-1][:2] if outcomes else (0, b"")
     tables.history.over(task, status, error, tables.now_s, sum([outcome[3] for outcome in outcomes]))
     if task.template.is_stream and len(outcomes) == 2:
-        # The generator raised: as in Ray that is its last item, and the task itself has ended well.
-        streams.append(tables, task, outcomes[1])
+        # The generator raised: the task itself has ended well.
+        streams.raised(tables, task, outcomes[1])
         outcomes = outcomes[:1]
     if task.yielded + len(outcomes) != task.template.num_returns:
         raise tables.broken(
@@ -182,6 +182,8 @@ def fail(tables: Tables, task: TaskRecord, status: Status, payload: bytes, reaso
         record = tables.objects.get(object_id)
         if record is not None and record.state is ObjectState.PENDING:
             objects.fail(tables, record, status, payload)
+    for record in list(lineage.lost_of(tables, task)):
+        objects.fail(tables, record, status, payload)
     conclude(tables, task)
 
 
@@ -236,7 +238,7 @@ def may_retry(tables: Tables, task: TaskRecord) -> bool:
 def use_retry(task: TaskRecord) -> None:
     """Count one more attempt against the task's budget."""
     task.attempt += 1
-    task.yielded = 0
+    task.yielded = task.position = 0
     task.retries_left = one_fewer(task.retries_left)
 
 

@@ -67,6 +67,30 @@ def a_chain_that_was_stored_there_is_made_again(ray: ModuleType, cluster: Any) -
 
 
 @program(nodes=NODES)
+def what_a_generator_yielded_there_is_yielded_again(ray: ModuleType, cluster: Any) -> None:
+    """T17, T26: items that were stored there, of a stream that has been read to its end and of one that has not."""
+
+    @ray.remote(**THERE, num_cpus=0)
+    def produce(count, base):
+        for number in range(count):
+            yield np.full(LARGE, base + number, dtype=np.int64)
+
+    @ray.remote(**THERE, num_cpus=0)
+    def last_of(array):
+        return int(array[-1])
+
+    read = produce.remote(3, 10)
+    items = list(read)
+    half = produce.remote(3, 20)
+    first = next(half)
+    assert ray.get(last_of.remote(items[2]), timeout=60) == 12
+    replace_node(ray, cluster)
+    assert ray.get([last_of.remote(item) for item in items], timeout=120) == [10, 11, 12]
+    assert ray.get(last_of.remote(first), timeout=120) == 20
+    assert [ray.get(last_of.remote(item), timeout=120) for item in half] == [21, 22]
+
+
+@program(nodes=NODES)
 def what_needs_a_result_that_was_stored_there_waits_for_it(ray: ModuleType, cluster: Any) -> None:
     """T17: a task that is submitted before it is made again gets it as if it had never been gone."""
     recorder = make_recorder(ray)

@@ -21,7 +21,7 @@ from localray.node_description import NODE_ADDRESS, describe_node, store_name, u
 from localray.protocol import Query
 from localray.runtime.launch import NodeOptions
 from localray.runtime.standing import AddedNode, StandingSession
-from localray.store_settings import store_settings
+from localray.store_settings import head_variables, store_settings
 
 cluster_not_supported = False
 """Ray's tests ask for this, because its clusters do not run everywhere."""
@@ -283,9 +283,10 @@ class Cluster:
         if self._session is None:
             settings = (node_args.get("object_spilling_directory"), node_args.get("_system_config", {}))
             store = store_settings(*settings, f"{os.getpid()}_{node_id.hex()[:12]}")
-            self._session = StandingSession(
-                NodeOptions(*description, node_id, 0, store, name, environment), None, keep=self._shutdown_at_exit
+            options = NodeOptions(
+                *description, node_id, 0, store, name, environment, variables=head_variables(settings[1])
             )
+            self._session = StandingSession(options, None, keep=self._shutdown_at_exit)
             session.own_cluster(self._session.home.address, is_there=True)
             if self._shutdown_at_exit:
                 atexit.register(self._end)

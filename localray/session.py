@@ -18,8 +18,9 @@ from localray.client.current import current_client, set_process_client, set_sess
 from localray.exceptions import RaySystemError
 from localray.job import Job, describe_job, namespace_of
 from localray.node_description import NODE_ADDRESS, NodeDescription, describe_node
+from localray.sched import survival
 from localray.session_context import RayContext
-from localray.store_settings import store_settings
+from localray.store_settings import head_variables, store_settings
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -392,7 +393,8 @@ def _start(
 
         node_id = os.urandom(28)
         store = store_settings(*spilling, f"{os.getpid()}_{node_id.hex()[:12]}")
-        options = NodeOptions(*node, node_id, seed, store, name=place[0], directory=place[1])
+        variables = head_variables(spilling[1])
+        options = NodeOptions(*node, node_id, seed, store, name=place[0], directory=place[1], variables=variables)
         started = ProcessSession(options, namespace, _notify)
         faults = faults or os.environ.get(FAULTS_VARIABLE)
         if faults:
@@ -405,7 +407,8 @@ def _start(
         from localray.sim.session import SimulatedSession
 
         store = store_settings(*spilling, "simulated")
-        return SimulatedSession(*node, namespace, seed, _notify, store, *simulated)
+        survive = survival.settings_from({**os.environ, **head_variables(spilling[1])})
+        return SimulatedSession(*node, namespace, seed, _notify, store, *simulated, survive.max_lineage_bytes)
     if engine == "inline":
         from localray.inline.session import InlineSession
 

@@ -1,5 +1,5 @@
-"""What a session is told about its object store, by Ray's names: keywords of `init`, ``_system_config``, and variables
-``RAY_<name>``.
+"""What a session is told about its object store, and its head about surviving, by Ray's names: keywords of `init`,
+``_system_config``, and variables ``RAY_<name>``.
 
 Must not live here: what the settings mean (`localray.kernel.store_records.StoreSettings` and the kernel).
 """
@@ -14,6 +14,15 @@ from pathlib import Path
 from localray.host import temporary_directory
 from localray.shm.session_directories import PREFIX
 from localray.shm.settings import StoreSettings
+
+_OF_THE_HEAD = (
+    "max_lineage_bytes",
+    "memory_monitor_refresh_ms",
+    "memory_usage_threshold",
+    "min_memory_free_bytes",
+    "task_oom_retries",
+    "task_oom_retry_delay_base_ms",
+)
 
 
 def store_settings(
@@ -51,6 +60,16 @@ def store_settings(
         verbose_spill_logs=int(number("verbose_spill_logs", defaults.verbose_spill_logs)),
         max_fused_object_count=max(1, int(number("max_fused_object_count", defaults.max_fused_object_count))),
     )
+
+
+def head_variables(system_config: Mapping[str, object]) -> dict[str, str]:
+    """What the head is told by environment variables, of a configuration: it reads both the same way.
+
+    Example:
+        >>> head_variables({"max_lineage_bytes": 1000, "min_spilling_size": 0})
+        {'RAY_max_lineage_bytes': '1000'}
+    """
+    return {f"RAY_{name}": str(system_config[name]) for name in _OF_THE_HEAD if name in system_config}
 
 
 def _configured_roots(text: object) -> list[str]:

@@ -17,7 +17,7 @@ from localray.runtime.session_home import SessionHome
 from localray.runtime.standing import AddedNode, add_node, end_session, start_detached
 from localray.session import connect
 from localray.shm.kept_files import claim
-from localray.store_settings import store_settings
+from localray.store_settings import head_variables, store_settings
 
 _DESCRIPTION = """\
 With --head: start a session. It goes on until `localray stop`, whoever comes
@@ -150,7 +150,8 @@ def _start_head(options: argparse.Namespace, node: NodeDescription) -> int:
             state = ClaimedState(directory, claim(directory))
             # The head has its own copy of it.
             ours.callback(os.close, state.lock)
-        started = NodeOptions(*node, node_id, 0, store, options.node_name, state=state)
+        variables = head_variables(options.system_config)
+        started = NodeOptions(*node, node_id, 0, store, options.node_name, state=state, variables=variables)
         home = start_detached(started, options.port or None)
     try:
         _tell(home)

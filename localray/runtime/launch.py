@@ -54,7 +54,7 @@ class ClaimedState(NamedTuple):
 class NodeOptions(NamedTuple):
     """What the head's node has; resources in 1/10000 units. The session's log files go below
     ``directory``, and stay there; empty for where temporary files are. ``state`` is where a standing session keeps
-    its detached actors."""
+    its detached actors; ``variables`` are set in the head's environment."""
 
     resources: dict[str, int]
     labels: dict[str, str]
@@ -66,6 +66,7 @@ class NodeOptions(NamedTuple):
     environment: Mapping[str, str] = {}
     directory: str = ""
     state: ClaimedState | None = None
+    variables: Mapping[str, str] = {}
 
 
 class HeadProcess:
@@ -86,8 +87,9 @@ class HeadProcess:
         self, options: NodeOptions, claimed: ClaimedHome | None, output: int | None = None, *, keeps: bool
     ) -> None:
         # Checked here, where the user sees it; used by the head, whose environment is this one.
-        settings_from(os.environ)
-        survival.settings_from(os.environ)
+        environment = {**os.environ, **options.variables}
+        settings_from(environment)
+        survival.settings_from(environment)
         # A driver without standard streams has workers that print into the void; asked before we open anything
         # ourselves.
         streams = [output if output is not None else None if _is_open(n) else subprocess.DEVNULL for n in (1, 2)]
@@ -184,7 +186,7 @@ def _spawn(
         stdout=streams[0],
         stderr=streams[1],
         pass_fds=(stream.fileno(), *of_home),
-        env={**os.environ, TERMINAL: terminal_of_this_process()},
+        env={**os.environ, **options.variables, TERMINAL: terminal_of_this_process()},
         # Its own session: Ctrl-C in the terminal is for the driver alone.
         start_new_session=True,
     )

@@ -27,6 +27,7 @@ from localray.kernel import Kernel
 from localray.kernel.effects import NodeDied
 from localray.protocol import RegisterDriver, ShutDown
 from localray.sched.placement import Policy
+from localray.sched.survival import SurvivalSettings
 from localray.shm.settings import StoreSettings
 from localray.sim.carrier import Blocked
 from localray.sim.carriers import Carriers
@@ -161,6 +162,7 @@ class SimulatedSession:
         store: settings of the object store.
         nodes: what nodes there are; see `localray.sim.nodes.parse_nodes`. None for one, as the arguments above say.
         faults: what goes wrong; see `localray.faults.parse`.
+        max_lineage_bytes: how much is kept of finished tasks for making things again.
     """
 
     def __init__(
@@ -174,6 +176,7 @@ class SimulatedSession:
         store: StoreSettings,
         nodes: object = None,
         faults: object = None,
+        max_lineage_bytes: int = SurvivalSettings().max_lineage_bytes,
     ) -> None:
         options, started = _given[-1] if _given else (SessionOptions(), [])
         nodes = nodes if nodes is not None else options.nodes
@@ -193,6 +196,7 @@ class SimulatedSession:
         self._over = False
         self._ended_s = 0.0
         self._check_left_behind = options.check_left_behind
+        self._survival = SurvivalSettings(max_lineage_bytes)
         self._build(options, rules, notify)
         self._thread = threading.get_ident()
         self._driver = VirtualDriver()
@@ -234,6 +238,7 @@ class SimulatedSession:
             ScheduleDice(schedule.stream(Choice.POLICY, "kernel")),
             policy=options.policy,
             autoscaling=None if self._autoscaler is None else self._autoscaler.scaling(),
+            survival=self._survival,
             kept=None if options.state is None else options.state.kept_actors(),
         )
         self.host = Host(kernel, self.carriers, schedule, options.checks, self.trace, notify)

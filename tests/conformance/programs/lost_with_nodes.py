@@ -90,6 +90,16 @@ def what_a_generator_yielded_there_is_yielded_again(ray: ModuleType, cluster: An
     assert [ray.get(last_of.remote(item), timeout=120) for item in half] == [21, 22]
 
 
+@program(nodes=[{**NODES[0], "_system_config": {"max_lineage_bytes": 1}}, NODES[1]])
+def lineage_is_bounded_by_the_system_config(ray: ModuleType, cluster: Any) -> None:
+    """T17: with next to no lineage kept, what was stored there is lost, and the error says why."""
+    ref, done = make_noting(ray, make_recorder(ray)).remote("a", plus=5)
+    assert ray.get(done) == "a"
+    replace_node(ray, cluster)
+    with pytest.raises(ray.exceptions.ObjectReconstructionFailedError, match="(?i)lineage"):
+        ray.get(ref, timeout=60)
+
+
 @program(nodes=NODES)
 def what_needs_a_result_that_was_stored_there_waits_for_it(ray: ModuleType, cluster: Any) -> None:
     """T17: a task that is submitted before it is made again gets it as if it had never been gone."""

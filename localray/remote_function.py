@@ -154,6 +154,9 @@ class RemoteFunction(Generic[P, Returned_co]):
         """The function as this session knows it; serialized at its first use there."""
         if self._definition is None or self._definition[0] is not client:
             serialized = serialize_definition(self._function, self._function_name)
+            code = getattr(self._function, "__code__", None)
+            if code is not None and client.habits is not None:
+                client.habits.defines(self._function_name, code.co_filename, code.co_firstlineno)
             function_id = client.define_function(self._function_name, serialized.to_bytes(), serialized.contained)
             self._definition = (client, function_id)
         return self._definition[1]

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from localray.client import habits
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
 from localray.job import Job, describe_job, namespace_of
@@ -83,6 +84,8 @@ class _Session:
         self.lock = threading.RLock()
         # Addresses of standing sessions that this process has started and keeps.
         self.own_clusters: list[str] = []
+        # The process that this one was forked from had a session.
+        self.is_of_parent = False
 
 
 _session = _Session()
@@ -457,12 +460,20 @@ def _start_by_need() -> None:
     """Auto-init: somebody needs a session."""
     with _session.lock:
         if current_client() is None:
+            if _session.is_of_parent and habits.wanted(os.environ):
+                _notify(
+                    "this process was forked from one that has a session, and now starts one of its own: references "
+                    "and actor handles of the parent mean nothing in it. Use tasks instead of forking, or start "
+                    f'processes by multiprocessing.get_context("spawn"). ({habits.VARIABLE}=0 silences this hint.)'
+                )
             init()
 
 
 def _forget_in_child() -> None:
     """A forked child of a driver has no session: its parent's streams are not its own."""
+    had_session = _session.engine is not None or _session.is_of_parent
     _session.__init__()  # type: ignore[misc]
+    _session.is_of_parent = had_session
     set_process_client(None)
 
 

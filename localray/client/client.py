@@ -10,16 +10,19 @@ handles (what users hold).
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
 from localray import ids
+from localray.client import habits
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
 from localray.client.completions import Completions
 from localray.client.context import current_task, running_task_id
 from localray.client.failures import report_unhandled
+from localray.client.habits import Habits
 from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
 from localray.client.room import Reservations
@@ -130,6 +133,8 @@ class Client:
         self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
         self._task_numbers = itertools.count(1)
+        self.habits = Habits(number, self._latest_task, notify) if habits.wanted(os.environ) else None
+        """Notices what the user may want to be told; None if that is not wanted."""
         self._template_numbers = itertools.count(1)
         self._function_numbers = itertools.count(1)
         self.set_job(job)
@@ -166,6 +171,10 @@ class Client:
             SubmitTask(task_id, template, arguments.payload, arguments.dependencies, arguments.borrowed, parent_id)
         )
         return references
+
+    def _latest_task(self) -> int:
+        # A counter that is asked for its next number has it taken; its text tells too: "count(5)".
+        return int(repr(self._task_numbers)[len("count(") : -1]) - 1
 
     def submit_call(
         self, actor_id: bytes, template: int, num_returns: int, arguments: Arguments
@@ -229,7 +238,7 @@ class Client:
 
     def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
         """Store the large arguments of a call of this name; the user is told when they are the same again and again."""
-        advice = self._repeated.note(name, serialized)
+        advice = self._repeated.note(name, serialized) if self.habits is not None else None
         if advice is not None:
             self.notify(advice)
         return self.put_serialized(serialized)
@@ -275,6 +284,8 @@ class Client:
         if entry is None:
             return self.get((reference,), timeout_s)[0]
         if entry.value is None:
+            if self.habits is not None:
+                self.habits.waits_for(object_id)
             waiter = Waiter(fail_fast=True)
             with self.references.lock:
                 asks = entry.value is None and (self.stalls or not entry.asked)

@@ -7,7 +7,7 @@ from localray.client.client import Client
 from localray.client.context import Actor
 from localray.client.failures import pack_error
 from localray.client.serialization import serialize
-from localray.protocol import INLINE, DefineTemplate, Outcome, ReturnMode, Status, text_payload
+from localray.protocol import INLINE, DefineTemplate, Outcome, ReturnMode, Status, TaskKind, text_payload
 
 
 def pack_returns(client: Client, template: DefineTemplate, result: object) -> tuple[Outcome, ...]:
@@ -19,7 +19,10 @@ def pack_returns(client: Client, template: DefineTemplate, result: object) -> tu
     """
     pack = client.pack
     if template.num_returns == 1:
-        return (pack(serialize(result)),)
+        serialized = serialize(result)
+        if serialized.contained and client.habits is not None and template.kind == TaskKind.TASK:
+            client.habits.returns(template.name, serialized.contained)
+        return (pack(serialized),)
     if template.num_returns == 0:
         return ()
     try:

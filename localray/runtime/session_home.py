@@ -260,7 +260,11 @@ def find(address: str) -> SessionHome:
         raise ValueError(f"Malformed address {address!r}. Expected '<host>:<port>', for example '{HOST}:6379'.")
     home = SessionHome(users_directory() / f"{_PREFIX}{int(number)}", int(number))
     if not is_of_this_machine(address) or home.facts() is None or not home.is_alive():
-        raise ConnectionError(f"There is no session at {address}. Sessions are on this machine, and of this user.")
+        raise ConnectionError(
+            f"There is no session at {address}. Sessions are on this machine, and of this user: "
+            "`localray start --head` starts one, `ray start --head` a Ray cluster; without an address, init() starts "
+            "its own."
+        )
     return home
 
 

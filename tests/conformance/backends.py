@@ -59,13 +59,16 @@ class Backends:
             _run_on_localray(program, engine)
 
     def close(self) -> None:
-        """Stops the shared real Ray session, if there is one."""
+        """Stops the shared real Ray session, if there is one, and forgets where real Ray's files were to be."""
+        self._end_session()
+        if self._files is not None:
+            os.environ.pop("RAY_TMPDIR", None)
+
+    def _end_session(self) -> None:
         if self._ray is not None and self._ray.is_initialized():
             self._ray.shutdown()
         os.environ.pop("RAY_ADDRESS", None)
         self._ray_options = None
-        if self._files is not None:
-            os.environ.pop("RAY_TMPDIR", None)
 
     def _run_on_ray(self, program: Program, ray: ModuleType) -> None:
         self._ray = ray
@@ -78,20 +81,20 @@ class Backends:
         if program.starts_session:
             self._share_session(ray, program.options)
         else:
-            self.close()
+            self._end_session()
         try:
             with _deadline(PROGRAM_DEADLINE_S):
                 _call(program, ray, Engine.RAY)
         except BaseException:
             # A failed program may have left tasks running, which would fail the next one.
-            self.close()
+            self._end_session()
             raise
         if not program.starts_session or not _settled(ray):
-            self.close()
+            self._end_session()
 
     def _share_session(self, ray: ModuleType, options: InitOptions) -> None:
         if self._ray_options != options or not ray.is_initialized():
-            self.close()
+            self._end_session()
             if options.dashboard:
                 _import_or_skip("aiohttp")
             _start_ray(ray, options)

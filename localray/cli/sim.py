@@ -78,6 +78,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--heal-after", type=float, default=60.0, metavar="S", help="no faults from then on (60 s)")
     parser.add_argument("--no-invariants", action="store_true", help="do not check the kernel's invariants as it runs")
     parser.add_argument("--check-left-behind", action="store_true", help="fail if tasks, actors or objects are left")
+    parser.add_argument("--strict", action="store_true", help="fail where the program reaches for the real world")
     parser.set_defaults(act=_run)
 
 
@@ -107,6 +108,7 @@ def _run(options: argparse.Namespace) -> int:
         heal_after_s=options.heal_after,
         check_invariants=not options.no_invariants,
         check_left_behind=options.check_left_behind,
+        strict=options.strict,
     )
     if options.schedule.count(":") < 2:
         settings = calibrated(target, settings)

@@ -28,8 +28,9 @@ _STOPS_TOLERATED = 1000
 """User code that catches even `BaseException` in a loop gets so many `CarrierStopped` before its thread is given up."""
 _SPIN_FREE_READS = 200
 _SPIN_READ_NS = 100_000
+_SPIN_TOLD_READS = 1_000
 """A program that reads the clock over and over waits for time to pass: after so many reads in a row each one takes this
-long."""
+long, and after more of them the program is told."""
 
 _SUBMISSIONS_AT_ONCE = 256
 _SUBMISSION_NS = 5_000
@@ -55,6 +56,8 @@ class Carriers:
         self.in_user_code = True
         self.bypass = False
         self.closing = False
+        self.spins: Callable[[], None] | None = None
+        """Called when user code has done nothing but look at the clock for long."""
         self._idle: list[Carrier] = []
         self._pool: list[Carrier] = []
         self._others: list[Carrier] = []
@@ -126,6 +129,8 @@ class Carriers:
         carrier.reads += 1
         if carrier.reads > _SPIN_FREE_READS and carrier is self.current and self.in_user_code:
             reads = carrier.reads
+            if reads == _SPIN_TOLD_READS and self.spins is not None:
+                self.spins()
             self.sleep(_SPIN_READ_NS, "looks at the clock over and over")
             carrier.reads = reads
         return self.clock.now_ns

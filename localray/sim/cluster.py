@@ -35,6 +35,7 @@ class Cluster:
         check_left_behind: leaving raises `LeftBehindError` if tasks, actors or objects are left.
         time_limit_s, step_limit: virtual seconds, and steps of the kernel, after which it is enough.
         heal_after_s: from then on nothing goes wrong.
+        strict: reaching for what no seed decides raises `NotSimulatedError`.
         state: where detached actors that checkpoint themselves are kept, and from where they come back.
 
     Example:
@@ -59,6 +60,7 @@ class Cluster:
         time_limit_s: float | None = None,
         step_limit: int | None = None,
         heal_after_s: float | None = None,
+        strict: bool = False,
         state: StateDirectory | None = None,
     ) -> None:
         self.seed = seed
@@ -74,6 +76,7 @@ class Cluster:
             step_limit=step_limit,
             heal_after_s=heal_after_s,
             check_left_behind=check_left_behind,
+            strict=strict,
             state=state,
         )
         self._session: SimulatedSession | None = None

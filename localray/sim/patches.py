@@ -12,7 +12,6 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from types import ModuleType
 from typing import Final, TypeAlias, cast
@@ -20,16 +19,16 @@ from typing import Final, TypeAlias, cast
 from localray.sim import threads
 from localray.sim.carriers import Carriers
 from localray.sim.clock import EPOCH_NS, MONOTONIC_START_NS, NANOSECONDS, to_ns
+from localray.sim.fences import GUARDS, Fences, is_users
 
 _Function: TypeAlias = "Callable[..., object]"
 
 NOT_VIRTUAL: Final[tuple[tuple[str, str], ...]] = (
-    ("datetime.datetime.now, datetime.date.today", "written in C; use time.time()"),
     ("random.SystemRandom inside C extensions", "reads the system's entropy by itself"),
     ("os.getpid, os.environ, os.getcwd, module globals", "tasks share one process and see each other's changes"),
     ("threads that ran before the session", "no part of the simulation; they may not wait for its objects"),
     ("locks that were made before the session", "block the whole simulation if held while their holder waits"),
-    ("sockets, files, subprocesses", "happen in real time, while virtual time stands still"),
+    ("files, and their times by os.stat", "are real: all nodes share them, and none takes them along when it dies"),
     ("order of sets of strings", "depends on PYTHONHASHSEED; sort before iterating where order matters"),
     ("id() and hash() of objects", "depend on addresses"),
 )
@@ -168,6 +167,8 @@ def _name(function: _Function, whole: str) -> None:
     function.__module__, function.__qualname__, function.__name__ = module, name, name
 
 
+_REPLACED: Final = (*VIRTUAL, *GUARDS)
+
 for _whole, _function in VIRTUAL:
     if _whole.count(".") == 1 and not isinstance(_function, type):
         _name(_function, _whole)
@@ -188,10 +189,12 @@ class Patches:
     Args:
         carriers: of the simulation.
         user_random: the stream that the program's own randomness comes from.
+        fences: what else the program reaches for.
     """
 
-    def __init__(self, carriers: Carriers, user_random: Random) -> None:
+    def __init__(self, carriers: Carriers, user_random: Random, fences: Fences) -> None:
         self._carriers = carriers
+        self._fences = fences
         self._user_random = user_random
         self._saved: list[tuple[object, str, object]] = []
         self._random_state = random.getstate()
@@ -202,7 +205,7 @@ class Patches:
         global _carriers, _user_random
         by_name = dict(VIRTUAL)
         replaced: dict[int, _Function] = {}
-        for whole, function in VIRTUAL:
+        for whole, function in _REPLACED:
             holder, name = _holder(whole)
             real = getattr(holder, name)
             _real[whole] = real
@@ -210,7 +213,7 @@ class Patches:
             replaced[id(real)] = function
         _carriers, _user_random = self._carriers, self._user_random
         threads.enter(self._carriers)
-        for whole, function in VIRTUAL:
+        for whole, function in _REPLACED:
             self._replace(*_holder(whole), function)
         for alias, whole in _ALIASES:
             holder, name = _holder(alias)
@@ -222,6 +225,8 @@ class Patches:
         if numpy_random is not None:
             self._numpy_state = numpy_random.get_state()
             numpy_random.seed(self._user_random.getrandbits(32))
+        self._carriers.spins = self._fences.tell_of_spin
+        self._fences.enter()
 
     def _replace(self, holder: object, name: str, function: _Function) -> None:
         self._saved.append((holder, name, getattr(holder, name)))
@@ -238,6 +243,7 @@ class Patches:
     def remove(self) -> None:
         """Put everything back."""
         global _carriers, _user_random
+        self._fences.leave()
         for holder, name, real in reversed(self._saved):
             setattr(holder, name, real)
         self._saved.clear()
@@ -248,20 +254,11 @@ class Patches:
             sys.modules["numpy.random"].set_state(self._numpy_state)
 
 
-_library_roots = (str(Path(os.__file__).parent), str(Path(__file__).resolve().parent.parent))
-_is_users: dict[str, bool] = {}
-
-
 def _user_modules() -> list[ModuleType]:
     """The modules that are the program's own: neither the standard library's, nor installed, nor ours."""
     found = []
     for name, module in list(sys.modules.items()):
-        known = _is_users.get(name)
-        if known is None:
-            path = getattr(module, "__file__", None)
-            known = _is_users[name] = name == "__main__" or (
-                path is not None and not path.startswith(_library_roots) and "site-packages" not in path
-            )
-        if known and isinstance(module, ModuleType):
+        path = getattr(module, "__file__", None)
+        if isinstance(module, ModuleType) and (name == "__main__" or (path is not None and is_users(path))):
             found.append(module)
     return found

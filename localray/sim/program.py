@@ -80,6 +80,7 @@ def run(
     step_limit: int | None = None,
     heal_after_s: float | None = None,
     finish_within_s: float = 3600.0,
+    strict: bool = False,
 ) -> Report:
     """Run a program on a simulated cluster.
 
@@ -107,6 +108,8 @@ def run(
         time_limit_s: of virtual time.
         step_limit: of the kernel.
         heal_after_s: from then on nothing goes wrong, and the program must be done within ``finish_within_s``.
+        strict: what no seed decides (sockets, processes, the calendar, ...) raises `NotSimulatedError` where the
+            program reaches for it, instead of being told of.
 
     Returns:
         The report. The same program under the same seed gives the same one, in any process.
@@ -137,6 +140,7 @@ def run(
         step_limit=step_limit,
         heal_after_s=heal_after_s,
         finish_within_s=finish_within_s,
+        strict=strict,
         check_left_behind=check_left_behind,
     )
 

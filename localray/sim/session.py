@@ -35,6 +35,7 @@ from localray.sim.clock import VirtualClock, VirtualClockSince, to_ns
 from localray.sim.deciding import Deciding, DecisionDelay
 from localray.sim.errors import DeadlockError, LeftBehindError
 from localray.sim.events import EventQueue
+from localray.sim.fences import Fences
 from localray.sim.havoc import Havoc
 from localray.sim.host import Checks, Host
 from localray.sim.nodes import NodesGiven, SimulatedNode, joining, parse_nodes
@@ -65,7 +66,8 @@ class SessionOptions:
     ``disk_bytes`` is the size of the disk that objects are spilled to, without a limit by default; after
     ``heal_after_s`` no fault happens any more, and the program has ``finish_within_s`` to get done;
     ``check_left_behind`` has it fail if it then leaves something behind; ``state`` is where its detached actors are
-    kept, and from where they come back.
+    kept, and from where they come back; ``strict`` has it fail where it reaches for the real world
+    (`localray.sim.fences`).
     """
 
     nodes: NodesGiven = ()
@@ -85,6 +87,7 @@ class SessionOptions:
     heal_after_s: float | None = None
     finish_within_s: float = 3600.0
     check_left_behind: bool = False
+    strict: bool = False
     state: StateDirectory | None = None
 
 
@@ -208,7 +211,8 @@ class SimulatedSession:
         self._connect(namespace, notify)
         if options.heal_after_s is not None:
             self.host.at(to_ns(options.heal_after_s), lambda: self.heal(options.finish_within_s))
-        self._patches = Patches(self.carriers, Random(f"user {seed}"))
+        fences = Fences(notify, strict=options.strict)
+        self._patches = Patches(self.carriers, Random(f"user {seed}"), fences)
         self._patches.install()
         started.append(self)
         _running[:] = [self]

@@ -48,7 +48,7 @@ def leave() -> None:
     _threads.clear()
 
 
-def _simulated() -> Carriers | None:
+def simulated() -> Carriers | None:
     """The simulation that the calling thread runs user code of."""
     carriers = _current
     if carriers is None or carriers.bypass or not carriers.in_user_code or carriers.mine() is None:
@@ -168,11 +168,11 @@ class VirtualRLock:
 
 
 def _lock() -> object:
-    return real["threading.Lock"]() if _simulated() is None else VirtualLock()
+    return real["threading.Lock"]() if simulated() is None else VirtualLock()
 
 
 def _rlock() -> object:
-    return real["threading.RLock"]() if _simulated() is None else VirtualRLock()
+    return real["threading.RLock"]() if simulated() is None else VirtualRLock()
 
 
 class _Notified:
@@ -193,7 +193,7 @@ class _Notified:
 
 
 def _condition_wait(self: threading.Condition, timeout: float | None = None) -> bool:
-    carriers = _simulated()
+    carriers = simulated()
     if carriers is None:
         return cast(bool, real["threading.Condition.wait"](self, timeout))
     # What `notify` uses; there are no public names for these.
@@ -230,7 +230,7 @@ class _ConditionParts:
 
 
 def _thread_start(self: threading.Thread) -> None:
-    carriers = _simulated()
+    carriers = simulated()
     owner = None if carriers is None else carriers.current.owner
     if carriers is None or owner is None:
         real["threading.Thread.start"](self)
@@ -262,7 +262,7 @@ def _thread_start(self: threading.Thread) -> None:
 
 
 def _thread_join(self: threading.Thread, timeout: float | None = None) -> None:
-    carriers = _simulated()
+    carriers = simulated()
     if carriers is None:
         real["threading.Thread.join"](self, timeout)
         return
@@ -295,12 +295,12 @@ class _InOrder(list[object]):
 
 def _pool_init(self: ThreadPoolExecutor, *args: object, **kwargs: object) -> None:
     real["concurrent.futures.thread.ThreadPoolExecutor.__init__"](self, *args, **kwargs)
-    if _simulated() is not None:
+    if simulated() is not None:
         self._threads = _InOrder()  # type: ignore[assignment]
 
 
 def _simple_queue() -> object:
-    return real["queue.SimpleQueue"]() if _simulated() is None else _PythonQueue()
+    return real["queue.SimpleQueue"]() if simulated() is None else _PythonQueue()
 
 
 _PythonQueue: Callable[[], object] = queue._PySimpleQueue  # type: ignore[attr-defined]

@@ -112,6 +112,9 @@ def test_the_page_on_determinism_names_all_that_is_virtual_and_what_is_not() -> 
         assert f"- `{name}`" in page
     for name, reason in patches.NOT_VIRTUAL:
         assert f"| {name} | {reason} |" in page
+    fences = importlib.import_module("localray.sim.fences")
+    for fence in (*fences.FENCED, *fences.FENCED_WHERE_STRICT):
+        assert f"| `{fence.name}` | {fence.what} | {fence.instead} |" in page
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="signatures are written a little differently by each Python")

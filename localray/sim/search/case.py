@@ -75,6 +75,7 @@ class Settings:
     step_limit: int = 1_000_000
     check_invariants: bool = True
     check_left_behind: bool = False
+    strict: bool = False
     autoscaler: str = ""
 
     def __post_init__(self) -> None:
@@ -107,6 +108,8 @@ class Settings:
             words.append("--no-invariants")
         if self.check_left_behind:
             words.append("--check-left-behind")
+        if self.strict:
+            words.append("--strict")
         return words
 
 
@@ -150,6 +153,7 @@ class Case:
             heal_after_s=settings.heal_after_s,
             finish_within_s=settings.finish_within_s,
             check_left_behind=settings.check_left_behind,
+            strict=settings.strict,
         )
 
     def replay_line(self) -> str:

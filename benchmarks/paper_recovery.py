@@ -1,7 +1,7 @@
 """Figure 11 of the paper on Ray, simulated: what it costs when nodes leave.
 
-    python benchmarks/paper_recovery.py tasks --svg recovery_tasks.svg      # 11a: about a minute
-    python benchmarks/paper_recovery.py actors --svg recovery_actors.svg    # 11b: about a minute
+    python benchmarks/paper_recovery.py tasks --plot FILE     # 11a: about a minute
+    python benchmarks/paper_recovery.py actors --plot FILE    # 11b: about a minute
 
 *11a*: chains of tasks of 100 ms, each of which takes what the one before has made, while nodes leave at 25, 50 and
 100 s and all come back at 150 s. What was only in their stores is made again by its lineage. The work done per living
@@ -225,12 +225,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Figure 11 of the paper on Ray, simulated.")
     parser.add_argument("figure", choices=("tasks", "actors"))
     parser.add_argument("--actors", type=int, default=ACTORS, help=f"of figure 11b (default: {ACTORS:,})")
-    parser.add_argument("--svg", type=Path, help="where to write the plot")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the figure there, as SVG")
     options = parser.parse_args()
     chart, is_right = tasks() if options.figure == "tasks" else actors(options.actors)
-    if options.svg is not None:
-        chart.write(options.svg)
-        print(f"plot: {options.svg}")
+    if options.plot is not None:
+        chart.write(options.plot)
     return 0 if is_right else 1
 
 

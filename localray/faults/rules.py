@@ -18,8 +18,8 @@ from dataclasses import dataclass, fields
 class Fault(enum.Enum):
     """What goes wrong.
 
-    Those of tasks have a chance each time a task reaches their phase; `DELAY_MESSAGES` for each message; all others
-    for each thing that the kernel is told.
+    Those of tasks have a chance each time a task reaches their phase; `DELAY_MESSAGES` for each message; `FAIL_LAUNCH`
+    for each node that an autoscaler launches; all others for each thing that the kernel is told.
     """
 
     KILL_WORKER = "kill_worker"
@@ -34,6 +34,10 @@ class Fault(enum.Enum):
     FILL_DISK = "fill_disk"
     CORRUPT_DISK = "corrupt_disk"
     OUT_OF_MEMORY = "out_of_memory"
+    PREEMPT_NODE = "preempt_node"
+    LOSE_GPU = "lose_gpu"
+    HEAD_AWAY = "head_away"
+    FAIL_LAUNCH = "fail_launch"
 
 
 class Phase(enum.Enum):
@@ -52,7 +56,7 @@ class Phase(enum.Enum):
 OF_LINKS = frozenset((Fault.DELAY_MESSAGES, Fault.SLOW_NODE, Fault.PARTITION))
 """These need links that may be slow, and links are made with the nodes they lead to."""
 
-NOT_ON_THE_DRIVERS_NODE = frozenset((Fault.CRASH_NODE, Fault.ZOMBIE_NODE))
+NOT_ON_THE_DRIVERS_NODE = frozenset((Fault.CRASH_NODE, Fault.ZOMBIE_NODE, Fault.PREEMPT_NODE))
 """The driver is on the first node, and would be gone with it."""
 
 
@@ -69,7 +73,8 @@ class Rule:
     ``only_retriable`` spares what would not be tried again; nothing happens before ``after_s`` and after ``until_s``;
     ``times`` is how often the rule does its work at most, 0 for any number.
 
-    *Extent*: ``lasts_s`` for what passes (all but deaths and losses); ``by_s`` for late messages, or for how long after
+    *Extent*: ``lasts_s`` for what passes (all but deaths and losses), and how long before its end a node that is
+    preempted is told of; ``by_s`` for late messages, or for how long after
     its beginning at most a task's worker is killed; ``factor`` for what is slowed; ``share`` of a store that somebody
     else takes, or of what is on a disk that is damaged; ``returns_s`` after which a node that crashed comes back, -1
     for never.

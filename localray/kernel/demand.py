@@ -19,7 +19,7 @@ def situation_of(tables: Tables) -> Situation:
     selectors = requested.selectors or ((),) * len(requested.bundles)
     return Situation(
         tables.now_s,
-        [ScaledNode(node, node.node_type, idle_since_s(node)) for node in tables.nodes.values() if node.alive],
+        [ScaledNode(node, node.node_type, idle_since_s(node)) for node in tables.nodes.values() if stays(node)],
         tables.launching,
         [
             Wanted(group.to_place, group.queued, tuple(conditions_of(group.rule)))
@@ -29,6 +29,11 @@ def situation_of(tables: Tables) -> Situation:
         [wanted_by(group) for group in tables.pending_groups],
         [Wanted(bundle, 1, (selector,)) for bundle, selector in zip(requested.bundles, selectors, strict=True)],
     )
+
+
+def stays(node: NodeRecord) -> bool:
+    """Whether a node is there and will be: another is launched in the stead of one that is about to go."""
+    return node.alive and not node.draining
 
 
 def idle_since_s(node: NodeRecord) -> float | None:

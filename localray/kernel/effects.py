@@ -205,12 +205,27 @@ class NodeDied(NamedTuple):
     cause: str
 
 
+class NodeDraining(NamedTuple):
+    """A node will be gone soon: what runs there may get done, nothing new is to begin there."""
+
+    node: int
+    cause: str
+
+
+class DeviceLost(NamedTuple):
+    """A device (a GPU) of a node is gone for good, and with it whoever uses it; one that no bundle has."""
+
+    node: int
+    device: int
+
+
 class DriverConnected(NamedTuple):
     """Somebody opened a driver's channel; it gets this client number (see `Kernel.new_client_number`). If it ``keeps``
-    the session, that ends with it."""
+    the session, that ends with it. ``node`` is the one it is on."""
 
     client: int
     keeps: bool = False
+    node: int = 0
 
 
 class DriverDisconnected(NamedTuple):
@@ -301,6 +316,8 @@ EnvironmentEvent: TypeAlias = (
     NodeAdded
     | LaunchFailed
     | NodeDied
+    | NodeDraining
+    | DeviceLost
     | DriverConnected
     | DriverDisconnected
     | DriverLags

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias, cast
 
 from localray.kernel import (
     deaths,
+    departures,
     frozen,
     jobs,
     keeping,
@@ -24,6 +25,7 @@ from localray.kernel import (
     workers,
 )
 from localray.kernel.effects import (
+    DeviceLost,
     DriverConnected,
     DriverDisconnected,
     DriverLags,
@@ -33,6 +35,7 @@ from localray.kernel.effects import (
     MemoryUsed,
     NodeAdded,
     NodeDied,
+    NodeDraining,
     ObjectsSpilled,
     SpillFileCreated,
     Tick,
@@ -64,7 +67,7 @@ def _node_died(tables: Tables, event: NodeDied) -> None:
 
 
 def _driver_connected(tables: Tables, event: DriverConnected) -> None:
-    tables.clients[event.client] = ClientRecord(event.client, ClientKind.DRIVER, 0)
+    tables.clients[event.client] = ClientRecord(event.client, ClientKind.DRIVER, 0, home=event.node)
     if event.keeps:
         tables.keeper = event.client
 
@@ -113,6 +116,8 @@ ENVIRONMENT_HANDLERS: Final = cast(
         NodeAdded: _node_added,
         LaunchFailed: scaling.launch_failed,
         NodeDied: _node_died,
+        NodeDraining: departures.drain,
+        DeviceLost: departures.device_lost,
         DriverConnected: _driver_connected,
         DriverDisconnected: _driver_disconnected,
         DriverLags: output.lags,

@@ -324,7 +324,7 @@ def check_devices(tables: Tables, node: NodeRecord) -> None:
     for worker in node.workers.values():
         if worker.devices is node.gpu_free:
             return_devices(free, amount(worker.resources, GPU), worker.units)
-    if any(units != RESOURCE_UNIT for units in free):
+    if any(units != (device not in node.lost_devices) * RESOURCE_UNIT for device, units in enumerate(free)):
         raise tables.broken(f"the devices of node {node.number} add up to {free}", 0)
 
 

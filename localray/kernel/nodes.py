@@ -57,10 +57,10 @@ def changed(tables: Tables, node: NodeRecord) -> None:
 
 
 def home(tables: Tables, client: ClientRecord | None) -> NodeRecord:
-    """The node that a client is on; drivers are on the first."""
-    if client is not None and client.worker is not None:
-        return client.worker.node
-    return next(iter(tables.nodes.values()))
+    """The node that a client is on; drivers are on the first, unless they said otherwise."""
+    if client is None:
+        return next(iter(tables.nodes.values()))
+    return tables.nodes[client.home] if client.worker is None else client.worker.node
 
 
 def count_transfer(tables: Tables, client: ClientRecord | None, record: ObjectRecord) -> None:

@@ -108,7 +108,7 @@ def choose(tables: Tables, group: SchedulingClass, task: TaskRecord) -> Choice:
 
 def _ask_the_user(tables: Tables, group: SchedulingClass, task: TaskRecord) -> Choice:
     """A policy of the user's own decides, and is told when its answer cannot be."""
-    living = [node for node in tables.nodes.values() if node.alive]
+    living = [node for node in tables.nodes.values() if node.alive and not node.draining]
     local = nodes.home(tables, tables.clients.get(task.submitter)).number
     preferred, at = preferred_node(tables, task), nodes.bytes_at(tables, task.dependencies)
     question = Question(group.to_place, group.rule, preferred, living, tables.random, local, at)

@@ -223,7 +223,7 @@ def starve(tables: Tables, group: SchedulingClass) -> None:
 def wanting(tables: Tables, node: NodeRecord) -> SchedulingClass | None:
     """The first of the starved that a node's free resources would be enough for. Most often all ask for a CPU and none
     is left: then nobody need be asked."""
-    if not node.alive or node.available.get(CPU, 0) < tables.least_cpu:
+    if not node.alive or node.draining or node.available.get(CPU, 0) < tables.least_cpu:
         return None
     content: list[SchedulingClass] = []
     found = None

@@ -224,8 +224,9 @@ class WorkerRecord:
 class NodeRecord:
     """One node: what it has, what is free, its idle workers (last used first) and how many are starting; how many
     objects it has read from other nodes' stores, each counted once, and of how many bytes. ``environment`` is what its
-    workers' environment variables are set to. An autoscaler's has its ``node_type``; ``used_at_s`` is when something of
-    it was last taken or given back. Whoever changes what is available says so (`localray.kernel.nodes`)."""
+    workers' environment variables are set to. An autoscaler's has its ``node_type``; one that is ``draining`` will be
+    gone soon; ``used_at_s`` is when something of it was last taken or given back. Whoever changes what is available
+    says so (`localray.kernel.nodes`)."""
 
     number: int
     node_id: bytes
@@ -237,7 +238,9 @@ class NodeRecord:
     name: str = ""
     environment: tuple[tuple[str, str], ...] = ()
     alive: bool = True
+    draining: bool = False
     death_cause: str = ""
+    lost_devices: set[int] = field(default_factory=set)
     node_type: str = ""
     used_at_s: float = NEVER_S
     joined_at_s: float = NEVER_S
@@ -262,8 +265,8 @@ class NodeRecord:
 @dataclass(slots=True, eq=False)
 class ClientRecord:
     """One end of a channel: what it holds, so that its death can let go of exactly that, and the actors it has created
-    that die with it. ``arenas`` are the nodes whose stores it has access to; ``missed_lines`` were printed while it
-    ``lags``."""
+    that die with it. ``arenas`` are the nodes whose stores it has access to; ``home`` is the node that a driver is on;
+    ``missed_lines`` were printed while it ``lags``."""
 
     number: int
     kind: ClientKind
@@ -278,6 +281,7 @@ class ClientRecord:
     has_lease: bool = False
     asked_to_drop_views: bool = False
     worker: WorkerRecord | None = None
+    home: int = 0
     process_id: int = 0
     lags: bool = False
     missed_lines: int = 0

@@ -74,7 +74,7 @@ def task_ended(tables: Tables, worker: WorkerRecord, duration_s: float) -> None:
     left = len(worker.assigned)
     if left <= 1:
         tables.backlogged.pop(worker, None)
-    may_have_more = not (worker.stalled or worker.stopping or worker.recalled)
+    may_have_more = not (worker.stalled or worker.stopping or worker.recalled or worker.node.draining)
     # A lease on an overdrawn node ends with its task: else what a nested wait borrowed would never be paid back.
     if group.queued and may_have_more and not overdrawn(worker.node.available, worker.resources):
         limit = ahead_limit(group)

@@ -144,6 +144,7 @@ class _Draft:
     held: dict[str, int]
     is_needed: bool = False
     alive: bool = True
+    draining: bool = False
     node_id: bytes = field(default=b"", repr=False)
 
     def take(self, demand: Resources) -> bool:

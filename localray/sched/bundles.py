@@ -54,7 +54,8 @@ def place_bundles(
     Example:
         >>> place_bundles(PlacementStrategy.PACK, [(("CPU", 10_000),)], [])
     """
-    return _plan(strategy, bundles, [_Draft(node) for node in nodes if node.alive], selectors, occupied, wanted)
+    drafts = [_Draft(node) for node in nodes if node.alive and not node.draining]
+    return _plan(strategy, bundles, drafts, selectors, occupied, wanted)
 
 
 def could_place_bundles(

@@ -182,6 +182,8 @@ def lacks(node: NodeView, demand: Resources, rule: Rule) -> str:
     """What keeps a demand from a node now, in words; empty when nothing does."""
     if not node.alive:
         return "is dead"
+    if node.draining:
+        return "gets nothing new, because it will be gone soon"
     if rule.kind == StrategyKind.NODE_AFFINITY and node.node_id != rule.node_id and not rule.spills:
         return "is not the node asked for"
     allowed = conditions_of(rule)

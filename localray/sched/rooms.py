@@ -111,6 +111,7 @@ class Room:
         """Whether a node could take the demand now."""
         return (
             node.alive
+            and not node.draining
             and fits(node.available, self._demand)
             and (not self._devices or devices_fit(node.gpu_free, self._devices))
             and (not self._conditions or meets(node.labels, self._conditions))

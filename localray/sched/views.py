@@ -10,8 +10,8 @@ from typing import Protocol
 
 
 class NodeView(Protocol):
-    """One node. ``number`` counts nodes in the order they joined and breaks ties; ``gpu_free`` is what is free of each
-    device."""
+    """One node. ``number`` counts nodes in the order they joined and breaks ties; one that is ``draining`` lives and
+    gets nothing new; ``gpu_free`` is what is free of each device."""
 
     @property
     def number(self) -> int: ...
@@ -19,6 +19,8 @@ class NodeView(Protocol):
     def node_id(self) -> bytes: ...
     @property
     def alive(self) -> bool: ...
+    @property
+    def draining(self) -> bool: ...
     @property
     def total(self) -> Mapping[str, int]: ...
     @property

@@ -13,7 +13,14 @@ from localray.faults import Fault, Phase, Rule
 from localray.faults.injector import ArmedRule, Injector
 from localray.faults.rules import NOT_ON_THE_DRIVERS_NODE
 from localray.kernel import ENVIRONMENT, Event
-from localray.kernel.effects import DriverConnected, DriverDisconnected, MemoryUsed, NodeDied
+from localray.kernel.effects import (
+    DeviceLost,
+    DriverConnected,
+    DriverDisconnected,
+    MemoryUsed,
+    NodeDied,
+    NodeDraining,
+)
 from localray.kernel.records import NodeRecord, ObjectState, TaskRecord, WorkerRecord
 from localray.protocol import INLINE, NODE_SHIFT, ObjectDamaged, ReserveBuffer, RunTask
 from localray.sim.clock import to_ns
@@ -55,10 +62,11 @@ class Havoc:
                 continue
             if rule.fault is Fault.KILL_WORKER and not rule.on and not rule.point:
                 self._phases[rule.phase] += (armed,)
-            elif rule.fault is not Fault.DELAY_MESSAGES and not rule.point:
+            elif rule.fault not in (Fault.DELAY_MESSAGES, Fault.FAIL_LAUNCH) and not rule.point:
                 stepwise.append(armed)
         self._stepwise = tuple(stepwise)
         self._late = injector.of(Fault.DELAY_MESSAGES)
+        self._launches = injector.of(Fault.FAIL_LAUNCH)
         self._acts: dict[Fault, Callable[[ArmedRule, int], str]] = {
             Fault.KILL_WORKER: self._kill_somebody,
             Fault.CRASH_NODE: self._crash_node,
@@ -71,6 +79,9 @@ class Havoc:
             Fault.FILL_DISK: self._fill_disk,
             Fault.CORRUPT_DISK: self._corrupt_disk,
             Fault.OUT_OF_MEMORY: self._out_of_memory,
+            Fault.PREEMPT_NODE: self._preempt_node,
+            Fault.LOSE_GPU: self._lose_gpu,
+            Fault.HEAD_AWAY: self._head_away,
         }
         host.has_faults = True
         host.interference = self if any(self._phases.values()) else None
@@ -273,6 +284,55 @@ class Havoc:
         if not self._host.kernel.tables.stopped:
             self._join(node)
 
+    def _preempt_node(self, armed: ArmedRule, sender: int) -> str:
+        """Whoever owns the node wants it back: it is told of, and gone a while later."""
+        node = self._node(armed)
+        if node is None or node.draining:
+            return ""
+        rule, number, description = armed.rule, node.number, self._host.descriptions[node.number]
+        self._host.step(NodeDraining(number, f"it is preempted in {rule.lasts_s:g} s"), ENVIRONMENT)
+
+        def take_away() -> None:
+            self._host.lose_node(NodeDied(number, "it was preempted"))
+            if rule.returns_s >= 0:
+                self._after(rule.returns_s, lambda: self._return(description))
+
+        self._after(rule.lasts_s, take_away)
+        return f"node {number} preempted, with a notice of {rule.lasts_s:g} s"
+
+    def _lose_gpu(self, armed: ArmedRule, sender: int) -> str:
+        """A GPU that no placement group has falls out of its node, and takes along whoever uses it."""
+        node = self._node(armed)
+        if node is None:
+            return ""
+        groups = self._host.kernel.tables.groups.values()
+        shares = [bundle.shares for group in groups for bundle in group.bundles if bundle.node is node]
+        devices = [
+            device
+            for device in range(len(node.gpu_free))
+            if device not in node.lost_devices and not any(share[device] for share in shares)
+        ]
+        if not devices:
+            return ""
+        device = devices[self.injector.dice(armed).randrange(len(devices))]
+        self._host.step(DeviceLost(node.number, device), ENVIRONMENT)
+        return f"GPU {device} of node {node.number} lost"
+
+    def _head_away(self, armed: ArmedRule, sender: int) -> str:
+        """The head is restarted, with all it knew: it hears nobody and nobody hears it for a while."""
+        until_ns = self._host.now_ns + to_ns(armed.rule.lasts_s)
+        for network in self._host.networks.values():
+            network.held_until_ns = max(network.held_until_ns, until_ns)
+        return f"the head away for {armed.rule.lasts_s:g} s"
+
+    def launch_fails(self) -> bool:
+        """A node is about to be launched: whether it does not come."""
+        for armed in self._launches:
+            if self.injector.is_due(armed) and self.injector.take(armed):
+                self.injector.note(armed, "a node is not launched")
+                return True
+        return False
+
     def _slow_node(self, armed: ArmedRule, sender: int) -> str:
         node = self._node(armed)
         if node is None:
@@ -309,17 +369,19 @@ class Havoc:
     # ---------------------------------------------------------------- objects and disks
 
     def _fill_store(self, armed: ArmedRule, sender: int) -> str:
-        """Another driver takes room in the store of the first node, for a while."""
-        host = self._host
-        allocator = host.kernel.tables.nodes[0].store.allocator
+        """Another driver takes room in the store of a node, for a while."""
+        host, node = self._host, self._node(armed)
+        if node is None:
+            return ""
+        allocator = node.store.allocator
         size_bytes = int((allocator.capacity_bytes - allocator.used_bytes) * armed.rule.share)
         if size_bytes <= 0:
             return ""
         number = host.kernel.new_client_number()
-        host.step(DriverConnected(number), ENVIRONMENT)
+        host.step(DriverConnected(number, node=node.number), ENVIRONMENT)
         host.step(ReserveBuffer(0, size_bytes), number)
         self._after(armed.rule.lasts_s, lambda: self._leave(number))
-        return f"{size_bytes} bytes of the store taken for {armed.rule.lasts_s:g} s"
+        return f"{size_bytes} bytes of the store of node {node.number} taken for {armed.rule.lasts_s:g} s"
 
     def _leave(self, number: int) -> None:
         self._host.step(DriverDisconnected(number), ENVIRONMENT)

@@ -23,8 +23,8 @@ from localray.exceptions import RaySystemError
 from localray.faults import Rule, parse
 from localray.faults.injector import Firing, Happened, Injector
 from localray.faults.rules import OF_LINKS
-from localray.kernel import Kernel
-from localray.kernel.effects import NodeDied
+from localray.kernel import ENVIRONMENT, Kernel
+from localray.kernel.effects import LaunchFailed, NodeDied
 from localray.protocol import RegisterDriver, ShutDown
 from localray.sched.placement import Policy
 from localray.sched.survival import SurvivalSettings
@@ -285,7 +285,11 @@ class SimulatedSession:
         if self._autoscaler is not None:
             kind = self._autoscaler.type_of(node_type)
             at_ns = self.carriers.clock.now_ns + to_ns(kind.launch_delay_s)
-            self.host.at(at_ns, lambda: self._join(kind.node, node_type))
+            if self.havoc is not None and self.havoc.launch_fails():
+                failed = LaunchFailed(node_type, "there is none to be had")
+                self.host.at(at_ns, lambda: self.host.step(failed, ENVIRONMENT))
+            else:
+                self.host.at(at_ns, lambda: self._join(kind.node, node_type))
 
     def _join(self, node: SimulatedNode, node_type: str = "") -> bytes:
         event = node.joining(self._node_random, self._store_settings)._replace(node_type=node_type)

@@ -17,6 +17,7 @@ from localray import ids
 from localray.kernel import ENVIRONMENT, Event, Kernel, invariants
 from localray.kernel.effects import (
     CreateSpillFile,
+    DeviceLost,
     DriverConnected,
     DriverDisconnected,
     DriverLags,
@@ -28,6 +29,7 @@ from localray.kernel.effects import (
     MemoryUsed,
     NodeAdded,
     NodeDied,
+    NodeDraining,
     ObjectsSpilled,
     SpillFileCreated,
     SpillObjects,
@@ -273,6 +275,14 @@ class Cluster:
     def _do_loses(self, words: Words) -> None:
         """The cluster loses a node: ``loses 1``."""
         self.step(NodeDied(int(words.plain[1]), words.keys.get("cause", "switched off")))
+
+    def _do_drains(self, words: Words) -> None:
+        """A node is about to go: ``drains 1``."""
+        self.step(NodeDraining(int(words.plain[1]), words.keys.get("cause", "preempted")))
+
+    def _do_breaks(self, words: Words) -> None:
+        """``breaks 1 device=0``: a node loses a GPU."""
+        self.step(DeviceLost(int(words.plain[1]), words.number("device", 0)))
 
     def _do_why(self, words: Words) -> list[str]:
         (object_id,) = self.names.object_ids(words.plain[1:])

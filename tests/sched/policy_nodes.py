@@ -18,6 +18,7 @@ class Node:
     available: dict[str, int]
     alive: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    draining: bool = False
 
     @property
     def node_id(self) -> bytes:

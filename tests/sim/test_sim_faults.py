@@ -38,7 +38,12 @@ EVERY_FAULT = [
     Rule(Fault.SLOW_NODE, at_s=0.05),
     Rule(Fault.PARTITION, at_s=0.1, node=1),
     Rule(Fault.FILL_STORE, at_s=0.05),
+    Rule(Fault.FILL_STORE, at_s=0.05, node=2),
     Rule(Fault.OUT_OF_MEMORY, at_s=0.1),
+    Rule(Fault.PREEMPT_NODE, at_s=0.05, lasts_s=0.1, returns_s=0.1),
+    Rule(Fault.PREEMPT_NODE, on="TaskDone", nth=4, node=2, lasts_s=0.0),
+    Rule(Fault.HEAD_AWAY, at_s=0.1, lasts_s=0.5),
+    Rule(Fault.HEAD_AWAY, on="TaskDone", nth=3),
 ]
 
 
@@ -50,6 +55,58 @@ def test_every_fault_happens_and_is_counted_and_retries_make_it_good(rule: Rule)
             raise report.error
         assert sum(report.fault_counts.values()) >= 1, report.happened
         assert len(report.happened) == sum(report.fault_counts.values())
+
+
+def test_a_lost_gpu_takes_its_users_along_and_the_others_share_what_is_left() -> None:
+    def program(ray: ModuleType) -> None:
+        import time
+
+        @ray.remote(num_gpus=1, num_cpus=0)
+        def work() -> int:
+            time.sleep(1)
+            return int(ray.get_gpu_ids()[0])
+
+        used = ray.get([work.remote() for _ in range(6)])
+        assert len(set(used)) == 1
+        assert ray.cluster_resources()["GPU"] == 1
+        assert ray.wait([work.options(num_gpus=2).remote()], timeout=1)[0] == []
+
+    report = sim.run(program, seed=1, nodes="4cpu+2gpu", faults="lose_gpu:at_s=0.5")
+    assert report.error is None, report.error
+    assert [happened.text.split()[0] for happened in report.happened] == ["GPU"]
+
+
+def test_a_node_that_is_preempted_gets_nothing_new_and_its_tasks_may_get_done() -> None:
+    def program(ray: ModuleType) -> None:
+        import time
+
+        @ray.remote(max_retries=0)
+        def where() -> str:
+            time.sleep(0.8)
+            return str(ray.get_runtime_context().get_node_id())
+
+        first, second = (str(node["NodeID"]) for node in ray.nodes())
+        began = [where.remote() for _ in range(4)]
+        time.sleep(0.5)
+        later = [where.remote() for _ in range(2)]
+        assert sorted(ray.get(began)) == sorted([first, second] * 2)
+        assert ray.get(later) == [first] * 2
+        time.sleep(2)
+        assert [node["Alive"] for node in ray.nodes()] == [True, False]
+
+    report = sim.run(program, seed=1, nodes="2x2cpu", faults="preempt_node:at_s=0.4,lasts_s=1.5")
+    assert report.error is None, report.error
+    assert any("will be gone soon" in text for text in report.notices)
+
+
+def test_a_node_that_cannot_be_launched_is_launched_again() -> None:
+    def program(ray: ModuleType) -> None:
+        ray.get([sim.task(duration=1.0, num_gpus=1).remote() for _ in range(2)])
+
+    report = sim.run(program, seed=1, autoscaler="0-1x1gpu", faults="fail_launch:times=2")
+    assert report.error is None, report.error
+    assert list(report.fault_counts.values()) == [2]
+    assert any("could not be launched" in text for text in report.notices)
 
 
 def test_without_retries_a_killed_worker_is_an_error() -> None:

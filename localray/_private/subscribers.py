@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,12 @@ from localray.session import require_session
 Batch = dict[str, Any]
 
 
-class LogSubscriber:
-    """Takes in what workers print, from `subscribe` on."""
+class _Subscriber(ABC):
+    """Takes in what a driver's client is told, from `subscribe` on, and passes it on to whoever was told before."""
+
+    _told = ""
+    """The client's attribute that takes it."""
+    _what = ""
 
     def __init__(self) -> None:
         self._arrived: queue.SimpleQueue[Batch] = queue.SimpleQueue()
@@ -33,84 +38,69 @@ class LogSubscriber:
         Raises:
             RaySystemError: there is no session.
         """
-        client = require_session("reading what workers print")
-        job = JobID.from_int(client.job).hex()
-        show = client.on_output
+        client = require_session(f"reading {self._what}")
+        show = getattr(client, self._told)
 
-        def take(output: WorkerOutput) -> None:
-            self._arrived.put(
-                {
-                    "ip": NODE_ADDRESS,
-                    "pid": output.process_id,
-                    "job": job,
-                    "is_err": bool(output.is_error),
-                    "lines": list(output.lines),
-                    "task_name": output.name,
-                }
-            )
+        def take(told: Any) -> None:
+            self._arrived.put(self._batch(client, told))
             if show is not None:
-                show(output)
+                show(told)
 
-        client.on_output = take
-        self._leave = lambda: _leave_output(client, show)
+        setattr(client, self._told, take)
+        self._leave = lambda: setattr(client, self._told, show)
+
+    def close(self) -> None:
+        """Take in no more."""
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+
+    def _next(self, timeout_s: float | None) -> Batch | None:
+        try:
+            return self._arrived.get(timeout=None if timeout_s is None else max(0.0, timeout_s))
+        except queue.Empty:
+            return None
+
+    @abstractmethod
+    def _batch(self, client: Client, told: Any) -> Batch: ...
+
+
+class LogSubscriber(_Subscriber):
+    """Takes in what workers print, from `subscribe` on."""
+
+    _told = "on_output"
+    _what = "what workers print"
 
     def poll(self, timeout: float | None = None) -> Batch | None:
         """The next lines of a worker; None when there are none in so many seconds."""
-        return _next(self._arrived, timeout)
+        return self._next(timeout)
 
-    def close(self) -> None:
-        """Take in no more."""
-        if self._leave is not None:
-            self._leave()
-            self._leave = None
+    def _batch(self, client: Client, told: WorkerOutput) -> Batch:
+        return {
+            "ip": NODE_ADDRESS,
+            "pid": told.process_id,
+            "job": JobID.from_int(client.job).hex(),
+            "is_err": bool(told.is_error),
+            "lines": list(told.lines),
+            "task_name": told.name,
+        }
 
 
-class NoticeSubscriber:
+class NoticeSubscriber(_Subscriber):
     """Takes in the notices to this driver, from `subscribe` on."""
 
-    def __init__(self) -> None:
-        self._arrived: queue.SimpleQueue[Batch] = queue.SimpleQueue()
-        self._leave: Callable[[], None] | None = None
-
-    def subscribe(self) -> None:
-        """Begin.
-
-        Raises:
-            RaySystemError: there is no session.
-        """
-        client = require_session("reading notices")
-        job = JobID.from_int(client.job).binary()
-        show = client.notify
-
-        def take(text: str) -> None:
-            # Notices are of no kinds here.
-            self._arrived.put({"job_id": job, "type": "", "error_message": text, "timestamp": time.time()})
-            show(text)
-
-        client.notify = take
-        self._leave = lambda: setattr(client, "notify", show)
+    _told = "notify"
+    _what = "notices"
 
     def poll(self, timeout: float | None = None) -> tuple[bytes | None, Batch | None]:
         """The job, and the next notice to it; both None when there is none in so many seconds."""
-        notice = _next(self._arrived, timeout)
+        notice = self._next(timeout)
         return (None, None) if notice is None else (notice["job_id"], notice)
 
-    def close(self) -> None:
-        """Take in no more."""
-        if self._leave is not None:
-            self._leave()
-            self._leave = None
-
-
-def _leave_output(client: Client, show: Callable[[WorkerOutput], None] | None) -> None:
-    client.on_output = show
-
-
-def _next(arrived: queue.SimpleQueue[Batch], timeout_s: float | None) -> Batch | None:
-    try:
-        return arrived.get(timeout=None if timeout_s is None else max(0.0, timeout_s))
-    except queue.Empty:
-        return None
+    def _batch(self, client: Client, told: str) -> Batch:
+        # Notices are of no kinds here.
+        job = JobID.from_int(client.job).binary()
+        return {"job_id": job, "type": "", "error_message": told, "timestamp": time.time()}
 
 
 def init_log_pubsub() -> LogSubscriber:

@@ -133,7 +133,7 @@ class Client:
         self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
         self._task_numbers = itertools.count(1)
-        self.habits = Habits(number, self._latest_task, notify) if habits.wanted(os.environ) else None
+        self.habits = Habits(number, self._latest_task, self._hint) if habits.wanted(os.environ) else None
         """Notices what the user may want to be told; None if that is not wanted."""
         self._template_numbers = itertools.count(1)
         self._function_numbers = itertools.count(1)
@@ -171,6 +171,10 @@ class Client:
             SubmitTask(task_id, template, arguments.payload, arguments.dependencies, arguments.borrowed, parent_id)
         )
         return references
+
+    def _hint(self, text: str) -> None:
+        # Whoever listens to notices by now hears hints too.
+        self.notify(text)
 
     def _latest_task(self) -> int:
         # A counter that is asked for its next number has it taken; its text tells too: "count(5)".

@@ -7,7 +7,7 @@ In Ray this needs the dashboard; here it is a question to the head. Must not liv
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from localray.absent.catalogue import missing_in
 from localray.client.current import current_client
@@ -54,6 +54,7 @@ from localray.version import RAY_VERSION
 
 Rows: TypeAlias = "list[conversion.Columns]"
 States: TypeAlias = "list[Any]"
+State = TypeVar("State", bound=StateSchema)
 
 
 class _Source(NamedTuple):
@@ -208,20 +209,6 @@ def _get(resource: StateResource, id: str, address: str | None, timeout: int, ex
     return StateApiClient(address).get(resource, id, GetApiOptions(timeout=timeout), explain)
 
 
-def _list(
-    resource: StateResource,
-    address: str | None,
-    filters: list[Filter] | None,
-    limit: int,
-    timeout: int,
-    detail: bool,
-    raise_on_missing_output: bool,
-    explain: bool,
-) -> list[Any]:
-    options = ListApiOptions(limit=limit, timeout=timeout, detail=detail, filters=filters)
-    return StateApiClient(address).list(resource, options, raise_on_missing_output, explain)
-
-
 def get_actor(
     id: str, address: str | None = None, timeout: int = DEFAULT_RPC_TIMEOUT, _explain: bool = False
 ) -> ActorState | None:
@@ -277,82 +264,66 @@ def get_objects(
     return cast("list[ObjectState]", _get(StateResource.OBJECTS, id, address, timeout, _explain) or [])
 
 
-def list_actors(
-    address: str | None = None,
-    filters: list[Filter] | None = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-    _explain: bool = False,
-) -> list[ActorState]:
-    """The actors, and of the dead ones the last 1,000; arguments as of `list_tasks`."""
-    return _list(StateResource.ACTORS, address, filters, limit, timeout, detail, raise_on_missing_output, _explain)
+class _Lists(Protocol[State]):
+    """The signature of all that list a kind of state."""
+
+    def __call__(
+        self,
+        address: str | None = None,
+        filters: list[Filter] | None = None,
+        limit: int = DEFAULT_LIMIT,
+        timeout: int = DEFAULT_RPC_TIMEOUT,
+        detail: bool = False,
+        raise_on_missing_output: bool = True,
+        _explain: bool = False,
+    ) -> list[State]: ...
 
 
-def list_placement_groups(
-    address: str | None = None,
-    filters: list[Filter] | None = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-    _explain: bool = False,
-) -> list[PlacementGroupState]:
-    """The placement groups, and of those removed the last 1,000; arguments as of `list_tasks`."""
-    return _list(
-        StateResource.PLACEMENT_GROUPS, address, filters, limit, timeout, detail, raise_on_missing_output, _explain
-    )
+def _lister(resource: StateResource, state: type[State], text: str) -> _Lists[State]:
+    """The function that lists one kind of state.
+
+    Args:
+        resource: the kind; its function's name is made of it.
+        state: the type of what is listed.
+        text: its documentation.
+    """
+
+    def lister(
+        address: str | None = None,
+        filters: list[Filter] | None = None,
+        limit: int = DEFAULT_LIMIT,
+        timeout: int = DEFAULT_RPC_TIMEOUT,
+        detail: bool = False,
+        raise_on_missing_output: bool = True,
+        _explain: bool = False,
+    ) -> list[State]:
+        options = ListApiOptions(limit=limit, timeout=timeout, detail=detail, filters=filters)
+        return StateApiClient(address).list(resource, options, raise_on_missing_output, _explain)
+
+    lister.__name__ = lister.__qualname__ = f"list_{resource.value}"
+    lister.__doc__ = text
+    lister.__annotations__["return"] = f"list[{state.__name__}]"
+    return lister
 
 
-def list_nodes(
-    address: str | None = None,
-    filters: list[Filter] | None = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-    _explain: bool = False,
-) -> list[NodeState]:
-    """The nodes; arguments as of `list_tasks`."""
-    return _list(StateResource.NODES, address, filters, limit, timeout, detail, raise_on_missing_output, _explain)
-
-
-def list_jobs(
-    address: str | None = None,
-    filters: list[Filter] | None = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-    _explain: bool = False,
-) -> list[JobState]:
-    """The drivers; arguments as of `list_tasks`."""
-    return _list(StateResource.JOBS, address, filters, limit, timeout, detail, raise_on_missing_output, _explain)
-
-
-def list_workers(
-    address: str | None = None,
-    filters: list[Filter] | None = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-    _explain: bool = False,
-) -> list[WorkerState]:
-    """The workers and drivers, and of those that have ended the last 1,000; arguments as of `list_tasks`."""
-    return _list(StateResource.WORKERS, address, filters, limit, timeout, detail, raise_on_missing_output, _explain)
-
-
-def list_tasks(
-    address: str | None = None,
-    filters: list[Filter] | None = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-    _explain: bool = False,
-) -> list[TaskState]:
+list_actors = _lister(
+    StateResource.ACTORS, ActorState, "The actors, and of the dead ones the last 1,000; arguments as of `list_tasks`."
+)
+list_placement_groups = _lister(
+    StateResource.PLACEMENT_GROUPS,
+    PlacementGroupState,
+    "The placement groups, and of those removed the last 1,000; arguments as of `list_tasks`.",
+)
+list_nodes = _lister(StateResource.NODES, NodeState, "The nodes; arguments as of `list_tasks`.")
+list_jobs = _lister(StateResource.JOBS, JobState, "The drivers; arguments as of `list_tasks`.")
+list_workers = _lister(
+    StateResource.WORKERS,
+    WorkerState,
+    "The workers and drivers, and of those that have ended the last 1,000; arguments as of `list_tasks`.",
+)
+list_tasks = _lister(
+    StateResource.TASKS,
+    TaskState,
     """The tasks, constructors and calls, an entry for each attempt; of those that are over the last 10,000.
 
     Args:
@@ -370,51 +341,17 @@ def list_tasks(
 
     Example:
         >>> list_tasks(filters=[("state", "=", "RUNNING"), ("name", "!=", "train")])       # doctest: +SKIP
-    """
-    return _list(StateResource.TASKS, address, filters, limit, timeout, detail, raise_on_missing_output, _explain)
-
-
-def list_objects(
-    address: str | None = None,
-    filters: list[Filter] | None = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-    _explain: bool = False,
-) -> list[ObjectState]:
-    """The objects, an entry for each process that holds one; arguments as of `list_tasks`."""
-    return _list(StateResource.OBJECTS, address, filters, limit, timeout, detail, raise_on_missing_output, _explain)
-
-
-def list_runtime_envs(
-    address: str | None = None,
-    filters: list[Filter] | None = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-    _explain: bool = False,
-) -> list[RuntimeEnvState]:
-    """Empty: environments are not recorded."""
-    return _list(
-        StateResource.RUNTIME_ENVS, address, filters, limit, timeout, detail, raise_on_missing_output, _explain
-    )
-
-
-def list_cluster_events(
-    address: str | None = None,
-    filters: list[Filter] | None = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-    _explain: bool = False,
-) -> list[ClusterEventState]:
-    """Empty: there are no events of a cluster."""
-    return _list(
-        StateResource.CLUSTER_EVENTS, address, filters, limit, timeout, detail, raise_on_missing_output, _explain
-    )
+    """,
+)
+list_objects = _lister(
+    StateResource.OBJECTS,
+    ObjectState,
+    "The objects, an entry for each process that holds one; arguments as of `list_tasks`.",
+)
+list_runtime_envs = _lister(StateResource.RUNTIME_ENVS, RuntimeEnvState, "Empty: environments are not recorded.")
+list_cluster_events = _lister(
+    StateResource.CLUSTER_EVENTS, ClusterEventState, "Empty: there are no events of a cluster."
+)
 
 
 def summarize_tasks(

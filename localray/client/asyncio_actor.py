@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from localray.client.checkpoints import LOOK_AGAIN_S
 from localray.client.context import TaskContext, current_task
+from localray.client.failures import NeverBegan
 from localray.client.outcomes import not_a_generator, pack_returns
 from localray.protocol import DefineTemplate, Outcome, ReturnMode, RunTask, TaskKind
 
@@ -119,7 +120,11 @@ class GroupLoop:
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raised is the call's outcome
             executor.conclude_error(message, template, error, started_s)
         else:
-            executor.answer(message, outcomes, started_s)
+            if message.task_id in executor.cancelled and not template.return_mode:
+                # What it returns after its cancellation is for nobody, as in Ray.
+                executor.conclude_error(message, template, asyncio.CancelledError(), started_s)
+            else:
+                executor.answer(message, outcomes, started_s)
         finally:
             if self._loop is not None and not self._loop.is_closed():
                 self._running -= 1
@@ -135,7 +140,7 @@ class GroupLoop:
             return pack_returns(executor.client, template, None)
         function, args, kwargs = executor.prepare_call(message, template)
         if message.task_id in executor.cancelled:
-            raise asyncio.CancelledError
+            raise NeverBegan
         result = function(*args, **kwargs)
         if inspect.isawaitable(result):
             result = await result

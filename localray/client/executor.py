@@ -18,7 +18,7 @@ from localray.client.arguments import unpack_arguments
 from localray.client.checkpoints import Checkpoints, checkpoints_of
 from localray.client.client import Client
 from localray.client.context import Actor, TaskContext, current_task, label_of
-from localray.client.failures import is_cancellation, wants_retry
+from localray.client.failures import NeverBegan, is_cancellation, wants_retry
 from localray.client.leaving import Leaving
 from localray.client.outcomes import cancelled, failed, not_a_generator, pack_returns
 from localray.client.serialization import deserialize
@@ -250,8 +250,8 @@ class Executor:
         """Call what may be cancelled. A task is interrupted; an actor's method sees it, and returns for nobody."""
         self.interruptible = self.actor is None
         try:
-            if message.task_id in self.cancelled:  # Before it began: an interrupt would have hit our own code.
-                raise KeyboardInterrupt
+            if message.task_id in self.cancelled:  # An interrupt would have hit our own code.
+                raise NeverBegan
             result = function(*args, **kwargs)
         finally:
             self.interruptible = False

@@ -66,6 +66,10 @@ def on_unhandled(take: Callable[[Exception], None]) -> None:
 _take_unhandled: Callable[[Exception], None] = log_unhandled
 
 
+class NeverBegan(KeyboardInterrupt):
+    """A task was cancelled before any of its code ran."""
+
+
 def is_cancellation(error: BaseException) -> bool:
     """Whether an exception is how a task or a coroutine ends that was cancelled."""
     # Looked up, not imported: where nobody has imported asyncio, nobody can have raised its exception.

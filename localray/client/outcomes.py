@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from localray.client.client import Client
 from localray.client.context import Actor
-from localray.client.failures import pack_error
+from localray.client.failures import NeverBegan, pack_error
 from localray.client.serialization import serialize
 from localray.protocol import INLINE, DefineTemplate, Outcome, ReturnMode, Status, TaskKind, text_payload
 
@@ -44,8 +44,8 @@ def pack_returns(client: Client, template: DefineTemplate, result: object) -> tu
 
 
 def cancelled(template: DefineTemplate, error: BaseException) -> Outcome:
-    """The outcome of a task that was cancelled while it ran: interrupted, unless it is a coroutine."""
-    status = Status.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Status.CANCELLED
+    """The outcome of a task that was cancelled: interrupted, if any of its code has run."""
+    status = Status.CANCELLED if isinstance(error, NeverBegan) else Status.INTERRUPTED
     payload = text_payload(f"Task {template.name} was cancelled.")
     return (status.value, payload, INLINE, len(payload), ())
 

@@ -106,7 +106,8 @@ class Backends:
 
 def _start_ray(ray: ModuleType, options: InitOptions) -> None:
     """Starts real Ray, twice if need be: on a busy machine it gives itself up after thirty seconds."""
-    keywords = {"include_dashboard": False, "log_to_driver": False, **options.as_keywords()}
+    # Without "local" it joins whatever cluster it finds among this machine's processes.
+    keywords = {"address": "local", "include_dashboard": False, "log_to_driver": False, **options.as_keywords()}
     try:
         ray.init(**keywords)
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from types import ModuleType
 from typing import Any
@@ -457,3 +458,50 @@ def what_was_interrupted_has_failed_as_well(ray: ModuleType) -> None:
     assert isinstance(of_running.value, ray.exceptions.RayTaskError)
     assert not isinstance(of_waiting.value, ray.exceptions.RayTaskError)
     assert running.task_id().hex() in str(of_running.value) and "was cancelled" in str(of_running.value)
+
+
+@program()
+def a_cancelled_coroutine_has_failed_as_well(ray: ModuleType) -> None:
+    """C6: a coroutine that is cancelled while it runs raises RayTaskError and TaskCancelledError in one, whatever it does
+    about its CancelledError; a call that was cancelled before its turn came raises only the latter."""
+    gate = make_gate(ray)
+
+    @ray.remote
+    class Sleeper:
+        def __init__(self, gate: Any) -> None:
+            self.gate = gate
+
+        async def sleep(self, then: str) -> str:
+            self.gate.open.remote()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if then == "returns":
+                    return "caught"
+                raise ValueError if then == "raises" else asyncio.CancelledError from None
+            return "slept"
+
+    @ray.remote
+    class Serial:
+        def work(self) -> None:
+            while not ray.get(gate.is_open.remote()):
+                time.sleep(0.01)
+
+    for then in ("goes on", "returns", "raises"):
+        gate = make_gate(ray)
+        sleeper = Sleeper.options(num_cpus=0).remote(gate)
+        running = sleeper.sleep.remote(then)
+        wait_until(lambda gate=gate: ray.get(gate.is_open.remote()), "the coroutine runs")
+        ray.cancel(running)
+        with pytest.raises(ray.exceptions.TaskCancelledError) as of_running:
+            ray.get(running, timeout=30)
+        assert isinstance(of_running.value, ray.exceptions.RayTaskError), then
+    gate = make_gate(ray)
+    serial = Serial.remote()
+    first, second = serial.work.remote(), serial.work.remote()
+    ray.cancel(second)
+    ray.get(gate.open.remote())
+    ray.get(first, timeout=30)
+    with pytest.raises(ray.exceptions.TaskCancelledError) as of_waiting:
+        ray.get(second, timeout=30)
+    assert not isinstance(of_waiting.value, ray.exceptions.RayTaskError)

@@ -150,6 +150,8 @@ _MODULES = frozenset(
         "util",
     )
 )
+_OLDER_NAMES = ("ray_constants", "state")
+"""Private modules that Ray once had here."""
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = sorted(_HOME)
@@ -167,6 +169,8 @@ def __getattr__(name: str) -> object:
 
         if name in NOT_HERE:
             raise not_here(name)
+        if name in _OLDER_NAMES:
+            return import_module(f"localray._private.{name}")
         if not name.startswith("_") and _Finder.find_spec(f"localray.{name}") is not None:
             return import_module(f"localray.{name}")
         raise AttributeError(f"module 'localray' has no attribute {name!r}")

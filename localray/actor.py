@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from localray import options as option_table
@@ -30,6 +31,7 @@ from localray.client.definitions import serialize_definition
 from localray.client.leaving import exit_actor as exit_actor
 from localray.exceptions import ActorAlreadyExistsError, PendingCallsLimitExceeded, RaySystemError
 from localray.ids import ActorID, actor_creation_task_id_bytes, object_id_bytes
+from localray.language import Language
 from localray.object_ref import ObjectRef, Reference
 from localray.placement_groups import place
 from localray.protocol import (
@@ -69,6 +71,21 @@ class ActorClassInheritanceException(TypeError):
     """A class decorated with `ray.remote` was subclassed."""
 
 
+@dataclass(frozen=True)
+class ActorClassMetadata:
+    """What an actor class was decorated with. Options are attributes, too: None where they were not given."""
+
+    class_name: str
+    modified_class: type
+    options: Mapping[str, object]
+    language: Language = Language.PYTHON
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("_") or name not in option_table.ACTOR_OPTIONS:
+            raise AttributeError(f"an actor class's metadata has no attribute {name!r}")
+        return self.options.get(name)
+
+
 class ActorClass(Generic[T]):
     """A class whose instances are actors: create one with ``.remote()``.
 
@@ -93,6 +110,12 @@ class ActorClass(Generic[T]):
         self._groups = concurrency_groups(self._default_options)
         self._description = describe_class(cls, call_limits(self._default_options), tuple(self._groups))
         self._definition: tuple[Client, bytes] | None = None
+
+    @property
+    def __ray_metadata__(self) -> ActorClassMetadata:
+        """What the class was decorated with; private in Ray, and used by packages all the same."""
+        cls = self.__ray_actor_class__
+        return ActorClassMetadata(cls.__qualname__, cls, self._default_options)
 
     def __mro_entries__(self, bases: tuple[object, ...]) -> NoReturn:
         raise ActorClassInheritanceException(
@@ -335,6 +358,10 @@ class ActorHandle(Reference, Generic[T_co]):
                 )
         return ActorMethod(self, name, None)
 
+    def __dir__(self) -> list[str]:
+        # What can be called.
+        return sorted({*self._description.methods, *BUILT_IN_METHODS})
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ActorHandle) and self._ray_actor_id == other._ray_actor_id
 
@@ -516,10 +543,12 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle[Any]:
 
     Raises:
         ValueError: there is no such actor, or the namespace is empty.
-        TypeError: the namespace is no string.
+        TypeError: the name or the namespace is no string.
     """
     if not name:
         raise ValueError("Please supply a non-empty value to get_actor")
+    if not isinstance(name, str):
+        raise TypeError(f"An actor's name is a string, got {type(name)}.")
     if namespace is not None and not isinstance(namespace, str):
         raise TypeError("namespace must be None or a string.")
     if namespace == "":

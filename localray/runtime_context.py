@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from localray.runtime_env import RuntimeEnv
 
 
+_IN_A_WORKER = "This method is only available when the process is a worker. Current mode: 0"
 _ACCELERATORS = ("TPU", "neuron_cores", "HPU", "NPU", "RBLN", "FURIOSA", "MBLT", "TTNPU", "GPU")
 """The kinds that Ray knows of."""
 
@@ -74,9 +75,12 @@ class RuntimeContext:
         return self._context.actor_name
 
     def get_assigned_resources(self) -> dict[str, float]:
-        """What the task or actor holds."""
-        if self._context is None:
-            return {}
+        """What the task or actor holds.
+
+        Raises:
+            AssertionError: called on a driver.
+        """
+        assert self._context is not None, _IN_A_WORKER
         resources = self._context.resources
         return {name: from_units(units) for name, units in (plain(resources) if self._context.group else resources)}
 
@@ -155,9 +159,11 @@ class RuntimeContext:
         """Whether the actor has been restarted.
 
         Raises:
-            RuntimeError: called outside of an actor.
+            AssertionError: called on a driver.
+            RuntimeError: called in a task.
         """
-        if self._context is None or not self._context.actor_id:
+        assert self._context is not None, _IN_A_WORKER
+        if not self._context.actor_id:
             raise RuntimeError("This method is only available in an actor.")
         return self._context.restarts > 0
 

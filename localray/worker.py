@@ -101,6 +101,20 @@ class Node:
         return os.path.join(self.session_dir, "logs")  # noqa: PTH118 - text, as in Ray
 
     @property
+    def address(self) -> str:
+        """The session's."""
+        return self.gcs_address
+
+    @property
+    def head(self) -> bool:
+        """Whether it is the session's first node."""
+        return GcsClient().cluster_id.hex() == self.node_id
+
+    def is_head(self) -> bool:
+        """As `head`."""
+        return self.head
+
+    @property
     def unique_id(self) -> str:
         """What tells the nodes of a machine apart; a node of a `Cluster` has the same."""
         return unique_node_name(self.node_id)

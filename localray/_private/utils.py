@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -25,6 +26,7 @@ from localray._common.utils import (
 from localray._common.utils import get_default_ray_temp_dir as get_ray_temp_dir
 from localray.absent.catalogue import missing_in
 from localray.host import default_cpu_count
+from localray.sched.bundle_names import BUNDLE, plain_name
 from localray.version import RAY_VERSION
 
 
@@ -73,6 +75,17 @@ def split_address(address: str) -> tuple[str, str]:
     if not separator:
         raise ValueError("Address must contain '://'")
     return scheme, rest
+
+
+def parse_pg_formatted_resources_to_original(pg_formatted_resources: Mapping[str, float]) -> dict[str, float]:
+    """Resources as they are called outside of placement groups.
+
+    Example:
+        >>> parse_pg_formatted_resources_to_original({"CPU_group_0_ab": 1.0, "bundle_group_ab": 0.001})
+        {'CPU': 1.0}
+    """
+    found = {plain_name(name): amount for name, amount in pg_formatted_resources.items()}
+    return {name: amount for name, amount in found.items() if name != BUNDLE}
 
 
 def is_main_thread() -> bool:
@@ -139,6 +152,7 @@ __all__ = [
     "import_attr",
     "is_main_thread",
     "load_class",
+    "parse_pg_formatted_resources_to_original",
     "reset_ray_address",
     "run_background_task",
     "split_address",

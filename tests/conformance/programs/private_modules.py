@@ -276,3 +276,47 @@ def the_table_of_a_given_session(ray: ModuleType) -> None:
     assert kv._internal_kv_initialized() and kv.internal_kv_get_gcs_client() is client
     assert not kv._internal_kv_put(b"given", b"1") and client.internal_kv_get(b"given", None) == b"1"
     assert kv._internal_kv_del(b"given") == 1
+
+
+@program()
+def what_an_actor_class_was_decorated_with(ray: ModuleType) -> None:
+    """`__ray_metadata__` of an actor class: its name, the plain class, and its options. A handle lists its methods."""
+
+    class Plain:
+        def work(self) -> int:
+            return 7
+
+        def _rest(self) -> None: ...
+
+    decorated = ray.remote(num_cpus=0.5, max_restarts=1)(Plain)
+    metadata = decorated.__ray_metadata__
+    assert metadata.class_name == Plain.__qualname__ and issubclass(metadata.modified_class, Plain)
+    assert metadata.modified_class().work() == 7
+    assert (metadata.num_cpus, metadata.max_restarts) == (0.5, 1)
+    assert not metadata.num_gpus and not metadata.resources
+    assert metadata.language == ray.Language.PYTHON
+    with pytest.raises(AttributeError):
+        _ = metadata.nothing
+    handle = decorated.remote()
+    assert [name for name in dir(handle) if not name.startswith("__")] == ["_rest", "work"]
+    assert {"__ray_terminate__", "__ray_ready__", "__ray_call__"} <= set(dir(handle))
+    with pytest.raises(TypeError):
+        ray.get_actor(3)
+
+
+@program()
+def a_driver_is_no_worker(ray: ModuleType) -> None:
+    """What only a worker can be asked is an `AssertionError` on a driver; the node that it is on is the head."""
+    context = ray.get_runtime_context()
+    with pytest.raises(AssertionError, match="only available when the process is a"):
+        context.get_assigned_resources()
+    with pytest.raises(AssertionError, match="only available when the process is a"):
+        _ = context.was_current_actor_reconstructed
+    node = module_of(ray, "_private.worker")._global_node
+    assert node.head and node.is_head() and node.address == context.gcs_address
+    utils = module_of(ray, "_private.utils")
+    group = "0" * 36
+    mixed = {f"CPU_group_1_{group}": 2.0, f"GPU_group_{group}": 1.0, f"bundle_group_{group}": 0.001, "memory": 5.0}
+    assert utils.parse_pg_formatted_resources_to_original(mixed) == {"CPU": 2.0, "GPU": 1.0, "memory": 5.0}
+    assert ray.state.actors() == module_of(ray, "_private.state").actors()
+    assert ray.ray_constants.ID_SIZE == 28

@@ -78,6 +78,8 @@ class Kernel:
         survival: when workers that do not move are looked at.
         autoscaling: nodes are launched and let go by demand; without it there are those that join by themselves.
         kept: actors that come back from the session's state directory; None where it has none.
+        takes_turns: tasks of every nesting depth have their turn. Not where what a waiting task waits for runs on top
+            of it, on the same thread: the deepest always goes first there.
     """
 
     def __init__(
@@ -90,10 +92,12 @@ class Kernel:
         survival: SurvivalSettings = LOOKS_AT_NOBODY,
         autoscaling: Scaling | None = None,
         kept: Sequence[KeptActor] | None = None,
+        takes_turns: bool = True,
     ) -> None:
         self.tables = Tables(random, memory_settings, policy, standing=standing)
         self.tables.survival = survival
         self.tables.scaling = autoscaling
+        self.tables.takes_turns = takes_turns
         if kept is not None:
             reviving.prepare(self.tables, kept)
 

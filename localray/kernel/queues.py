@@ -119,7 +119,10 @@ def next_task(tables: Tables, group: SchedulingClass) -> TaskRecord | None:
     """The task whose turn it is, left where it is: the oldest of one depth. One whose arguments were freed by hand
     since it was queued is to fail."""
     while group.queues:
-        depth = next_depth(group) if len(group.queues) > 1 else next(iter(group.queues))
+        if len(group.queues) == 1:
+            depth = next(iter(group.queues))
+        else:
+            depth = next_depth(group) if tables.takes_turns else max(group.queues)
         task = first_of(tables, group, depth)
         if task is not None:
             return task

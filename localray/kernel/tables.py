@@ -112,6 +112,7 @@ class Tables:
         "stopped",
         "streams",
         "survival",
+        "takes_turns",
         "tasks",
         "template_messages",
         "templates",
@@ -222,6 +223,8 @@ class Tables:
 
     def _make_queues(self) -> None:
         """Who waits to be placed, and why not now."""
+        # Whether tasks of every depth have their turn, or the deepest always goes first.
+        self.takes_turns = True
         # Classes with queued tasks: worth a try now, and those that failed for want of something since when nothing was
         # freed.
         self.hungry: dict[SchedulingClass, None] = {}

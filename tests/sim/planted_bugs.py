@@ -69,7 +69,7 @@ PLANTS = (
     Plant("a restart skips a call", "restarts:keep_or_fail", "range(len(calls) - 1, -1, -1)", "range(len(calls) - 1, 0, -1)", "in_order", "kill_worker:task=Log.note,phase=before,probability=0.1"),
     Plant("what is spilled back is lost", "scheduling:tasks_returned", "take_back(tables, task, \"recalled\")", "None"),
     Plant("a retry too few", "tasks:may_retry", "task.retries_left != 0", "task.retries_left not in (0, 1)", "stubborn", "kill_worker:task=twice,times=2"),
-    Plant("what is cancelled runs", "queues:next_task", "if task.cancelled:", "if False:", "called_off", "calm"),
+    Plant("what is cancelled runs", "queues:first_of", "if task.cancelled:", "if False:", "called_off", "calm"),
     Plant("a stream repeats itself", "streams:take_in", "position == stream.yielded:", "position <= stream.yielded:", "streamed", "kill_worker:task=count,phase=during,probability=0.3"),
     Plant("two missing arguments count as one", "objects:wait_for", "task.missing += 1", "task.missing = 1", "late_arguments", "calm", depth=3),
     Plant("a dead actor forgets a second call", "actors:mark_dead", "for task in queue)", "for task in list(queue)[:1])", "late_calls", "calm", depth=3),

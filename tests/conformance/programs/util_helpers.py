@@ -8,6 +8,8 @@ import warnings
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from ..helpers import make_gate, make_recorder, make_waiter, module_of
 from ..registry import NOT_SIMULATED, program
 
@@ -305,3 +307,43 @@ def names_of_the_machine(ray: ModuleType) -> None:
     assert ray.util.get_node_ip_address().count(".") == 3
     assert ray.util.get_node_instance_id() == ""
     assert ray.util.accelerators.NVIDIA_TESLA_V100 == "V100" and ray.util.accelerators.APPLE_M1_MAX == "M1-Max"
+
+
+@program()
+def actors_that_are_called_together(ray: ModuleType) -> None:
+    """`ray.util.actor_group.ActorGroup`: a method of all, metadata, more and fewer actors, an end and a new start."""
+    module = module_of(ray, "util.actor_group")
+
+    class Member:
+        def __init__(self, base: int, step: int = 1) -> None:
+            self.value = base
+
+        def get_actor_metadata(self) -> str:
+            return f"member of {self.value}"
+
+        def add(self, number: int) -> int:
+            self.value += number
+            return self.value
+
+    group = module.ActorGroup(Member, 2, num_cpus_per_actor=0, init_args=(10,), init_kwargs={"step": 2})
+    assert len(group) == 2 and group.actor_metadata == ["member of 10"] * 2
+    assert ray.get(group.add.remote(5)) == [15, 15]
+    assert ray.get(group[1].actor.add.remote(1)) == 16
+    group.add_actors(1)
+    assert ray.get(group.add.remote(1)) == [16, 17, 11]
+    group.remove_actors([0])
+    assert ray.get(group.add.remote(1)) == [18, 12] and len(group) == 2
+    with pytest.raises(TypeError, match="cannot be called directly"):
+        group.add(1)
+    with pytest.raises(RuntimeError, match="already been started"):
+        group.start()
+    group.shutdown(patience_s=0)
+    with pytest.raises(RuntimeError, match="has been shutdown"):
+        _ = group.add
+    group.start()
+    assert ray.get(group.add.remote(0)) == [10, 10]
+    group.shutdown()
+    assert len(group) == 0
+    for wrong in ({"num_actors": 0}, {"num_cpus_per_actor": -1}):
+        with pytest.raises(ValueError):
+            module.ActorGroup(Member, **wrong)

@@ -10,6 +10,7 @@ for a while, submit one. Must not live here: running it (`localray.sim.planning`
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,8 @@ def recording_of(events: Iterable[Mapping[str, Any]]) -> Recording:
     begin_s = min(task.submitted_s for task in roots) if roots else 0.0
     end_s = max((task.ended_s for task in roots), default=0.0)
     steps = {name: steps_of(tasks[name].started_s, tasks[name].ended_s, mine) for name, mine in children.items()}
-    return Recording(tasks, steps_of(begin_s, end_s, roots), steps)
+    ends_s = sorted(task.ended_s for task in tasks.values())
+    return Recording(tasks, steps_of(begin_s, end_s, roots, ends_s), steps)
 
 
 def _task(event: Mapping[str, Any]) -> RecordedTask:
@@ -132,8 +134,12 @@ def _task(event: Mapping[str, Any]) -> RecordedTask:
     )
 
 
-def steps_of(begin_s: float, end_s: float, children: Iterable[RecordedTask]) -> tuple[Step, ...]:
-    """What somebody did who began and ended at these times and submitted these tasks.
+def steps_of(
+    begin_s: float, end_s: float, children: Iterable[RecordedTask], ends_s: Sequence[float] = ()
+) -> tuple[Step, ...]:
+    """What somebody did who began and ended at these times and submitted these tasks. ``ends_s`` are moments at which
+    others ended that it may have waited for too, in their order: the driver gets references of tasks that it has not
+    submitted itself.
 
     Example:
         >>> def task(name, submitted_s, ended_s):
@@ -145,10 +151,10 @@ def steps_of(begin_s: float, end_s: float, children: Iterable[RecordedTask]) -> 
     before: list[RecordedTask] = []
     at_s = begin_s
     for task in _in_order(children):
-        steps.append(_step(before, at_s, task.submitted_s, task))
+        steps.append(_step(before, at_s, task.submitted_s, task, ends_s))
         before.append(task)
         at_s = max(at_s, task.submitted_s)
-    steps.append(_step(before, at_s, end_s, None))
+    steps.append(_step(before, at_s, end_s, None, ends_s))
     return tuple(steps)
 
 
@@ -169,14 +175,19 @@ def _in_order(children: Iterable[RecordedTask]) -> list[RecordedTask]:
     return ordered
 
 
-def _step(before: Sequence[RecordedTask], from_s: float, until_s: float, submit: RecordedTask | None) -> Step:
+def _step(
+    before: Sequence[RecordedTask], from_s: float, until_s: float, submit: RecordedTask | None, ends_s: Sequence[float]
+) -> Step:
     ended = [task for task in before if from_s < task.ended_s <= until_s]
-    if not ended or (submit is not None and until_s - from_s < AT_ONCE_S):
+    last_s = ends_s[place - 1] if (place := bisect_right(ends_s, until_s)) else from_s
+    if submit is not None and until_s - from_s < AT_ONCE_S:
         return Step((), max(0.0, until_s - from_s), submit)
+    if not ended:
+        return Step((), max(0.0, until_s - max(from_s, last_s)), submit)
     # Who waits for a result has waited for what it was made of.
     taken = {name for task in before for name in task.depends_on}
     wait_for = tuple(task.task_id for task in ended if task.task_id not in taken)
-    return Step(wait_for, until_s - max(task.ended_s for task in ended), submit)
+    return Step(wait_for, until_s - max(last_s, *(task.ended_s for task in ended)), submit)
 
 
 def recorded_durations(path: Path, name: str) -> Callable[[Random], float]:

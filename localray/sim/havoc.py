@@ -137,6 +137,10 @@ class Havoc:
             self._busy = True
             try:
                 text = self._acts[armed.rule.fault](armed, sender)
+            except Exception:
+                # It has happened, and what came of it is what the run fails by.
+                self.injector.note(armed, f"{armed.rule.fault.value}, of which the simulation broke")
+                raise
             finally:
                 self._busy = False
             if text:

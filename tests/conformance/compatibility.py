@@ -2,7 +2,8 @@
 
     python -m pytest tests/conformance --backend processes --backend sim --junitxml here.xml
     python -m pytest tests/conformance --backend ray --junitxml ray.xml         # where real Ray is installed
-    python -m tests.conformance.compatibility here.xml ray.xml
+    python -m pytest tests/conformance --backend engine-ray --junitxml engine.xml
+    python -m tests.conformance.compatibility here.xml ray.xml engine.xml
 
 A program counts as what its last result in the files says, so that several runs may add up. Must not live here: what a
 program is (`registry`), running them (`backends`).
@@ -82,7 +83,23 @@ def table(programs: list[Program], results: Results, day: str) -> list[str]:
     failed = sorted(f"`{name}` on {engine.value}" for (name, engine), result in results.items() if result is Result.FAILED)
     if failed:
         lines += ["", "Failed in the last run: " + ", ".join(failed) + "."]
+    lines += ["", " ".join(_reach(programs, results))]
     return lines
+
+
+def _reach(programs: list[Program], results: Results) -> list[str]:
+    """How far the runs went, which the table does not tell from failures; and how the way through the engine did."""
+    sentences = []
+    for engine in SHOWN:
+        meant = [program for program in programs if engine in program.engines]
+        run = sum(results.get((program.name, engine), Result.NOT_RUN) is not Result.NOT_RUN for program in meant)
+        if run != len(meant):
+            sentences.append(f"On {engine.value} {run} of {len(meant)} programs were run; the others count as not passed.")
+    handed_over = [result for (_, engine), result in results.items() if engine is Engine.HANDED_OVER]
+    run = [result for result in handed_over if result is not Result.LEFT_OUT]
+    passed = sum(result is Result.PASSED for result in run)
+    sentences.append(f"Through `LOCALRAY_ENGINE=ray` {len(run)} programs were run, and {passed} passed.")
+    return sentences
 
 
 def _counts(programs: list[Program], results: Results) -> list[str]:

@@ -340,8 +340,7 @@ class Client:
         """The entries of references, and what keeps them alive meanwhile.
 
         A reference may be unknown here: made from an id, or left over from an earlier session. It is adopted for as
-            long as the
-        caller looks at it; the kernel says if it knows no such object.
+        long as the caller looks at it; the kernel says if it knows no such object.
 
         Raises:
             ValueError: one of them is nil.

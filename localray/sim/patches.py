@@ -254,11 +254,18 @@ class Patches:
             sys.modules["numpy.random"].set_state(self._numpy_state)
 
 
+_users_modules: dict[str, bool] = {}
+"""By name, because a thousand modules are asked about for each seed."""
+
+
 def _user_modules() -> list[ModuleType]:
     """The modules that are the program's own: neither the standard library's, nor installed, nor ours."""
     found = []
     for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        if isinstance(module, ModuleType) and (name == "__main__" or (path is not None and is_users(path))):
+        known = _users_modules.get(name)
+        if known is None:
+            path = getattr(module, "__file__", None)
+            known = _users_modules[name] = name == "__main__" or (path is not None and is_users(path))
+        if known and isinstance(module, ModuleType):
             found.append(module)
     return found

@@ -319,6 +319,10 @@ print("right")
         assert "right" in driver.end().output
 
 
+def _sessions_in(directory: Path) -> int:
+    return len(list(directory.glob("*session*")))
+
+
 def test_what_is_left_when_all_are_killed_at_once_is_swept_by_the_next_session(tmp_path: Path) -> None:
     program = f"""
 start(object_spilling_directory={str(tmp_path)!r})
@@ -334,13 +338,19 @@ time.sleep(1000)
             for process in processes:
                 os.kill(process, number)
         wait_until(lambda: not list(driver.processes()), "all are gone")
-        # What it spilled, and its session's directory; each with a lock file.
+        # What it spilled, and its session's directory, each with a lock file; and where others find the session.
         assert len(list(tmp_path.iterdir())) == 2
-        assert len(list(driver.temporary.iterdir())) == 2
+        assert _sessions_in(driver.temporary) == 2
+        [meeting_place] = driver.temporary.glob("localray-*")
+        left = _sessions_in(meeting_place)
+        assert left
         following = f"""
+from pathlib import Path
 start(object_spilling_directory={str(tmp_path)!r})
 assert not os.listdir({str(tmp_path)!r})
-assert len(os.listdir(os.environ["TMPDIR"])) == 2  # Its own.
+# Its own.
+assert len(list(Path(os.environ["TMPDIR"]).glob("localray_session_*"))) == 2
+assert len(os.listdir({str(meeting_place)!r})) == {left}
 print("right")
 """
         with Driver(_STORE + following, temporary=driver.temporary) as other:

@@ -3,7 +3,8 @@
 Each either finds a node for every bundle, or none at all: what a plan takes of a node is counted only within the plan.
 As in Ray, scarce things are placed first (GPUs, then custom resources, then memory, then CPUs; the larger before the
 smaller), and of the nodes with room the one that keeps the largest share of what is asked for. Ties go to the node that
-joined first. Must not live here: reserving (the kernel), which group comes first.
+joined first. Where that leaves a bundle without a place, other choices are tried, so that a small group does not wait
+for ever beside room for it (Ray's does). Must not live here: reserving (the kernel), which group comes first.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from localray.protocol import Conditions, PlacementStrategy, Resources
 from localray.sched.labels import meets
-from localray.sched.resources import CPU, GPU, MEMORY, fits, take
+from localray.sched.resources import CPU, GPU, MEMORY, fits, give_back, take
 from localray.sched.views import NodeView
 
 _COMMON = frozenset((CPU, GPU, MEMORY))
+_SEARCHED_UP_TO_BUNDLES = 16
+_MOST_TRIES = 500
+"""A search places single bundles so many times before it gives up; that is less than a millisecond."""
 
 
 class _Draft:
@@ -92,7 +96,70 @@ def _plan(
         _pack(order, bundles, drafts, conditions, chosen)
     else:
         _spread(order, bundles, drafts, conditions, chosen, may_share=strategy is PlacementStrategy.SPREAD)
-    return [chosen[index] for index in range(len(bundles))] if len(chosen) == len(bundles) else None
+    if len(chosen) < len(bundles):
+        if len(bundles) > _SEARCHED_UP_TO_BUNDLES:
+            return None
+        by_number = {draft.view.number: draft for draft in drafts}
+        for index, number in chosen.items():
+            give_back(by_number[number].left, bundles[index])
+        chosen = _Search(strategy, bundles, drafts, conditions).place(order)
+    return [chosen[index] for index in range(len(bundles))] if chosen else None
+
+
+class _Search:
+    """Other choices than the best one at a time, depth first: what the strategy prefers is tried first."""
+
+    def __init__(
+        self,
+        strategy: PlacementStrategy,
+        bundles: Sequence[Resources],
+        drafts: list[_Draft],
+        conditions: Sequence[Conditions],
+    ) -> None:
+        self._strategy = strategy
+        self._bundles = bundles
+        self._drafts = drafts
+        self._conditions = conditions
+        self._chosen: dict[int, int] = {}
+        self._tries = _MOST_TRIES
+
+    def place(self, order: Sequence[int]) -> dict[int, int]:
+        """Which bundle goes to which node; nothing where not all of them have a place."""
+        if all(self._candidates(index) for index in order):
+            self._place_from(order, 0)
+        return self._chosen
+
+    def _place_from(self, order: Sequence[int], position: int) -> bool:
+        if position == len(order):
+            return True
+        index = order[position]
+        for draft in self._candidates(index):
+            if self._tries == 0:
+                return False
+            self._tries -= 1
+            take(draft.left, self._bundles[index])
+            self._chosen[index] = draft.view.number
+            if self._place_from(order, position + 1):
+                return True
+            del self._chosen[index]
+            give_back(draft.left, self._bundles[index])
+        return False
+
+    def _candidates(self, index: int) -> list[_Draft]:
+        demand, conditions = self._bundles[index], self._conditions[index]
+        used = set(self._chosen.values())
+        roomy = [
+            draft
+            for draft in self._drafts
+            if fits(draft.left, demand)
+            and meets(draft.view.labels, conditions)
+            and not (self._strategy is PlacementStrategy.STRICT_SPREAD and draft.view.number in used)
+        ]
+        together = self._strategy is PlacementStrategy.PACK
+        return sorted(
+            roomy,
+            key=lambda draft: ((draft.view.number in used) is not together, -_share_left(draft.left, demand)),
+        )
 
 
 def _pack(

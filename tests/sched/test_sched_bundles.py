@@ -37,6 +37,9 @@ TABLE = [
     ("one of two kinds", STRICT_PACK, "CPU 4 | CPU 4, GPU 1", ["CPU 2", "CPU 1, GPU 1"], [1, 1]),
     ("strictly apart", STRICT_SPREAD, "CPU 4 | CPU 4", ["CPU 1", "CPU 1"], [0, 1]),
     ("not enough nodes", STRICT_SPREAD, "CPU 4 | CPU 4", ["CPU 1", "CPU 1", "CPU 1"], None),
+    ("packed otherwise than the largest first", PACK, "CPU 4 | CPU 3", ["CPU 2", "CPU 2", "CPU 3"], [0, 0, 1]),
+    ("the best node is another's only one", STRICT_SPREAD, "GPU 1 | CPU 1, GPU 2", ["CPU 1", "GPU 1"], [1, 0]),
+    ("no choice is left", STRICT_SPREAD, "GPU 1 | CPU 1, GPU 2", ["CPU 1", "GPU 1", "GPU 1"], None),
     ("apart by need", STRICT_SPREAD, "CPU 4, GPU 1 | CPU 4", ["CPU 1", "GPU 1"], [1, 0]),
 ]
 

@@ -10,6 +10,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from localray.ids import stable_hash
+
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
@@ -80,7 +82,7 @@ class ObjectRef(Reference, Generic[T_co]):
         return isinstance(other, ObjectRef) and self._id == other._id
 
     def __hash__(self) -> int:
-        return hash(self._id)
+        return stable_hash(self._id)
 
     def __repr__(self) -> str:
         return f"ObjectRef({self._id.hex()})"

@@ -221,10 +221,11 @@ class Patches:
                 self._replace(holder, name, by_name[whole])
         self._replace_in_user_modules(replaced)
         random.seed(self._user_random.getrandbits(128))
-        numpy_random = sys.modules.get("numpy.random")
-        if numpy_random is not None:
-            self._numpy_state = numpy_random.get_state()
-            numpy_random.seed(self._user_random.getrandbits(32))
+        # Imported whether the program uses it or not: what it draws must not depend on what was imported before it.
+        from numpy import random as numpy_random
+
+        self._numpy_state = numpy_random.get_state()
+        numpy_random.seed(self._user_random.getrandbits(32))
         self._carriers.spins = self._fences.tell_of_spin
         self._fences.enter()
 
@@ -250,8 +251,7 @@ class Patches:
         threads.leave()
         _carriers = _user_random = None
         random.setstate(self._random_state)
-        if self._numpy_state is not None:
-            sys.modules["numpy.random"].set_state(self._numpy_state)
+        sys.modules["numpy.random"].set_state(self._numpy_state)
 
 
 _users_modules: dict[str, bool] = {}

@@ -14,6 +14,8 @@ import uuid
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from localray import sim
 
 SEEDS = range(12)
@@ -128,17 +130,27 @@ def test_other_sessions_before_do_not_matter() -> None:
     assert sim.run(mixed_program, seed=3) == alone
 
 
-def test_the_same_seed_gives_the_same_run_in_fresh_processes() -> None:
+def references_program(ray: ModuleType) -> None:
+    """A value with a set of references in it, and what is drawn from the system's entropy."""
+    references = {ray.put(number) for number in range(6)}
+    assert sorted(ray.get(list(ray.get(ray.put(references))))) == list(range(6))
+    for number in os.urandom(4):
+        ray.put(number)
+
+
+@pytest.mark.parametrize("program", ["mixed_program", "references_program"])
+def test_the_same_seed_gives_the_same_run_in_fresh_processes(program: str) -> None:
     root = str(Path(__file__).resolve().parent.parent.parent)
     code = (
-        "from tests.sim.test_sim_determinism import mixed_program; from localray import sim; "
-        "report = sim.run(mixed_program, seed=7); assert report.error is None; print(report.digest)"
+        f"from tests.sim.test_sim_determinism import {program}; from localray import sim; "
+        f"report = sim.run({program}, seed=7); assert report.error is None; print(report.digest)"
     )
     # Not compared with a run in here: pytest has rewritten its asserts, which keep references longer.
     digests = set()
-    for hash_seed in ("0", "1", "31337"):
+    # Neither hashes nor what was imported before may decide.
+    for hash_seed, before in (("0", ""), ("1", "import numpy.random; "), ("31337", "import uuid, secrets; ")):
         done = subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", before + code],
             env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": root},
             cwd=root,
             capture_output=True,

@@ -31,7 +31,7 @@ class Allocator:
         self.capacity_bytes = capacity_bytes
         self.used_bytes = 0
         self.warm_bytes = 0
-        """Bytes in gaps that have been used before and not been given back to the system since."""
+        """Bytes in gaps of which some have been used since they were last given back to the system."""
         self._touched_end = 0
         # The gaps below `_touched_end`: their starts in order, their sizes, and the same as pairs in order of size.
         self._starts: list[int] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os as _os
 import sys as _sys
 from importlib import import_module
+from importlib.machinery import PathFinder as _PathFinder
 from typing import TYPE_CHECKING
 
 from localray.absent import Finder as _Finder
@@ -165,12 +166,15 @@ def __getattr__(name: str) -> object:
         return import_module(f"localray.{name}")
     module = _HOME.get(name)
     if module is None:
+        # Modules of ours first: most often one of them asks, on the way to a session that somebody waits for.
+        if _PathFinder.find_spec(f"localray.{name}", __path__) is not None:
+            return import_module(f"localray.{name}")
+        if name in _OLDER_NAMES:
+            return import_module(f"localray._private.{name}")
         from localray.alias import NOT_HERE, not_here
 
         if name in NOT_HERE:
             raise not_here(name)
-        if name in _OLDER_NAMES:
-            return import_module(f"localray._private.{name}")
         if not name.startswith("_") and _Finder.find_spec(f"localray.{name}") is not None:
             return import_module(f"localray.{name}")
         raise AttributeError(f"module 'localray' has no attribute {name!r}")

@@ -10,8 +10,6 @@ import os
 import sys
 from types import FrameType
 
-from localray.client.context import current_task
-
 TERMINAL = "LOCALRAY_TERMINAL"
 """In the environment of workers: the name of the driver's terminal, if it has one."""
 
@@ -32,6 +30,9 @@ def answer_breakpoints() -> None:
 
 def stop(frame: FrameType | None) -> None:
     """Stop at this frame; a driver has its own terminal, and a worker whose driver has none goes on."""
+    # Not above: whoever starts a head imports this module first, and needs nothing else of the client yet.
+    from localray.client.context import current_task
+
     if current_task.get() is None or sys.breakpointhook is not _hook:
         import pdb
 

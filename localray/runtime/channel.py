@@ -25,7 +25,7 @@ from localray.client.channel import Waiter
 from localray.client.current import set_thread_client
 from localray.exceptions import RaySystemError
 from localray.protocol import ClientMessage, Message, PutObject
-from localray.runtime.frames import BrokenFrame, FrameReader, frame
+from localray.runtime.frames import DONT_WAIT, BrokenFrame, FrameReader, frame
 from localray.runtime.interrupts import guard, interruptible
 from localray.runtime.spin import Spinner, look_again
 
@@ -257,7 +257,7 @@ class SocketChannel:
         the stream included."""
         # No guard around reading: a signal that finds the thread in our own code is put off.
         try:
-            messages = self._reader.receive(self._stream, socket.MSG_DONTWAIT)
+            messages = self._reader.receive(self._stream, DONT_WAIT)
         except (BlockingIOError, InterruptedError):
             return False
         except (OSError, BrokenFrame):

@@ -26,7 +26,9 @@ BUFFER_BYTES = 256 * 1024
 DESCRIPTORS_TOGETHER = 16
 """So many descriptors are sent with one piece of the stream at most."""
 _ANCILLARY_BYTES = socket.CMSG_SPACE(DESCRIPTORS_TOGETHER * struct.calcsize("i"))
-_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+# Plain numbers: `socket` has these as members of an enumeration, and to combine two of them costs 4 µs at each look.
+_CLOSE_ON_EXEC = int(getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+DONT_WAIT = int(socket.MSG_DONTWAIT)
 
 
 class BrokenFrame(Exception):

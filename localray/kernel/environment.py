@@ -16,6 +16,7 @@ from localray.kernel import (
     output,
     patience,
     queues,
+    reservations,
     reviving,
     scaling,
     scheduling,
@@ -106,6 +107,7 @@ def _tick(tables: Tables, event: Tick) -> None:
     frozen.tick(tables)
     store.tick(tables)
     scaling.tick(tables)
+    reservations.check(tables)
     if patience.is_over(tables):
         queues.capacity_freed(tables)
 

@@ -23,6 +23,7 @@ from localray.kernel import (
     placing,
     queues,
     recovery,
+    reservations,
     reviving,
     scaling,
     scheduling,
@@ -114,6 +115,8 @@ class Kernel:
             earliest_s = _earlier(earliest_s, scheduling.backlog_deadline_s(tables))
         if tables.leaving:
             earliest_s = _earlier(earliest_s, next(iter(tables.leaving.values())))
+        if tables.reservation is not None:
+            earliest_s = _earlier(earliest_s, reservations.deadline_s(tables))
         if tables.look_at_s is not None:
             earliest_s = _earlier(earliest_s, tables.look_at_s)
         if tables.measure_at_s is not None or tables.postponed:

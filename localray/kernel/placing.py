@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localray.kernel import checkpoints, demand, devices, frozen, nodes, patience, queues, scheduling, workers
+from localray.kernel import (
+    checkpoints,
+    demand,
+    devices,
+    frozen,
+    nodes,
+    patience,
+    queues,
+    reservations,
+    scheduling,
+    workers,
+)
 from localray.kernel.records import GroupState, NodeRecord, SchedulingClass, TaskRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -19,7 +30,7 @@ from localray.sched.resources import fits, missing
 
 NO_DEVICES: tuple[list[int], tuple[int, ...]] = ([], ())
 OTHERS_LOOKED_AT = 16
-"""When the chosen node is not to be given a task yet (`patience`), so many others are tried."""
+"""When the chosen node is not to be given a task yet (`patience`, `reservations`), so many others are tried."""
 
 
 def dispatch(tables: Tables) -> None:
@@ -61,6 +72,7 @@ def serve(tables: Tables, group: SchedulingClass) -> bool:
         return True
     if is_feasible(tables, group):
         queues.starve(tables, group)
+        reservations.refused(tables, group)
     else:
         tables.infeasible[group] = None
         warn_of_infeasible(tables, group, task)
@@ -141,7 +153,7 @@ def others(tables: Tables, group: SchedulingClass, chosen: int) -> Iterator[int]
 
 def place_on(tables: Tables, node: NodeRecord, group: SchedulingClass, task: TaskRecord) -> bool:
     """Lease a worker of a node for a task and send the task to it; False when a device or a worker lacks."""
-    if patience.holds_back(tables, node, group, task):
+    if reservations.keeps_out(tables, node, group) or patience.holds_back(tables, node, group, task):
         return False
     found = devices.obtain(node, group) if group.gpu_units else NO_DEVICES
     if found is None:
@@ -161,6 +173,7 @@ def place_on(tables: Tables, node: NodeRecord, group: SchedulingClass, task: Tas
     if tables.measure_at_s is None and tables.memory.refresh_s:
         tables.measure_at_s = tables.now_s + tables.memory.refresh_s
     queues.take_next(group, task)
+    reservations.placed(tables, group)
     if group.is_actor:
         workers.become_actor(tables, worker, task)
         checkpoints.send_state(tables, worker)

@@ -313,7 +313,8 @@ class SchedulingClass:
 
     ``mean_duration_s`` is an exponentially weighted mean of what its tasks took; -1 before the first. ``rooms`` rank
     the nodes with room for one of them; ``turn_depth`` is the depth that last had a turn; ``feasible_at`` is the
-    membership of the cluster (`NodeIndex.membership`) for which some node is known to be large enough.
+    membership of the cluster (`NodeIndex.membership`) for which some node is known to be large enough. Since
+    ``refused_at_s`` none of its tasks found room; ``kept_for_s`` is how long a node is kept free for them next.
     """
 
     key: tuple[object, ...]
@@ -335,6 +336,17 @@ class SchedulingClass:
     mean_duration_s: float = -1.0
     warned: bool = False
     feasible_at: int = -1
+    refused_at_s: float = NEVER_S
+    kept_for_s: float = 0.0
+
+
+@dataclass(slots=True, frozen=True)
+class Reservation:
+    """A node on which nobody but ``group`` is placed for a while (`localray.kernel.reservations`)."""
+
+    group: SchedulingClass
+    node: NodeRecord
+    until_s: float
 
 
 @dataclass(slots=True, eq=False)

@@ -22,6 +22,7 @@ from localray.kernel.records import (
     KeptWrite,
     NodeRecord,
     ObjectRecord,
+    Reservation,
     SchedulingClass,
     TaskRecord,
     Template,
@@ -90,6 +91,7 @@ class Tables:
         "nodes",
         "now_s",
         "objects",
+        "overtaken_at_s",
         "patience_at_s",
         "patient",
         "pending_groups",
@@ -99,6 +101,7 @@ class Tables:
         "reap_at_s",
         "removed_groups",
         "requested",
+        "reservation",
         "resuming",
         "runtime_envs",
         "scale_at_s",
@@ -241,6 +244,10 @@ class Tables:
         # same; and when that is over.
         self.patient: dict[SchedulingClass, int] = {}
         self.patience_at_s: float | None = None
+        # The node that is kept free for one of the starved; and when, at the earliest, one of them will have waited for
+        # so long that the next to overtake it starts such a reservation.
+        self.reservation: Reservation | None = None
+        self.overtaken_at_s = float("inf")
 
     def _make_stores(self) -> None:
         """Where values are, which of them can be made again, and which have to be."""

@@ -106,9 +106,11 @@ class Ending:
                 self.player.die(name, 0)
         for actor in [name for name, spec in self.player.specs.items() if spec.actor == name]:
             self.player.do(f"d kill {actor}")
-        # Whose death may be that of others.
+        # Whose death may be that of others: these are killed, or told to leave.
         while self.player.kills:
             self.player.die(self.player.kills[0], 0)
+            for client in list(self.player.clients.values()):
+                self.go_on(client)
 
     def make_room(self) -> None:
         """The disk answers, and nobody waits for room any longer."""

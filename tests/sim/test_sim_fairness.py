@@ -134,6 +134,110 @@ def test_classes_that_want_the_same_have_the_same(cpus: int, classes: list[tuple
     assert seen.ahead <= 2 * cpus + 2
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(2, 4), min_size=1, max_size=3),
+    st.sampled_from([0.05, 0.3, 2.0, 5.0]),
+    st.booleans(),
+    st.integers(0, 9),
+)
+def test_who_asks_for_more_is_not_overtaken_for_ever(
+    nodes: list[int], took_s: float, is_actor: bool, seed: int
+) -> None:
+    """Small tasks come without end, each CPU that is given back is enough for one of them; a task or an actor that needs
+    all CPUs of the largest node at once runs all the same, and so does whatever it has kept waiting."""
+    seen = sim.Shared(small=0, done=False)
+
+    def program(ray: ModuleType) -> None:
+        import time
+
+        @ray.remote
+        def small(number: int) -> None:
+            seen.small += 1
+            # Not all at once: there is never a moment at which everything is free.
+            time.sleep(took_s * (1 + number % 3) / 2)
+
+        @ray.remote
+        class Large:
+            def answer(self) -> str:
+                return "large"
+
+        @ray.remote
+        def large() -> str:
+            return "large"
+
+        width = 2 * sum(nodes)
+        waiting = [small.remote(number) for number in range(width)]
+        if is_actor:
+            wanted = Large.options(num_cpus=max(nodes)).remote().answer.remote()
+        else:
+            wanted = large.options(num_cpus=max(nodes)).remote()
+        submitted, began_s = width, time.monotonic()
+        while not ray.wait([wanted], timeout=0)[0]:
+            _, waiting = ray.wait(waiting)
+            waiting.append(small.remote(submitted))
+            submitted += 1
+            # It is kept room for after 1 s, for 1, 2, 4, ... s, and as long not: somewhere the longest task ends in time.
+            assert time.monotonic() - began_s < 60
+        assert ray.get(wanted) == "large"
+        del wanted
+        ray.get(waiting)
+        assert seen.small == submitted
+
+    run(program, seed, nodes=[Node(num_cpus=count) for count in nodes], step_limit=100_000, check_invariants=False)
+
+
+@pytest.mark.parametrize("what", ["an actor stays", "a parent waits"])
+def test_what_cannot_be_made_free_keeps_nobody_out_for_long(what: str) -> None:
+    """Where an actor has a CPU for good, nothing is kept for a task that needs that one too. Where a task has what is
+    not lent out while it waits for a child, the child is kept out for a while and then has its turn."""
+    seen = sim.Shared(small=0)
+
+    def program(ray: ModuleType) -> None:
+        import time
+
+        @ray.remote
+        def small() -> None:
+            seen.small += 1
+            time.sleep(0.1)
+
+        @ray.remote(num_cpus=0, resources={"special": 1})
+        def parent() -> None:
+            for _ in range(100):
+                ray.get(small.remote())
+
+        @ray.remote(num_cpus=1)
+        class Actor:
+            def ready(self) -> None:
+                """It is there."""
+
+        @ray.remote(num_cpus=2, resources={"special": 1})
+        def large() -> str:
+            return "large"
+
+        began_s = time.monotonic()
+        if what == "an actor stays":
+            actor = Actor.remote()
+            ray.get(actor.ready.remote())
+            wanted = large.remote()
+            for _ in range(100):
+                ray.get(small.remote())
+            # A hundred of them take ten seconds: none has waited for the impossible.
+            assert time.monotonic() - began_s < 11
+            ray.kill(actor)
+        else:
+            first = parent.remote()
+            time.sleep(0.05)
+            wanted = large.remote()
+            ray.get(first)
+            # Half of the time nothing is kept, so that it takes twice as long, and what was begun is waited for.
+            assert time.monotonic() - began_s < 40
+        assert ray.get(wanted) == "large"
+        assert seen.small == 100
+
+    run(program, num_cpus=2, resources={"special": 1}, step_limit=100_000, check_invariants=False)
+
+
 clusters = st.lists(
     st.builds(Node, num_cpus=st.integers(0, 3), num_gpus=st.integers(0, 2)), min_size=1, max_size=4
 ).filter(lambda nodes: any(node.num_cpus for node in nodes))

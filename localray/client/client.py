@@ -133,7 +133,8 @@ class Client:
         self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
         self._task_numbers = itertools.count(1)
-        self.habits = Habits(number, self._latest_task, self._hint) if habits.wanted(os.environ) else None
+        self._latest_task = 0
+        self.habits = Habits(number, lambda: self._latest_task, self._hint) if habits.wanted(os.environ) else None
         """Notices what the user may want to be told; None if that is not wanted."""
         self._template_numbers = itertools.count(1)
         self._function_numbers = itertools.count(1)
@@ -164,7 +165,8 @@ class Client:
 
     def submit_task(self, template: int, num_returns: int, arguments: Arguments) -> list[ObjectRef[object]]:
         """Submit a task; returns at once with the references to what it will return."""
-        task_id = ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id)
+        number = self._latest_task = next(self._task_numbers)
+        task_id = ids.task_id_bytes(self.number, number, self._nil_actor_id)
         references = self._declare_returns(task_id, num_returns)
         parent_id = running_task_id() if self.runs_several else b""
         self.channel.send(
@@ -176,15 +178,12 @@ class Client:
         # Whoever listens to notices by now hears hints too.
         self.notify(text)
 
-    def _latest_task(self) -> int:
-        # A counter that is asked for its next number has it taken; its text tells too: "count(5)".
-        return int(repr(self._task_numbers)[len("count(") : -1]) - 1
-
     def submit_call(
         self, actor_id: bytes, template: int, num_returns: int, arguments: Arguments
     ) -> list[ObjectRef[object]]:
         """Submit a call of an actor's method."""
-        task_id = ids.task_id_bytes(self.number, next(self._task_numbers), actor_id)
+        number = self._latest_task = next(self._task_numbers)
+        task_id = ids.task_id_bytes(self.number, number, actor_id)
         references = self._declare_returns(task_id, num_returns)
         parent_id = running_task_id() if self.runs_several else b""
         dependencies, borrowed = arguments.dependencies, arguments.borrowed

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localray.kernel.records import NodeRecord, SchedulingClass, WorkerRecord
+from localray.kernel.tables import Tables
 from localray.sched.bundle_names import plain
 from localray.sched.resources import GPU, RESOURCE_UNIT, amount, return_devices, take_devices
 
@@ -35,6 +36,16 @@ def pools(node: NodeRecord, group: SchedulingClass) -> Iterator[list[int]]:
         for bundle in placement_group.bundles:
             if bundle.node is node:
                 yield bundle.gpu_free
+
+
+def outside_groups(tables: Tables, node: NodeRecord) -> list[int]:
+    """The devices of a node that it still has, and of which no placement group has any part."""
+    shares = [bundle.shares for group in tables.groups.values() for bundle in group.bundles if bundle.node is node]
+    return [
+        device
+        for device in range(len(node.gpu_free))
+        if device not in node.lost_devices and not any(share[device] for share in shares)
+    ]
 
 
 def give_back(worker: WorkerRecord) -> None:

@@ -13,6 +13,7 @@ from localray.faults import Fault, Phase, Rule
 from localray.faults.injector import ArmedRule, Injector
 from localray.faults.rules import NOT_ON_THE_DRIVERS_NODE
 from localray.kernel import ENVIRONMENT, Event
+from localray.kernel.devices import outside_groups
 from localray.kernel.effects import (
     DeviceLost,
     DriverConnected,
@@ -309,13 +310,7 @@ class Havoc:
         node = self._node(armed)
         if node is None:
             return ""
-        groups = self._host.kernel.tables.groups.values()
-        shares = [bundle.shares for group in groups for bundle in group.bundles if bundle.node is node]
-        devices = [
-            device
-            for device in range(len(node.gpu_free))
-            if device not in node.lost_devices and not any(share[device] for share in shares)
-        ]
+        devices = outside_groups(self._host.kernel.tables, node)
         if not devices:
             return ""
         device = devices[self.injector.dice(armed).randrange(len(devices))]

@@ -11,10 +11,13 @@ import mmap
 import os
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 import localray.protocol  # noqa: F401  (shared by both sides of the fork)
-from localray.runtime.options import HeadOptions
 from localray.runtime.worker_progress import create_page
+
+if TYPE_CHECKING:
+    from localray.runtime.options import HeadOptions
 
 
 def main() -> None:

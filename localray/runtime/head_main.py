@@ -20,7 +20,6 @@ from localray.kernel import Kernel
 from localray.kernel.effects import NodeAdded
 from localray.runtime.arenas import FIRST_NODE, HeadArenas
 from localray.runtime.head import Head
-from localray.runtime.options import HeadOptions
 from localray.runtime.spilling import Spiller
 from localray.sched import survival
 from localray.sched.memory import settings_from
@@ -30,6 +29,7 @@ from localray.shm.settings import StoreSettings
 if TYPE_CHECKING:
     from localray.kernel.kept_documents import KeptActor
     from localray.runtime.keeping import Keeper
+    from localray.runtime.options import HeadOptions
 
 
 def run(options: HeadOptions, driver: socket.socket, control: socket.socket, progress: mmap.mmap) -> None:
@@ -70,6 +70,7 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         head.listen(socket.socket(fileno=options["home_descriptors"][0]), Path(home) / "key")
     # What was imported stays: collections need not look at it again.
     gc.freeze()
+    gc.enable()
     try:
         head.run()
     finally:

@@ -179,7 +179,8 @@ def _spawn(
     }
     root = str(Path(__file__).resolve().parent.parent.parent)
     # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
-    code = f"import sys; sys.path.insert(0, {root!r}); import localray.runtime.boot as boot; boot.main()"
+    # Nothing that is imported is garbage: the head and its fork server collect once they are up.
+    code = f"import gc, sys; gc.disable(); sys.path.insert(0, {root!r}); from localray.runtime import boot; boot.main()"
     return subprocess.Popen(
         [sys.executable, "-c", code, json.dumps(described)],
         stdin=subprocess.DEVNULL,

@@ -10,11 +10,14 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from localray.host import keeps_session_directories, session_directory
 from localray.runtime.environment import THREADS_ARE_OURS
 from localray.runtime.forkserver import ForkServer
-from localray.runtime.options import HeadOptions
+
+if TYPE_CHECKING:
+    from localray.runtime.options import HeadOptions
 
 
 def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> None:
@@ -42,6 +45,7 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
     gc.collect()
     # What is here stays: shared pages of the workers are not to be touched by their collectors.
     gc.freeze()
+    gc.enable()
 
     directory = session_directory(bytes.fromhex(options["node_id"]), options["directory"])
 

@@ -239,7 +239,7 @@ def wait(
         ray_waitables: a list of different references and generators.
         num_returns: how many to wait for.
         timeout: seconds to wait at most; None waits for ever.
-        fetch_local: accepted; there is one machine.
+        fetch_local: copy large values to this node; False leaves them on the node where they are.
 
     Returns:
         The ready ones, ``num_returns`` of them at most, and the rest; each in the order given.
@@ -278,9 +278,9 @@ def wait(
     if num_returns > len(ray_waitables):
         raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
     if not has_generators:
-        return client.wait(ray_waitables, num_returns, timeout)
+        return client.wait(ray_waitables, num_returns, timeout, fetches=fetch_local)
     by_reference = {awaited(waitable): waitable for waitable in ray_waitables}
-    ready, rest = client.wait(list(by_reference), num_returns, timeout)
+    ready, rest = client.wait(list(by_reference), num_returns, timeout, fetches=fetch_local)
     return [by_reference[reference] for reference in ready], [by_reference[reference] for reference in rest]
 
 

@@ -435,12 +435,14 @@ class ObjectDamaged(NamedTuple):
 
 class GetObjects(NamedTuple):
     """Tell me of each of these as it is ready. A ``blocking`` request stalls its task until ``needed`` of them are, or
-    it is withdrawn."""
+    it is withdrawn. One that does not ``fetch`` is only told that there is a value where that is on another node, and
+    of nothing any more once enough of them are ready."""
 
     request: int
     object_ids: tuple[bytes, ...]
     needed: int
     blocking: bool
+    fetches: bool = True
 
 
 class WithdrawGet(NamedTuple):
@@ -764,6 +766,12 @@ class ObjectReady(NamedTuple):
     size_bytes: int
 
 
+class ObjectPresent(NamedTuple):
+    """An object that this client asked for without fetching it has a value, on another node."""
+
+    object_id: bytes
+
+
 ReplyValue: TypeAlias = "int | float | str | bytes | tuple[ReplyValue, ...] | None"
 
 
@@ -931,6 +939,7 @@ KernelMessage: TypeAlias = (
     | CancelRunning
     | ItemsTaken
     | ObjectReady
+    | ObjectPresent
     | Reply
     | WorkerOutput
     | Notice
@@ -996,6 +1005,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     CancelRunning,
     ItemsTaken,
     ObjectReady,
+    ObjectPresent,
     Reply,
     WorkerOutput,
     Notice,

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 class Waiter:
     """Something a thread waits for: counts down to `ready`, or is fired at once. ``asked_again`` are requests that were
-    made for its sake meanwhile."""
+    made for its sake meanwhile. Where it does not ``fetch``, to know that there is a value is enough."""
 
-    __slots__ = ("asked_again", "fail_fast", "missing", "ready", "reply", "wake")
+    __slots__ = ("asked_again", "fail_fast", "fetches", "missing", "ready", "reply", "wake")
 
-    def __init__(self, missing: int = 1, *, fail_fast: bool = False) -> None:
+    def __init__(self, missing: int = 1, *, fail_fast: bool = False, fetches: bool = True) -> None:
         self.missing = missing
         self.ready = missing <= 0
         self.fail_fast = fail_fast
+        self.fetches = fetches
         self.reply: object = None
         self.asked_again: tuple[int, ...] = ()
         self.wake: Lock | None = None

@@ -48,6 +48,7 @@ from localray.protocol import (
     MapArena,
     Notice,
     ObjectDamaged,
+    ObjectPresent,
     ObjectReady,
     Outcome,
     PutObject,
@@ -276,7 +277,7 @@ class Client:
         """
         entries, _keep = self._entries(references)
         if any(entry.value is None for entry in entries):
-            self._await_entries(references, entries, len(references), timeout_s, fail_fast=True)
+            self._await_entries(references, entries, Waiter(len(references), fail_fast=True), timeout_s)
             self._raise_if_incomplete(references, entries, timeout_s)
         return [self._load(ref, entry) for ref, entry in zip(references, entries, strict=True)]
 
@@ -320,16 +321,25 @@ class Client:
             )
 
     def wait(
-        self, references: Sequence[ObjectRef[object]], num_returns: int, timeout_s: float | None, *, lends: bool = True
+        self,
+        references: Sequence[ObjectRef[object]],
+        num_returns: int,
+        timeout_s: float | None,
+        *,
+        lends: bool = True,
+        fetches: bool = True,
     ) -> tuple[list[ObjectRef[object]], list[ObjectRef[object]]]:
-        """Split references into ready and not ready; see `ray.wait`. A task ``lends`` its CPU meanwhile, or not."""
+        """Split references into ready and not ready; see `ray.wait`. A task ``lends`` its CPU meanwhile, or not; values
+        on other nodes stay there unless this wait ``fetches``."""
         entries, _keep = self._entries(references)
-        if sum(1 for entry in entries if entry.value is not None) < num_returns:
-            self._await_entries(references, entries, num_returns, timeout_s, fail_fast=False, lends=lends)
+        if sum(1 for entry in entries if _is_ready(entry, fetches=fetches)) < num_returns:
+            waiter = Waiter(num_returns, fetches=fetches)
+            self._await_entries(references, entries, waiter, timeout_s, lends=lends)
         ready: list[ObjectRef[object]] = []
         rest: list[ObjectRef[object]] = []
         for reference, entry in zip(references, entries, strict=True):
-            (ready if entry.value is not None and len(ready) < num_returns else rest).append(reference)
+            is_ready = len(ready) < num_returns and _is_ready(entry, fetches=fetches)
+            (ready if is_ready else rest).append(reference)
             if entry.view is not None:
                 # It was delivered, and need not be kept: who only waits does not look.
                 self.references.viewed(reference.binary())
@@ -360,14 +370,13 @@ class Client:
         self,
         references: Sequence[ObjectRef[object]],
         entries: Sequence[Entry],
-        needed: int,
+        waiter: Waiter,
         timeout_s: float | None,
         *,
-        fail_fast: bool,
         lends: bool = True,
     ) -> None:
-        """Wait until so many of these entries have values, an error has come (``fail_fast``), or the time is over."""
-        waiter = Waiter(needed, fail_fast=fail_fast)
+        """Wait until so many of these entries as the waiter is for are ready, an error has come and it fails fast, or
+        the time is over."""
         asked: list[bytes] = []
         counted: set[bytes] = set()
         with self.references.lock:
@@ -375,9 +384,9 @@ class Client:
                 object_id = reference.binary()
                 if object_id in counted:
                     waiter.missing -= 1
-                elif entry.value is not None:
+                elif _is_ready(entry, fetches=waiter.fetches):
                     waiter.missing -= 1
-                    if fail_fast and entry.value[0] != Status.VALUE:
+                    if waiter.fail_fast and entry.value is not None and entry.value[0] != Status.VALUE:
                         return
                 else:
                     counted.add(object_id)
@@ -387,7 +396,8 @@ class Client:
                         entry.waiters.append(waiter)
                     if self.stalls or not entry.asked:
                         asked.append(object_id)
-                        entry.asked = True
+                        # Without fetching it is told of nothing but for this wait, and asked again by the next.
+                        entry.asked = waiter.fetches
             if waiter.missing <= 0:
                 waiter.ready = True
         # A driver does not ask again for what it has asked for before: the kernel must not wait for that on this
@@ -410,7 +420,8 @@ class Client:
         if asked:
             number = self.new_request_number()
             # One that never blocks stalls nothing: its CPU is not to be lent out.
-            self.channel.queue(GetObjects(number, asked, needed, lends and self.stalls and timeout_s != 0))
+            blocks = lends and self.stalls and timeout_s != 0
+            self.channel.queue(GetObjects(number, asked, needed, blocks, waiter.fetches))
         try:
             if timeout_s == 0:
                 # Never to block is not to be told nothing: what is ready now arrives ahead of this answer.
@@ -499,6 +510,7 @@ class Client:
                 if entry is not None and entry.value is not None:
                     # What this process knows of it is to be asked for anew.
                     entry.value, entry.view, entry.asked = None, None, False
+                    entry.is_present = False
         self.channel.send(FreeObjects(object_ids))
         self.channel.flush()
 
@@ -533,6 +545,8 @@ class Client:
         kind = type(message)
         if kind is ObjectReady:
             self._object_ready(message)  # type: ignore[arg-type]
+        elif kind is ObjectPresent:
+            self._object_present(message.object_id)  # type: ignore[union-attr]
         elif kind is Reply:
             waiter = self._requests.get(message.request)  # type: ignore[union-attr]
             if waiter is None:
@@ -588,6 +602,18 @@ class Client:
         if callbacks is not None:
             self.completions.run(callbacks)
 
+    def _object_present(self, object_id: bytes) -> None:
+        """An object has a value, on another node: enough for whoever does not fetch it."""
+        with self.references.lock:
+            entry = self.references.entries.get(object_id)
+            if entry is None:
+                return
+            entry.is_present = True
+            waiters = [waiter for waiter in entry.waiters or () if not waiter.fetches]
+            entry.waiters = [waiter for waiter in entry.waiters or () if waiter.fetches] or None
+        for waiter in waiters:
+            waiter.count_down()
+
     def _ask_again(self, object_id: bytes) -> None:
         """An object was not where it was said to be: whoever waits for it here waits on, for what the kernel says
         next."""
@@ -611,3 +637,8 @@ class Client:
         self.channel.close()
         self.completions.fail_all()
         self.references.close()
+
+
+def _is_ready(entry: Entry, *, fetches: bool) -> bool:
+    """Whether what is known of an object is enough for a wait."""
+    return entry.value is not None or (entry.is_present and not fetches)

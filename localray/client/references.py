@@ -44,7 +44,7 @@ _OUT_OF_BAND_VARIABLE = "RAY_allow_out_of_band_object_ref_serialization"
 class Entry:
     """What this process knows of one object that it refers to."""
 
-    __slots__ = ("asked", "callbacks", "count", "put", "value", "view", "waiters")
+    __slots__ = ("asked", "callbacks", "count", "is_present", "put", "value", "view", "waiters")
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -52,6 +52,8 @@ class Entry:
         self.view: memoryview | None = None
         self.put: PutObject | None = None
         self.asked = False
+        # It has a value, on another node, which nobody here has asked for.
+        self.is_present = False
         self.waiters: list[Waiter] | None = None
         self.callbacks: list[Callable[[], None]] | None = None
 

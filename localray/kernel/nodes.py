@@ -63,11 +63,19 @@ def home(tables: Tables, client: ClientRecord | None) -> NodeRecord:
     return tables.nodes[client.home] if client.worker is None else client.worker.node
 
 
+def is_elsewhere(tables: Tables, client: ClientRecord | None, record: ObjectRecord) -> bool:
+    """Whether a value is in the store of another node than a client's, and would have to be copied to be read."""
+    if record.location < 0 or len(tables.nodes) == 1:
+        return False
+    number = home(tables, client).number
+    return record.location >> NODE_SHIFT != number and number not in record.copied_to
+
+
 def count_transfer(tables: Tables, client: ClientRecord | None, record: ObjectRecord) -> None:
     """An object in an arena is delivered: where that is another node's, a node of several machines would copy it, once.
     Here it is read in place, and counted."""
-    node = home(tables, client)
-    if record.location >> NODE_SHIFT != node.number and node.number not in record.copied_to:
+    if is_elsewhere(tables, client, record):
+        node = home(tables, client)
         record.copied_to = (*record.copied_to, node.number)
         node.transfers += 1
         node.transferred_bytes += record.size_bytes

@@ -17,6 +17,7 @@ from localray.kernel.transitions import move
 from localray.protocol import (
     INLINE,
     ON_DISK,
+    ObjectPresent,
     ObjectReady,
     Outcome,
     PutObject,
@@ -100,8 +101,9 @@ def announce(tables: Tables, record: ObjectRecord) -> None:
     if record.watchers is not None:
         watchers, record.watchers = record.watchers, None
         for client, waits in watchers.items():
-            if client in tables.clients:
-                send_object(tables, client, record)
+            holder = tables.clients.get(client)
+            if holder is not None:
+                tell(tables, holder, record, fetches=not waits or any(wait.fetches for wait in waits))
                 for wait in waits:
                     count_down(tables, wait)
     if record.waiting_tasks is not None:
@@ -123,6 +125,7 @@ def end_wait(tables: Tables, wait: WaitRecord) -> None:
     """A request is satisfied or withdrawn: nothing remembers it any more, and the worker it stalled goes on.
 
     Its client is still told of the objects it asked for, as they come: it asks once for each, however often it waits.
+    (Who does not fetch asks anew each time.)
     """
     client = tables.clients.get(wait.client)
     if client is not None:
@@ -133,6 +136,8 @@ def end_wait(tables: Tables, wait: WaitRecord) -> None:
             waits = record.watchers.get(wait.client)
             if waits is not None and wait in waits:
                 waits.remove(wait)
+                if not waits and not wait.fetches:
+                    del record.watchers[wait.client]
     if wait.stalled_worker is not None:
         tables.resuming.append(wait.stalled_worker)
         wait.stalled_worker = None
@@ -146,6 +151,14 @@ def send_object(tables: Tables, client: int, record: ObjectRecord) -> None:
     tables.send(
         client, ObjectReady(record.object_id, record.status, record.payload, record.location, record.size_bytes)
     )
+
+
+def tell(tables: Tables, client: ClientRecord, record: ObjectRecord, *, fetches: bool) -> None:
+    """A client learns that an object is ready: by its value, unless that is on another node and not to be fetched."""
+    if not fetches and nodes.is_elsewhere(tables, client, record):
+        tables.send(client.number, ObjectPresent(record.object_id))
+    else:
+        send_object(tables, client.number, record)
 
 
 def value_for(tables: Tables, client: int, object_id: bytes) -> Value:
@@ -209,9 +222,9 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
             tables.send(number, ObjectReady(object_id, Status.LOST.value, text_payload(text), INLINE, 0))
             count_down(tables, wait)
         elif record.state is not ObjectState.PENDING:
-            send_object(tables, number, record)
+            tell(tables, client, record, fetches=wait.fetches)
             count_down(tables, wait)
-        else:
+        elif wait.missing > 0 or wait.fetches:
             if record.watchers is None:
                 record.watchers = {}
             waits = record.watchers.setdefault(number, [])

@@ -81,12 +81,13 @@ class ObjectRecord:
 @dataclass(slots=True, eq=False)
 class WaitRecord:
     """One `GetObjects` of one client; ``missing`` counts down to zero, at which a worker it stalls takes its resources
-    back."""
+    back. Where it does not ``fetch``, values stay where they are."""
 
     client: int
     request: int
     object_ids: tuple[bytes, ...]
     missing: int
+    fetches: bool = True
     stalled_worker: WorkerRecord | None = None
 
 

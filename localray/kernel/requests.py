@@ -161,7 +161,7 @@ def _object_damaged(tables: Tables, client: ClientRecord, message: ObjectDamaged
 def _get_objects(tables: Tables, client: ClientRecord, message: GetObjects) -> None:
     if tables.streams:
         streams.expect(tables, client, message.object_ids)
-    wait = WaitRecord(client.number, message.request, message.object_ids, message.needed)
+    wait = WaitRecord(client.number, message.request, message.object_ids, message.needed, message.fetches)
     objects.watch(tables, client, wait)
     if wait.missing <= 0:
         return

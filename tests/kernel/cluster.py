@@ -669,11 +669,12 @@ class Cluster:
         return self._requests[client]
 
     def _client_get(self, client: int, words: Words) -> None:
-        """Blocking from a worker, as real ones do, unless ``unblocking`` is said."""
-        object_ids = self.names.object_ids(word for word in words.plain if word != "unblocking")
+        """Blocking from a worker, as real ones do, unless ``unblocking`` is said; ``there`` does not fetch."""
+        object_ids = self.names.object_ids(word for word in words.plain if word not in ("unblocking", "there"))
         blocking = client in self.kernel.tables.workers and "unblocking" not in words.plain
         needed = words.number("needed", len(object_ids))
-        self.step(GetObjects(self.next_request(client), object_ids, needed, blocking), client)
+        fetches = "there" not in words.plain
+        self.step(GetObjects(self.next_request(client), object_ids, needed, blocking, fetches), client)
 
     def _client_withdraw(self, client: int, words: Words) -> None:
         self.step(WithdrawGet(int(words.plain[0])), client)

@@ -39,6 +39,7 @@ from localray.protocol import (
     ItemsTaken,
     KernelMessage,
     Notice,
+    ObjectPresent,
     ObjectReady,
     RecallTasks,
     Registered,
@@ -120,6 +121,8 @@ class Renderer:
         if isinstance(message, ObjectReady):
             shown = self.value(message.status, message.payload, message.location, message.size_bytes)
             return f"ready {names.of(message.object_id)} = {shown}"
+        if isinstance(message, ObjectPresent):
+            return f"present {names.of(message.object_id)}"
         if isinstance(message, Reply):
             return f"reply to {message.request}: {names.in_text(self.reply(message.value))}"
         if isinstance(message, RestoreActor):

@@ -108,6 +108,41 @@ def large_values_cross_nodes(ray: ModuleType, cluster: Any) -> None:
 
 
 @program(nodes=[ONE_CPU, {"num_cpus": 1, "resources": {"there": 1}}])
+def who_waits_without_fetching_leaves_values_where_they_are(ray: ModuleType, cluster: Any) -> None:
+    """W5: what is ready on another node is ready, and is not copied; what waits or gets later has it all the same."""
+    (worker,) = cluster.worker_nodes
+    locations = import_module(f"{ray.__name__}.experimental").get_object_locations
+    gate = make_gate(ray)
+
+    @ray.remote(num_cpus=0, resources={"there": 0.1})
+    def make(number: int) -> np.ndarray:
+        return np.full(LARGE, number)
+
+    @ray.remote(num_cpus=0, resources={"there": 0.1})
+    def make_later(gate: Any) -> np.ndarray:
+        import time
+
+        while not ray.get(gate.is_open.remote()):
+            time.sleep(0.01)
+        return np.zeros(LARGE)
+
+    made, later = [make.remote(number) for number in range(3)], make_later.remote(gate)
+    assert ray.wait(made, num_returns=3, timeout=60, fetch_local=False) == (made, [])
+    ready, rest = ray.wait([later, *made], num_returns=2, timeout=60, fetch_local=False)
+    assert len(ready) == 2 and set(ready) <= set(made) and rest[0] == later
+    assert ray.wait([later], timeout=0.01, fetch_local=False) == ([], [later])
+    assert [located["node_ids"] for located in locations(made).values()] == [[worker.node_id]] * 3
+    # Who fetches has a copy of it here.
+    assert ray.wait(made[:1], timeout=60) == (made[:1], [])
+    wait_until(lambda: len(locations(made)[made[0]]["node_ids"]) == 2, "the value is on both nodes")
+    assert [int(ray.get(reference)[0]) for reference in made] == [0, 1, 2]
+    ray.get(gate.open.remote())
+    assert ray.wait([later], timeout=60, fetch_local=False) == ([later], [])
+    assert ray.wait([later], timeout=60) == ([later], [])
+    assert int(ray.get(later).sum()) == 0
+
+
+@program(nodes=[ONE_CPU, {"num_cpus": 1, "resources": {"there": 1}}])
 def what_a_removed_node_ran(ray: ModuleType, cluster: Any) -> None:
     """E7: a task on a node that goes is tried again elsewhere, or fails; an actor is dead."""
     (worker,) = cluster.worker_nodes

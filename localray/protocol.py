@@ -436,13 +436,15 @@ class ObjectDamaged(NamedTuple):
 class GetObjects(NamedTuple):
     """Tell me of each of these as it is ready. A ``blocking`` request stalls its task until ``needed`` of them are, or
     it is withdrawn. One that does not ``fetch`` is only told that there is a value where that is on another node, and
-    of nothing any more once enough of them are ready."""
+    of nothing any more once enough of them are ready. Of those ``ahead`` it is told what is there now, if it is small.
+    """
 
     request: int
     object_ids: tuple[bytes, ...]
     needed: int
     blocking: bool
     fetches: bool = True
+    ahead: tuple[bytes, ...] = ()
 
 
 class WithdrawGet(NamedTuple):

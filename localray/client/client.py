@@ -17,6 +17,7 @@ from typing import Protocol
 
 from localray import ids
 from localray.client import habits
+from localray.client.ahead import AskAhead
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
 from localray.client.completions import Completions
@@ -135,6 +136,7 @@ class Client:
         self._requests: dict[int, Waiter] = {}
         self._task_numbers = itertools.count(1)
         self._latest_task = 0
+        self._ahead = AskAhead(self.references.entries)
         self.habits = Habits(number, lambda: self._latest_task, self._hint) if habits.wanted(os.environ) else None
         """Notices what the user may want to be told; None if that is not wanted."""
         self._template_numbers = itertools.count(1)
@@ -300,7 +302,9 @@ class Client:
                 else:
                     entry.waiters.append(waiter)
                 entry.asked = True
-            self._wait_for((reference,), waiter, (object_id,) if asks else (), 1, timeout_s)
+            asked = (object_id,) if asks else ()
+            ahead = self._ahead.after(object_id) if asks and not self.stalls else ()
+            self._wait_for((reference,), waiter, asked, 1, timeout_s, ahead=ahead)
             self._raise_if_incomplete((reference,), (entry,), timeout_s)
         return self._load(reference, entry)
 
@@ -414,6 +418,7 @@ class Client:
         timeout_s: float | None,
         *,
         lends: bool = True,
+        ahead: tuple[bytes, ...] = (),
     ) -> None:
         """Ask for what has not been asked for, wait, and take back what the wait leaves behind if it ended early."""
         number = 0
@@ -421,7 +426,7 @@ class Client:
             number = self.new_request_number()
             # One that never blocks stalls nothing: its CPU is not to be lent out.
             blocks = lends and self.stalls and timeout_s != 0
-            self.channel.queue(GetObjects(number, asked, needed, blocks, waiter.fetches))
+            self.channel.queue(GetObjects(number, asked, needed, blocks, waiter.fetches, ahead))
         try:
             if timeout_s == 0:
                 # Never to block is not to be told nothing: what is ready now arrives ahead of this answer.

@@ -26,6 +26,9 @@ from localray.protocol import (
     text_payload,
 )
 
+AHEAD_LIMIT_BYTES = 256 * 1024
+"""So much is sent unasked at most: what nobody asks for after all was sent for nothing."""
+
 
 def declare(tables: Tables, object_id: bytes, holder: ClientRecord) -> ObjectRecord:
     """Make the record of an object that a task will deliver; its submitter holds the first reference."""
@@ -230,6 +233,20 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
             waits = record.watchers.setdefault(number, [])
             if wait.missing > 0:
                 waits.append(wait)
+
+
+def send_ahead(tables: Tables, client: ClientRecord, object_ids: tuple[bytes, ...]) -> None:
+    """Send small values that are there to a client that is likely to ask for them; nothing is remembered of the others.
+    Errors are not heard before they are asked for."""
+    left_bytes = AHEAD_LIMIT_BYTES
+    for object_id in object_ids:
+        record = tables.objects.get(object_id)
+        if record is None or record.state is not ObjectState.READY or record.location != INLINE or record.status:
+            continue
+        left_bytes -= record.size_bytes
+        if left_bytes < 0:
+            return
+        send_object(tables, client.number, record)
 
 
 def need(tables: Tables, task: TaskRecord) -> None:

@@ -163,6 +163,8 @@ def _get_objects(tables: Tables, client: ClientRecord, message: GetObjects) -> N
         streams.expect(tables, client, message.object_ids)
     wait = WaitRecord(client.number, message.request, message.object_ids, message.needed, message.fetches)
     objects.watch(tables, client, wait)
+    if message.ahead:
+        objects.send_ahead(tables, client, message.ahead)
     if wait.missing <= 0:
         return
     client.waits[message.request] = wait

@@ -117,7 +117,7 @@ _RESOURCES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _PLAIN_KEYS = {
     "deps", "borrows", "contains", "returns", "retries", "max_calls", "fn", "mode", "name", "namespace", "needed",
     "error", "after", "at", "idle", "every", "task_retries", "checkpoints", "size", "took", "cause", "started", "store", "prestart",
-    "group", "bundle", "target", "on", "env", "by",
+    "group", "bundle", "target", "on", "env", "by", "ahead",
     "yielded", "damaged", "type", "spill", "spills", "least", "threshold", "verbose", "file",
 }  # fmt: skip
 
@@ -669,12 +669,14 @@ class Cluster:
         return self._requests[client]
 
     def _client_get(self, client: int, words: Words) -> None:
-        """Blocking from a worker, as real ones do, unless ``unblocking`` is said; ``there`` does not fetch."""
+        """Blocking from a worker, as real ones do, unless ``unblocking`` is said; ``there`` does not fetch; ``ahead``
+        are others."""
         object_ids = self.names.object_ids(word for word in words.plain if word not in ("unblocking", "there"))
         blocking = client in self.kernel.tables.workers and "unblocking" not in words.plain
         needed = words.number("needed", len(object_ids))
         fetches = "there" not in words.plain
-        self.step(GetObjects(self.next_request(client), object_ids, needed, blocking, fetches), client)
+        ahead = self.names.object_ids(words.names("ahead"))
+        self.step(GetObjects(self.next_request(client), object_ids, needed, blocking, fetches, ahead), client)
 
     def _client_withdraw(self, client: int, words: Words) -> None:
         self.step(WithdrawGet(int(words.plain[0])), client)

@@ -23,6 +23,7 @@ MODULES = (
     "localray.util.scheduling_strategies",
     "localray.util.queue",
     "localray.util.actor_pool",
+    "localray.util.iter",
     "localray.util.multiprocessing",
     "localray.util.metrics",
     "localray.util.state",

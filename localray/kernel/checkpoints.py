@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from localray.kernel import keeping, nodes, objects, tasks
+from localray.kernel import deliveries, keeping, nodes, objects, tasks
 from localray.kernel.records import (
     ActorRecord,
     ActorState,
@@ -137,7 +137,7 @@ def send_state(tables: Tables, worker: WorkerRecord) -> None:
     if actor is not None and actor.checkpoints is not None and actor.checkpoints.state:
         object_id = actor.checkpoints.state
         tables.send(
-            worker.number, RestoreActor(object_id, *objects.value_for(tables, worker.number, object_id))
+            worker.number, RestoreActor(object_id, *deliveries.value_for(tables, worker.number, object_id))
         )
 
 

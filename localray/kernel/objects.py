@@ -10,24 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localray.kernel import arenas, leases, news, nodes, spilled, store
+from localray.kernel import deliveries, leases, news, spilled, store
 from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, WaitRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import (
     INLINE,
     ON_DISK,
-    ObjectPresent,
     ObjectReady,
     Outcome,
     PutObject,
     Status,
-    Value,
     text_payload,
 )
-
-AHEAD_LIMIT_BYTES = 256 * 1024
-"""So much is sent unasked at most: what nobody asks for after all was sent for nothing."""
 
 
 def declare(tables: Tables, object_id: bytes, holder: ClientRecord) -> ObjectRecord:
@@ -106,7 +101,7 @@ def announce(tables: Tables, record: ObjectRecord) -> None:
         for client, waits in watchers.items():
             holder = tables.clients.get(client)
             if holder is not None:
-                tell(tables, holder, record, fetches=not waits or any(wait.fetches for wait in waits))
+                deliveries.tell(tables, holder, record, fetches=not waits or any(wait.fetches for wait in waits))
                 for wait in waits:
                     count_down(tables, wait)
     if record.waiting_tasks is not None:
@@ -144,47 +139,6 @@ def end_wait(tables: Tables, wait: WaitRecord) -> None:
     if wait.stalled_worker is not None:
         tables.resuming.append(wait.stalled_worker)
         wait.stalled_worker = None
-
-
-def send_object(tables: Tables, client: int, record: ObjectRecord) -> None:
-    """Deliver a ready object to a client; a place in the store is pinned until the client lets go of it."""
-    record.heard = True
-    if record.location >= 0:
-        pin(tables, client, record)
-    tables.send(
-        client, ObjectReady(record.object_id, record.status, record.payload, record.location, record.size_bytes)
-    )
-
-
-def tell(tables: Tables, client: ClientRecord, record: ObjectRecord, *, fetches: bool) -> None:
-    """A client learns that an object is ready: by its value, unless that is on another node and not to be fetched."""
-    if not fetches and nodes.is_elsewhere(tables, client, record):
-        tables.send(client.number, ObjectPresent(record.object_id))
-    else:
-        send_object(tables, client.number, record)
-
-
-def value_for(tables: Tables, client: int, object_id: bytes) -> Value:
-    """A ready object as an argument for a task on a worker, pinned like any delivery."""
-    record = tables.objects[object_id]
-    if record.location >= 0:
-        pin(tables, client, record)
-    return (record.status, record.payload, record.location, record.size_bytes)
-
-
-def pin(tables: Tables, client: int, record: ObjectRecord) -> None:
-    """Count one delivery of the object's place in the store."""
-    holder = tables.clients.get(client)
-    if holder is None:
-        return
-    if record.pins == 0:
-        store.unsettle(tables, record)
-    arenas.show(tables, holder, record.location)
-    if len(tables.nodes) > 1:
-        nodes.count_transfer(tables, holder, record)
-    record.pins += 1
-    holder.asked_to_drop_views = False
-    holder.pins[record.object_id] = holder.pins.get(record.object_id, 0) + 1
 
 
 def unpin(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> None:
@@ -225,7 +179,7 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
             tables.send(number, ObjectReady(object_id, Status.LOST.value, text_payload(text), INLINE, 0))
             count_down(tables, wait)
         elif record.state is not ObjectState.PENDING:
-            tell(tables, client, record, fetches=wait.fetches)
+            deliveries.tell(tables, client, record, fetches=wait.fetches)
             count_down(tables, wait)
         elif wait.missing > 0 or wait.fetches:
             if record.watchers is None:
@@ -233,20 +187,6 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
             waits = record.watchers.setdefault(number, [])
             if wait.missing > 0:
                 waits.append(wait)
-
-
-def send_ahead(tables: Tables, client: ClientRecord, object_ids: tuple[bytes, ...]) -> None:
-    """Send small values that are there to a client that is likely to ask for them; nothing is remembered of the others.
-    Errors are not heard before they are asked for."""
-    left_bytes = AHEAD_LIMIT_BYTES
-    for object_id in object_ids:
-        record = tables.objects.get(object_id)
-        if record is None or record.state is not ObjectState.READY or record.location != INLINE or record.status:
-            continue
-        left_bytes -= record.size_bytes
-        if left_bytes < 0:
-            return
-        send_object(tables, client.number, record)
 
 
 def need(tables: Tables, task: TaskRecord) -> None:

@@ -14,6 +14,7 @@ from localray.kernel import (
     cancellation,
     checkpoints,
     definitions,
+    deliveries,
     groups,
     holdings,
     inventory,
@@ -164,7 +165,7 @@ def _get_objects(tables: Tables, client: ClientRecord, message: GetObjects) -> N
     wait = WaitRecord(client.number, message.request, message.object_ids, message.needed, message.fetches)
     objects.watch(tables, client, wait)
     if message.ahead:
-        objects.send_ahead(tables, client, message.ahead)
+        deliveries.send_ahead(tables, client, message.ahead)
     if wait.missing <= 0:
         return
     client.waits[message.request] = wait

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from localray.kernel import devices, nodes, objects, tasks, workers
+from localray.kernel import deliveries, devices, nodes, objects, tasks, workers
 from localray.kernel.queues import capacity_freed, next_task, requeue, take_next, wanting
 from localray.kernel.records import SchedulingClass, TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
@@ -42,7 +42,7 @@ def send_task(tables: Tables, worker: WorkerRecord, task: TaskRecord) -> None:
     template = task.template
     if template.number not in worker.known:
         workers.teach(tables, worker, template)
-    values = tuple([objects.value_for(tables, number, object_id) for object_id in task.dependencies])
+    values = tuple([deliveries.value_for(tables, number, object_id) for object_id in task.dependencies])
     if values:
         pairs = zip(task.dependencies, values, strict=True)
         task.pinned = tuple([object_id for object_id, value in pairs if value[2] >= 0])

@@ -117,18 +117,21 @@ class Fences:
         Raises:
             NotSimulatedError: where the simulation is strict.
         """
-        text = f"{_place(sys._getframe(1))}: {fence.name} {fence.what}, of which no seed decides; {fence.instead}."
+        place = _place(sys._getframe(1))
+        text = f"{place}: {fence.name} {fence.what}, of which no seed decides; {fence.instead}."
         if self._strict:
             raise NotSimulatedError(text)
-        self._tell_once(text)
+        # One may be built on another: on Python 3.10 `subprocess.Popen` is, on what starts the process.
+        self._tell_once(f"{place}: {fence.what}", text)
 
     def tell_of_spin(self) -> None:
         """The program waits by looking at the clock. Nothing is wrong with the run, only slow: no reason to raise."""
-        self._tell_once(f"{_place(sys._getframe(1))}: {_SPIN}.")
+        text = f"{_place(sys._getframe(1))}: {_SPIN}."
+        self._tell_once(text, text)
 
-    def _tell_once(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
+    def _tell_once(self, what: str, text: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
             self._notify(text)
 
     def _look(self, frame: FrameType, event: str, called: object) -> None:

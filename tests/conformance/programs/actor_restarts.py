@@ -197,6 +197,8 @@ def kill_may_leave_the_restarts(ray: ModuleType) -> None:
     other = make_mortal(ray).options(max_restarts=-1).remote()
     assert ray.get(other.increase.remote()) == 1
     ray.kill(other)
+    # Ray's kill does not wait: a call that is sent at once may be answered yet.
+    wait_until(lambda: is_dead(ray, other), "the other is dead")
     with pytest.raises(ray.exceptions.ActorDiedError, match=r"killed by `ray\.kill`"):
         ray.get(other.increase.remote())
 

@@ -369,7 +369,8 @@ def a_task_that_is_cancelled_by_force_is_never_retried(ray: ModuleType) -> None:
 
 @program(num_cpus=2)
 def an_actor_survives_the_cancellation_of_its_calls(ray: ModuleType) -> None:
-    """C6: force is refused; a queued call never runs; a running one only sees that it was cancelled."""
+    """C6: force is refused; a queued call is answered with its cancellation; a running one only sees that it was
+    cancelled."""
     recorder = make_recorder(ray)
 
     @ray.remote(num_cpus=0)
@@ -394,14 +395,13 @@ def an_actor_survives_the_cancellation_of_its_calls(ray: ModuleType) -> None:
     with pytest.raises(ValueError, match="force"):
         ray.cancel(running, force=True)
     ray.cancel(queued)
-    # Real Ray answers when the running one is over. Until then this cancellation is to have arrived: else it begins.
-    ray.wait([queued], timeout=1)
     ray.cancel(running)
     for ref in (queued, running):
         with pytest.raises(ray.exceptions.TaskCancelledError):
             ray.get(ref, timeout=60)
     assert ray.get(worker.note.remote("alive"), timeout=60) == "alive"
-    assert ray.get(recorder.items.remote()) == ["began", True, "alive"]
+    # Real Ray may run the queued call all the same, when the running one is over; here it never does.
+    assert [item for item in ray.get(recorder.items.remote()) if item != "never"] == ["began", True, "alive"]
 
 
 @program(num_cpus=2)

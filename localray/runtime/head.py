@@ -100,6 +100,7 @@ class Head:
         self._listener: tuple[socket.socket, Path] | None = None
         self._door: Door | None = None
         self._watched: dict[int, Connection] = {}
+        self._just_closed: set[int] = set()
         self._processes: dict[int, int] = {}
         self._broken_streams: dict[int, str] = {}
         self._memory = HostMemory()
@@ -115,7 +116,7 @@ class Head:
         self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
             StartWorker: self._start_worker,  # type: ignore[dict-item]
             KillWorker: self._kill_worker,  # type: ignore[dict-item]
-            ReleaseBuffer: self._release,  # type: ignore[dict-item]
+            ReleaseBuffer: lambda _: None,  # The next writer writes over it.
             MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
             LookAtWorkers: self._look_at_workers,  # type: ignore[dict-item]
             ShareArena: self._share_arena,  # type: ignore[dict-item]
@@ -185,6 +186,8 @@ class Head:
             if not ready:
                 ready = poll(-1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
             for descriptor, events in ready:
+                if descriptor in self._just_closed:  # Its number may be that of another by now.
+                    continue
                 connection = self._by_descriptor.get(descriptor)
                 if connection is None:
                     self._other_readable(descriptor)
@@ -193,6 +196,7 @@ class Head:
                     self._flush(connection)
                 if events & ~select.EPOLLOUT:
                     self._read(connection)
+            self._just_closed.clear()
             if deadline_s is not None and time.monotonic() >= deadline_s:
                 self.step(Tick())
             while self._dirty:
@@ -299,6 +303,7 @@ class Head:
             return
         connection.closed = True
         self._epoll.unregister(connection.stream)
+        self._just_closed.update((connection.stream.fileno(), connection.watch))
         del self._by_descriptor[connection.stream.fileno()]
         connection.stream.close()
         if connection.nudge >= 0:
@@ -374,9 +379,6 @@ class Head:
         except OSError:
             self._fork_server_died()
 
-    def _release(self, effect: ReleaseBuffer) -> None:
-        """Nothing to do: the next writer writes over it."""
-
     def _share_arena(self, effect: ShareArena) -> None:
         connection = self._connections.get(effect.client)
         if connection is not None:
@@ -384,16 +386,15 @@ class Head:
             self._dirty[connection] = None
 
     def _measure_memory(self, effect: MeasureMemory) -> None:
-        memory = self._memory
-        usage = memory.usage()
+        memory, usage = self._memory, self._memory.usage()
         if usage is not None:
             workers = tuple((number, memory.of_process(self._processes.get(number, 0))) for number in effect.workers)
             top_users = tuple(memory.largest(effect.top_count)) if effect.top_count else ()
             self.step(MemoryUsed(effect.node, *usage, workers, top_users))
 
     def _look_at_workers(self, effect: LookAtWorkers) -> None:
-        stopped = [number for number in effect.workers if self._memory.is_stopped(self._processes.get(number, 0))]
-        self.step(WorkersStopped(effect.node, tuple(stopped)))
+        stopped = tuple(n for n in effect.workers if self._memory.is_stopped(self._processes.get(n, 0)))
+        self.step(WorkersStopped(effect.node, stopped))
 
     def _stop(self, effect: Stop) -> None:
         self._stopping = True

@@ -3,7 +3,7 @@ the next ones soon.
 
 Each `get` of a result that is not here costs a round trip to the kernel. So with the question for one go the ids of a
 few that come after it, the more of them the more were ready the last time: those of them that are small, and there, are
-sent along. (Ray's results go to their owner unasked.) Must not live here: what is sent (`localray.kernel.objects`).
+sent along. (Ray's results go to their owner unasked.) Must not live here: what is sent (`localray.kernel.deliveries`).
 """
 
 from __future__ import annotations

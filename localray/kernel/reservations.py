@@ -73,7 +73,8 @@ def _due_at_s(group: SchedulingClass) -> float:
 
 
 def _reserve(tables: Tables, node: NodeRecord, overtaking: SchedulingClass) -> None:
-    """Keep the node for the class that has waited longest among those that it could serve when what runs has ended."""
+    """Keep the node for the first of the starved that has waited long enough, and that it could serve when what
+    runs has ended."""
     earliest_s = float("inf")
     for group in tables.starved:
         if not group.queued or group is overtaking or group.refused_at_s == NEVER_S:

@@ -272,7 +272,8 @@ class ActorClass(Generic[T]):
         concurrency = integer(options.get("max_concurrency"))
         if self._is_asyncio:
             return CallMode.ASYNCIO, concurrency or ASYNCIO_DEFAULT_CONCURRENCY
-        if concurrency > 1 or self._groups:
+        # One thread that takes what is ready: order is all that sets it apart from a serial actor.
+        if concurrency > 1 or self._groups or options.get("allow_out_of_order_execution"):
             return CallMode.THREADED, max(1, concurrency)
         return CallMode.SERIAL, 1
 

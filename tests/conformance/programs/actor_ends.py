@@ -1,0 +1,248 @@
+"""What the end of an actor lets go of and what it does not: exit handlers, names, what it had submitted and owned."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ..helpers import make_gate, make_recorder, make_waiter, wait_until
+from ..registry import NOT_JUDGED, NOT_SIMULATED, program
+
+
+@program(engines=NOT_SIMULATED, reason="exit handlers are a process's")
+def exit_handlers_run_at_an_orderly_end(ray: ModuleType) -> None:
+    """AC8, AC10, AC11, AC12: atexit runs when the last handle goes, on exit_actor and on __ray_terminate__; never on ray.kill."""
+
+    @ray.remote(num_cpus=0)
+    class Leaving:
+        def __init__(self, note):
+            import atexit
+
+            atexit.register(lambda: open(note, "w").close())
+
+        def process(self):
+            return os.getpid()
+
+        def quit(self):
+            ray.actor.exit_actor()
+
+    def gone(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    with tempfile.TemporaryDirectory() as directory:
+        notes = {how: Path(directory, how) for how in ("kill", "quit", "terminate", "drop")}
+        actors = {how: Leaving.remote(str(note)) for how, note in notes.items()}
+        processes = {how: ray.get(actor.process.remote()) for how, actor in actors.items()}
+        ray.kill(actors.pop("kill"))
+        quitting, ended = actors["quit"].quit.remote(), actors["terminate"].__ray_terminate__.remote()
+        actors.pop("drop")
+        for ref in (quitting, ended):
+            with pytest.raises(ray.exceptions.RayActorError):
+                ray.get(ref)
+        wait_until(lambda: all(gone(pid) for pid in processes.values()), "all are gone")
+        assert {how for how, note in notes.items() if note.exists()} == {"quit", "terminate", "drop"}
+
+
+@program()
+def terminate_lets_queued_calls_finish(ray: ModuleType) -> None:
+    """AC12: __ray_terminate__ has its turn after the calls made before it."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(num_cpus=0)
+    class Busy:
+        def work(self, number):
+            time.sleep(0.01)
+            ray.get(recorder.add.remote(number))
+            return number
+
+    busy = Busy.remote()
+    before = [busy.work.remote(number) for number in range(10)]
+    end = busy.__ray_terminate__.remote()
+    assert ray.get(before) == list(range(10))
+    with pytest.raises(ray.exceptions.RayActorError):
+        ray.get(end)
+    with pytest.raises(ray.exceptions.RayActorError):
+        ray.get(busy.work.remote(10))
+    assert ray.get(recorder.items.remote()) == list(range(10))
+
+
+@program(
+    engines=NOT_JUDGED, reason="real Ray kills what a dead actor had running: OwnerDiedError; here the head owns all"
+)
+def tasks_of_a_dead_actor_go_on(ray: ModuleType) -> None:
+    """AC25, T18: who else has the references of what it had submitted can still read them, what ran and what waited."""
+    gate = make_gate(ray)
+    wait_for = make_waiter(ray)
+
+    @ray.remote(num_cpus=0)
+    class Owner:
+        def lend(self, gate):
+            return [wait_for.remote(gate, number) for number in range(4)]
+
+    owner = Owner.remote()
+    refs = ray.get(owner.lend.remote(gate))
+    ray.kill(owner)
+    with pytest.raises(ray.exceptions.ActorDiedError):
+        ray.get(owner.lend.remote(gate))
+    ray.get(gate.open.remote())
+    assert ray.get(refs, timeout=60) == [0, 1, 2, 3]
+
+
+@program()
+def named_actors_are_listed_while_they_live(ray: ModuleType) -> None:
+    """AC16: list_named_actors: of the own namespace, or of all; not those without a name, nor those that are dead."""
+    namespace = ray.get_runtime_context().namespace
+
+    @ray.remote(num_cpus=0)
+    class Named:
+        def ping(self):
+            return "pong"
+
+        def listed(self):
+            return sorted(ray.util.list_named_actors())
+
+    before = set(ray.util.list_named_actors())
+    first = Named.options(name="listed first").remote()
+    second = Named.options(name="listed second", namespace="elsewhere listed").remote()
+    third = Named.remote()
+    ray.get([each.ping.remote() for each in (first, second, third)])
+    assert set(ray.util.list_named_actors()) - before == {"listed first"}
+    assert "listed first" in ray.get(third.listed.remote())
+    everywhere = ray.util.list_named_actors(all_namespaces=True)
+    assert {"name": "listed first", "namespace": namespace} in everywhere
+    assert {"name": "listed second", "namespace": "elsewhere listed"} in everywhere
+    ray.kill(first)
+    ray.kill(second)
+    wait_until(lambda: set(ray.util.list_named_actors()) <= before, "the dead one is not listed")
+    names = [row["name"] for row in ray.util.list_named_actors(all_namespaces=True)]
+    assert not {"listed first", "listed second"} & set(names)
+
+
+@program()
+def a_refused_call_takes_nothing_from_the_others(ray: ModuleType) -> None:
+    """AC19: beyond max_pending_calls it raises and is not run; another handle has a count of its own."""
+    gate = make_gate(ray)
+
+    @ray.remote(num_cpus=0, max_concurrency=10)
+    class Limited:
+        def __init__(self):
+            self.calls = []
+
+        def work(self, gate, name):
+            self.calls.append(name)
+            while not ray.get(gate.is_open.remote()):
+                time.sleep(0.01)
+            return name
+
+        def all(self):
+            return sorted(self.calls)
+
+    limited = Limited.options(max_pending_calls=2).remote()
+    refs = [limited.work.remote(gate, name) for name in ("a", "b")]
+    for _ in range(3):
+        with pytest.raises(ray.exceptions.PendingCallsLimitExceeded):
+            limited.work.remote(gate, "refused")
+
+    @ray.remote(num_cpus=0)
+    def elsewhere(limited, gate):
+        return ray.get(limited.work.remote(gate, "c"))
+
+    of_another = elsewhere.remote(limited, gate)
+    ray.get(gate.open.remote())
+    assert ray.get([*refs, of_another]) == ["a", "b", "c"]
+    assert ray.get(limited.all.remote()) == ["a", "b", "c"]
+
+
+@program()
+def calls_have_names(ray: ModuleType) -> None:
+    """AC21, T15: options(name=…) of a method's call: what the context and an error's text call it."""
+
+    @ray.remote(num_cpus=0)
+    class Worker:
+        def name(self):
+            return ray.get_runtime_context().get_task_name()
+
+        def fail(self):
+            raise ValueError("as asked")
+
+    worker = Worker.remote()
+    assert ray.get(worker.name.remote()) == "Worker.name"
+    assert ray.get(worker.name.options(name="renamed").remote()) == "renamed"
+    assert ray.get(worker.name.remote()) == "Worker.name"
+    with pytest.raises(ValueError, match=r"ray::renamed\(\)"):
+        ray.get(worker.fail.options(name="renamed").remote())
+
+
+@program()
+def a_current_handle_keeps_nobody_alive(ray: ModuleType) -> None:
+    """AC8: what current_actor gives is weak: an actor that keeps its own handle ends with the last handle outside."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(num_cpus=0)
+    class Selfish:
+        def __init__(self, recorder):
+            self.recorder = recorder
+
+        def keep_myself(self):
+            self.me = ray.get_runtime_context().current_actor
+            return 1
+
+        def __ray_shutdown__(self):
+            ray.get(self.recorder.add.remote("gone"))
+
+    selfish = Selfish.remote(recorder)
+    assert ray.get(selfish.keep_myself.remote()) == 1
+    del selfish
+    wait_until(lambda: ray.get(recorder.count.remote()) == 1, "it has ended")
+
+
+@program()
+def order_may_be_given_up_by_who_has_none(ray: ModuleType) -> None:
+    """Surface 4.1: allow_out_of_order_execution: an explicit False is refused for async and threaded actors."""
+
+    class Plain:
+        def ping(self):
+            return "pong"
+
+    class Async:
+        async def ping(self):
+            return "pong"
+
+    for allowed in (True, False, None):
+        actor = ray.remote(num_cpus=0, allow_out_of_order_execution=allowed)(Plain).remote()
+        assert ray.get(actor.ping.remote()) == "pong"
+    for kind, options in ((Async, {}), (Plain, {"max_concurrency": 2})):
+        with pytest.raises(ValueError, match="allow_out_of_order_execution|order"):
+            ray.remote(num_cpus=0, allow_out_of_order_execution=False, **options)(kind).remote()
+        actor = ray.remote(num_cpus=0, allow_out_of_order_execution=True, **options)(kind).remote()
+        assert ray.get(actor.ping.remote()) == "pong"
+
+
+@program()
+def a_call_with_a_slow_argument_is_overtaken_when_allowed(ray: ModuleType) -> None:
+    """Surface 4.1: with allow_out_of_order_execution=True a later call does not wait for an earlier one's argument."""
+    gate = make_gate(ray)
+    wait_for = make_waiter(ray)
+
+    @ray.remote(num_cpus=0, allow_out_of_order_execution=True)
+    class Log:
+        def __init__(self):
+            self.seen = []
+
+        def add(self, item):
+            self.seen.append(item)
+            return list(self.seen)
+
+    log = Log.remote()
+    late = log.add.remote(wait_for.remote(gate, "late"))
+    assert ray.get(log.add.remote("early"), timeout=60) == ["early"]
+    ray.get(gate.open.remote())
+    assert ray.get(late) == ["early", "late"]

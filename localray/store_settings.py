@@ -22,6 +22,7 @@ _OF_THE_HEAD = (
     "min_memory_free_bytes",
     "task_oom_retries",
     "task_oom_retry_delay_base_ms",
+    "task_retry_delay_ms",
 )
 
 

@@ -56,7 +56,9 @@ def _retry(tables: Tables, task: TaskRecord) -> None:
     tasks.use_retry(task)
     actor = task.actor
     reason = "its error is to be retried"
-    if actor is None or actor.creation is task or task.worker is None:
+    if actor is None:
+        queues.try_again(tables, task, reason)
+    elif actor.creation is task or task.worker is None:
         queues.requeue(tables, task, reason)
     elif queues.awaits_lost(tables, task, reason):
         task.worker = None

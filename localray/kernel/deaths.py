@@ -129,7 +129,7 @@ def crashed(tables: Tables, worker: WorkerRecord, task: TaskRecord, cause: str) 
     if tasks.may_retry(tables, task):
         tables.history.over(task, Status.WORKER_CRASHED.value, text_payload(cause), tables.now_s)
         tasks.use_retry(task)
-        queues.requeue(tables, task, f"its worker died: {cause}")
+        queues.try_again(tables, task, f"its worker died: {cause}")
         news.retried(tables, task, cause)
         return
     task.worker = None

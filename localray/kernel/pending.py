@@ -43,7 +43,8 @@ def why_task(tables: Tables, task: TaskRecord) -> str:
         return f"{name} runs on {where}." if ahead == 0 else f"{name} is behind {ahead} others in the line of {where}."
     if task in tables.postponed:
         again_s = tables.postponed[task] - tables.now_s
-        return f"{name} is tried again in {max(0.0, again_s):.3g} s, because its worker was killed for want of memory."
+        why = "because its worker was killed for want of memory" if task.memory_kills else "after the last try failed"
+        return f"{name} is tried again in {max(0.0, again_s):.3g} s, {why}."
     if task.state is TaskState.WAITING:
         return f"{name} waits for its arguments: {_arguments(tables, task)}."
     if task.template.kind is TaskKind.ACTOR_CALL:

@@ -77,6 +77,18 @@ def requeue(tables: Tables, task: TaskRecord, reason: str) -> None:
         become_hungry(tables, group)
 
 
+def try_again(tables: Tables, task: TaskRecord, reason: str) -> None:
+    """Put a task whose last try has failed back: at once, or when the delay that the user asked for is over."""
+    delay_s = tables.survival.retry_delay_s
+    if not delay_s:
+        requeue(tables, task, reason)
+        return
+    task.worker = None
+    tables.postponed[task] = tables.now_s + delay_s
+    if not awaits_lost(tables, task, reason):
+        move(tables.log, task.task_id, task, TaskState.WAITING, reason)
+
+
 def awaits_lost(tables: Tables, task: TaskRecord, reason: str) -> bool:
     """Whether something that a task needs was lost since it was sent: it then waits, or fails before the step ends."""
     if not tables.lost_values or not task.dependencies or objects.are_there(tables, task):

@@ -330,6 +330,10 @@ class Cluster:
         """``lineage bytes=1000``: what may be kept."""
         self.kernel.tables.survival = SurvivalSettings(max_lineage_bytes=words.number("bytes", 0))
 
+    def _do_delay(self, words: Words) -> None:
+        """``delay retries=10s``: how long a task whose last try has failed waits for the next."""
+        self.kernel.tables.survival = SurvivalSettings(retry_delay_s=duration_s(words.keys["retries"]))
+
     def _do_frozen(self, words: Words) -> None:
         """``frozen after=10s``, and the answers to looks: ``frozen w1 w2``."""
         if "after" in words.keys:

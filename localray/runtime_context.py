@@ -3,7 +3,6 @@ changes nothing."""
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from typing import TYPE_CHECKING
 
@@ -140,8 +139,8 @@ class RuntimeContext:
         return context.task_id in require_client().cancelled_tasks
 
     def get_temp_dir(self) -> str:
-        """Where temporary files may go."""
-        return tempfile.gettempdir()
+        """Where sessions have their directories: this one is below it."""
+        return str(require_client().directory.parent)
 
     def get_node_labels(self) -> dict[str, str]:
         """The node's labels."""

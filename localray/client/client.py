@@ -240,6 +240,8 @@ class Client:
         context = current_task.get()
         if context is not None and context.is_asyncio and not self._blocked_a_loop:
             self._blocked_a_loop = True
+            if os.environ.get("RAY_WARN_BLOCKING_GET_INSIDE_ASYNC", "1").lower() in ("0", "false"):
+                return
             self.notify(f"Using blocking {call} inside an async actor: it blocks the event loop. Use {instead}.")
 
     def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:

@@ -62,6 +62,7 @@ def hand_over() -> ModuleType:
             _set_aside[name] = sys.modules.pop(name)
     package.__class__ = _HandedOver
     sys.meta_path.insert(0, _finder)
+    _alias_what_is_loaded()
     for module in BY_VALUE:
         ray.cloudpickle.register_pickle_by_value(module)
     set_handed_over(ray)
@@ -292,6 +293,17 @@ def _is_handed_over(module: str) -> bool:
         return False  # Ray has not even the package that it would be in.
 
 
+def _alias_what_is_loaded() -> None:
+    """Have all modules of Ray's that there are known by our names too.
+
+    Importing one by our name would otherwise put it into its package once more, in the place of a function of the same
+    name that the package has put there since (`ray.util.placement_group`).
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith(f"{_RAY}."):
+            sys.modules.setdefault(_OWN + name.removeprefix(_RAY), module)
+
+
 class _Alias(Loader):
     """Loads a module of Ray's under our name: what is put into `sys.modules` is that very module."""
 
@@ -322,6 +334,7 @@ class _Finder(MetaPathFinder):
         if inner.split(".")[0] in LOCAL_ONLY:
             raise LocalEngineNeeded(fullname)
         found = import_module(f"{_RAY}.{inner}")
+        _alias_what_is_loaded()
         return spec_from_loader(fullname, _Alias(found.__name__), is_package=hasattr(found, "__path__"))
 
 

@@ -142,6 +142,20 @@ def test_what_only_localray_has_says_so() -> None:
 
 
 @pytest.mark.ray
+def test_a_module_by_our_name_stands_in_no_functions_place() -> None:
+    """`ray.util.placement_group` is a function although there is a module of that name, however that was imported."""
+    pytest.importorskip("ray")
+    source = (
+        "import localray as ray, importlib\n"
+        "importlib.import_module('localray.util.placement_group').placement_group_table\n"
+        "import localray.util.placement_group\n"
+        "print(callable(ray.util.placement_group))\n"
+    )
+    done = run(source, LOCALRAY_ENGINE="ray")
+    assert done.stdout.split() == ["True"], done.stderr
+
+
+@pytest.mark.ray
 def test_our_engines_are_back_after_shutdown() -> None:
     pytest.importorskip("ray")
     source = (

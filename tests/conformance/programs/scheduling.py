@@ -146,6 +146,8 @@ def what_a_task_knows_of_its_node(ray: ModuleType, cluster) -> None:
     node_id, labels = ray.get(place.remote())
     assert node_id == worker.node_id and "zone" not in labels
     assert ray.get_runtime_context().get_node_labels()["zone"] == "a"
+    # Real Ray's driver may hear of a node later than a task runs there.
+    wait_until(lambda: any(row["NodeID"] == node_id for row in ray.nodes()), "the node is in the table")
     (row,) = (row for row in ray.nodes() if row["NodeID"] == node_id)
     assert labels["ray.io/node-id"] == row["Labels"]["ray.io/node-id"] == node_id
     expected = (

@@ -24,6 +24,7 @@ from localray.actor_description import (
 )
 from localray.checkpoint_rule import checkpoint_rule
 from localray.client.arguments import pack_arguments
+from localray.client.captured import Captured
 from localray.client.client import Client
 from localray.client.context import TaskContext
 from localray.client.current import HandedOver, connected_client, handed_over_to, require_client
@@ -110,6 +111,7 @@ class ActorClass(Generic[T]):
         self._groups = concurrency_groups(self._default_options)
         self._description = describe_class(cls, call_limits(self._default_options), tuple(self._groups))
         self._definition: tuple[Client, bytes] | None = None
+        self._captured: Captured | None = None
 
     @property
     def __ray_metadata__(self) -> ActorClassMetadata:
@@ -180,6 +182,8 @@ class ActorClass(Generic[T]):
             description = ActorDescription(description.class_name, description.methods, *limits, description.groups)
         actor_id = client.new_actor_id()
         task_id = actor_creation_task_id_bytes(actor_id)
+        if self._captured is not None and client.habits is not None:
+            client.habits.creates(actor_id, f"{self.__module__}.{self._description.class_name}", self._captured)
         name = str(options.get("name") or "")
         namespace = str(options.get("namespace") or client.namespace)
 
@@ -226,6 +230,7 @@ class ActorClass(Generic[T]):
                 name, serialized.to_bytes(), serialized.contained, self.__ray_actor_class__.__qualname__
             )
             self._definition = (client, function_id)
+            self._captured = client.habits.captures(self.__ray_actor_class__) if client.habits is not None else None
         template = DefineTemplate(
             template=client.new_template_number(),
             kind=TaskKind.ACTOR_CREATION.value,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, Ty
 
 from localray import options as option_table
 from localray.client.arguments import pack_arguments
+from localray.client.captured import Captured
 from localray.client.client import Client
 from localray.client.context import current_task
 from localray.client.current import HandedOver, connected_client, handed_over_to
@@ -71,6 +72,7 @@ class RemoteFunction(Generic[P, Returned_co]):
         self._signature = CallSignature(function)
         self._function_name = f"{function.__module__}.{function.__qualname__}"
         self._definition: tuple[Client, bytes] | None = None
+        self._captured: Captured | None = None
         self._submission: Submission[P, Returned_co] = Submission(self, self._default_options)
         functools.update_wrapper(cast("Callable[..., object]", self), function, updated=())
         self.__name__ = getattr(function, "__name__", type(function).__name__)
@@ -157,9 +159,14 @@ class RemoteFunction(Generic[P, Returned_co]):
             code = getattr(self._function, "__code__", None)
             if code is not None and client.habits is not None:
                 client.habits.defines(self._function_name, code.co_filename, code.co_firstlineno)
+                self._captured = client.habits.captures(self._function)
             function_id = client.define_function(self._function_name, serialized.to_bytes(), serialized.contained)
             self._definition = (client, function_id)
         return self._definition[1]
+
+    def _look_at_captured(self, client: Client, captured: Captured) -> None:
+        if client.habits is None or not client.habits.looks_on(self._function_name, captured):
+            self._captured = None
 
     def __reduce__(self) -> tuple[object, ...]:
         if handed_over_to() is not None:
@@ -227,6 +234,9 @@ class Submission(Generic[P, Returned_co]):
             client = connected_client()
         except HandedOver:
             return cast("Returned_co", self._of_real_ray().remote(*args, **kwargs))
+        captured = function._captured
+        if captured is not None:
+            function._look_at_captured(client, captured)
         context = current_task.get()
         key = b"" if context is None else context_key(context)
         known = self._templates.get(key)

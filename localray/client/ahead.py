@@ -23,7 +23,7 @@ class AskAhead:
         entries: what it knows of objects, by id.
     """
 
-    __slots__ = ("_entries", "_last", "_reach", "_rest")
+    __slots__ = ("_entries", "_last", "_reach", "_rest", "follows", "overtaken")
 
     def __init__(self, entries: Mapping[bytes, Entry]) -> None:
         self._entries = entries
@@ -31,6 +31,8 @@ class AskAhead:
         # others were asked for with it.
         self._last = self._reach = 0
         self._rest = b""
+        self.follows = self.overtaken = False
+        """Whether the last one asked for followed that before; and whether one that comes after it is here already."""
 
     def after(self, object_id: bytes) -> tuple[bytes, ...]:
         """The object is asked for now: which others to ask for with it, none unless it follows what was asked for
@@ -42,6 +44,7 @@ class AskAhead:
         follows = rest == self._rest and 0 <= came <= self._reach - self._last
         self._last = self._reach = number
         self._rest = rest
+        self.follows, self.overtaken = follows, False
         if not follows:
             return ()
         self._reach += min(MOST_AHEAD, FIRST_AHEAD + 2 * came)
@@ -50,6 +53,10 @@ class AskAhead:
         for following in range(number + 1, self._reach + 1):
             following_id = client + following.to_bytes(4, "little") + rest
             entry = entries.get(following_id)
-            if entry is not None and entry.value is None:
+            if entry is None:
+                continue
+            if entry.value is None:
                 ahead.append(following_id)
+            else:
+                self.overtaken = True
         return tuple(ahead)

@@ -135,7 +135,7 @@ class Client:
         self._repeated = RepeatedArguments()
         self._requests: dict[int, Waiter] = {}
         self._task_numbers = itertools.count(1)
-        self._latest_task = 0
+        self._latest_task = self._small_puts = 0
         self._ahead = AskAhead(self.references.entries)
         self.habits = Habits(number, lambda: self._latest_task, self._hint) if habits.wanted(os.environ) else None
         """Notices what the user may want to be told; None if that is not wanted."""
@@ -230,6 +230,9 @@ class Client:
         reference = self.references.declare(object_id)
         if location == INLINE:
             self.references.entries[object_id].value = (status, payload, location, size_bytes)
+            self._small_puts += 1
+            if not self._small_puts % habits.SMALL_PUTS and self.habits is not None:
+                self.habits.puts_small()
         message = PutObject(object_id, status, payload, location, size_bytes, contained)
         self.references.entries[object_id].put = message
         self.channel.send(message)
@@ -307,6 +310,8 @@ class Client:
             asked = (object_id,) if asks else ()
             ahead = self._ahead.after(object_id) if asks and not self.stalls else ()
             self._wait_for((reference,), waiter, asked, 1, timeout_s, ahead=ahead)
+            if self.habits is not None:
+                self.habits.waited(object_id, self._ahead)
             self._raise_if_incomplete((reference,), (entry,), timeout_s)
         return self._load(reference, entry)
 

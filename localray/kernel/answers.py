@@ -47,7 +47,7 @@ def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
                 actors.call_ended(tables, actor, task)
     if worker.actor is None:
         workers.count_call(tables, worker, task.template)
-        scheduling.task_ended(tables, worker, duration_s)
+        scheduling.task_ended(tables, worker, task, duration_s)
 
 
 def _retry(tables: Tables, task: TaskRecord) -> None:

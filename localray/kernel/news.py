@@ -1,4 +1,5 @@
-"""What the user of a driver is told of deaths that retries make good: one line each, with the cause.
+"""What the user of a driver is told of deaths that retries make good, one line each, with the cause; and of tasks that
+are too short.
 
 The same news again and again is told the tenth time, the hundredth, and so on, with how often it was: nobody reads a
 stack of repeats. Must not live here: what is decided.
@@ -6,13 +7,16 @@ stack of repeats. Must not live here: what is decided.
 
 from __future__ import annotations
 
-from localray.kernel.records import ClientKind, TaskRecord, WorkerRecord
+from localray.kernel.records import ClientKind, SchedulingClass, TaskRecord, WorkerRecord
 from localray.kernel.tables import Tables
 from localray.protocol import Notice, UnhandledError
 
 REMEMBERED = 1000
 """Of so many different news is known how often they were; then counting begins anew."""
 LAST_WORDS = 5
+SHORT_TASK_S = 0.0001
+"""A task that takes less costs more than it does."""
+SHORT_TASKS = 5000
 _FIRST_RETURN = (1).to_bytes(4, "little")
 
 
@@ -30,6 +34,20 @@ def tell(tables: Tables, job: int, topic: str, text: str) -> None:
         tables.send(record.driver, Notice(text))
     elif str(count).strip("0") == "1":
         tables.send(record.driver, Notice(f"{text} ({count} times by now)"))
+
+
+def short_tasks(tables: Tables, group: SchedulingClass, last: TaskRecord, count: int) -> None:
+    """So many more tasks of this class, of which this is one, were short on the average."""
+    before = group.short_tasks
+    group.short_tasks += count
+    record = tables.jobs.get(last.template.job)
+    if before < SHORT_TASKS <= group.short_tasks and record is not None and record.driver:
+        text = (
+            f"{SHORT_TASKS} tasks like {last.template.name} took less than {SHORT_TASK_S * 1000:g} ms each, which is "
+            "about what it costs to run a task at all. Let each do more: give it a slice of the items instead of one. "
+            "(LOCALRAY_HINTS=0 silences hints like this one.)"
+        )
+        tables.send(record.driver, Notice(text))
 
 
 def retried(tables: Tables, task: TaskRecord, cause: str) -> None:

@@ -315,7 +315,8 @@ class SchedulingClass:
     ``mean_duration_s`` is an exponentially weighted mean of what its tasks took; -1 before the first. ``rooms`` rank
     the nodes with room for one of them; ``turn_depth`` is the depth that last had a turn; ``feasible_at`` is the
     membership of the cluster (`NodeIndex.membership`) for which some node is known to be large enough. Since
-    ``refused_at_s`` none of its tasks found room; ``kept_for_s`` is how long a node is kept free for them next.
+    ``refused_at_s`` none of its tasks found room; ``kept_for_s`` is how long a node is kept free for them next;
+    ``short_tasks`` counts those that ended while the mean was below what makes a task worth its while.
     """
 
     key: tuple[object, ...]
@@ -339,6 +340,7 @@ class SchedulingClass:
     feasible_at: int = -1
     refused_at_s: float = NEVER_S
     kept_for_s: float = 0.0
+    short_tasks: int = 0
 
 
 @dataclass(slots=True, frozen=True)

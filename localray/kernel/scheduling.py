@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from localray.kernel import deliveries, devices, nodes, objects, tasks, workers
+from localray.kernel import deliveries, devices, news, nodes, objects, tasks, workers
 from localray.kernel.queues import capacity_freed, next_task, requeue, take_next, wanting
 from localray.kernel.records import SchedulingClass, TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
@@ -63,7 +63,7 @@ def send_task(tables: Tables, worker: WorkerRecord, task: TaskRecord) -> None:
     )
 
 
-def task_ended(tables: Tables, worker: WorkerRecord, duration_s: float) -> None:
+def task_ended(tables: Tables, worker: WorkerRecord, task: TaskRecord, duration_s: float) -> None:
     """A leased worker finished a task: keep the mean, then fill its line, or give the lease back."""
     group = worker.leased_to
     if group is None:
@@ -79,6 +79,8 @@ def task_ended(tables: Tables, worker: WorkerRecord, duration_s: float) -> None:
     if group.queued and may_have_more and not overdrawn(worker.node.available, worker.resources):
         limit = ahead_limit(group)
         if left <= limit // 2 and not others_starve(tables, worker, group):
+            if group.mean_duration_s < news.SHORT_TASK_S and tables.survival.hints:
+                news.short_tasks(tables, group, task, limit - left)
             fill(tables, worker, group, limit)
     if not worker.assigned:
         end_lease(tables, worker)

@@ -1,5 +1,5 @@
 """What a session does to survive, in figures: how much lineage is kept, how long a frozen worker is waited for, how
-long a failed task waits for its next try.
+long a failed task waits for its next try; and whether its users want hints.
 
 Must not live here: what follows from them (`localray.kernel.lineage`, `localray.kernel.frozen`,
 `localray.kernel.queues`).
@@ -13,6 +13,7 @@ from typing import NamedTuple
 LINEAGE_VARIABLE = "RAY_max_lineage_bytes"
 FROZEN_VARIABLE = "LOCALRAY_FROZEN_WORKER_TIMEOUT_S"
 DELAY_VARIABLE = "RAY_task_retry_delay_ms"
+HINTS_VARIABLE = "LOCALRAY_HINTS"
 
 
 class SurvivalSettings(NamedTuple):
@@ -22,6 +23,7 @@ class SurvivalSettings(NamedTuple):
     max_lineage_bytes: int = 1 << 30
     frozen_after_s: float = 0.0
     retry_delay_s: float = 0.0
+    hints: bool = False
 
 
 def settings_from(environment: Mapping[str, str]) -> SurvivalSettings:
@@ -31,12 +33,13 @@ def settings_from(environment: Mapping[str, str]) -> SurvivalSettings:
         ValueError: a value is not a number, or is negative; the text names the variable.
 
     >>> settings_from({"RAY_max_lineage_bytes": "1000"})
-    SurvivalSettings(max_lineage_bytes=1000, frozen_after_s=30.0, retry_delay_s=0.0)
+    SurvivalSettings(max_lineage_bytes=1000, frozen_after_s=30.0, retry_delay_s=0.0, hints=True)
     """
     return SurvivalSettings(
         int(_number(environment, LINEAGE_VARIABLE, 1 << 30)),
         _number(environment, FROZEN_VARIABLE, 30.0),
         _number(environment, DELAY_VARIABLE, 0.0) / 1000,
+        environment.get(HINTS_VARIABLE, "1") != "0",
     )
 
 

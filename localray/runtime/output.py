@@ -17,6 +17,11 @@ from localray.client.context import TaskContext, current_task
 JOB_MARK = ":job_id:"
 ACTOR_MARK = ":actor_name:"
 TASK_MARK = ":task_name:"
+LINES_MARK = ":task_lines:"
+"""Before the lines of one attempt of one task. The head takes it out: it is in no log file."""
+TASK_LINES = "task_lines"
+"""The directory, beside that of the log files, that tells whose their lines are: in a file of the same name a line for
+each place where an attempt of a task begins to print: the place, the task's id, and which attempt it is."""
 
 
 class MarkedOutput(io.TextIOWrapper):
@@ -45,15 +50,17 @@ class MarkedOutput(io.TextIOWrapper):
         if not text:
             return 0
         context = current_task.get()
+        whose = ""
         if context is not self._announced and context is not None and not self._mid_line:
             self._announced = context
             mark = _mark_of(context)
             if mark != self._mark:
                 self._announce(mark)
+            whose = f"{LINES_MARK}{context.task_id.hex()}:{context.attempt}\n"
         self._mid_line = text[-1] != "\n"
         if "\n" in text:
             self._printed()
-        return super().write(text)
+        return super().write(whose + text) - len(whose)
 
     def _announce(self, mark: str) -> None:
         first = f"{JOB_MARK}{self.job}\n" if not self._mark else ""

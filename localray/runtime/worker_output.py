@@ -16,16 +16,18 @@ from pathlib import Path
 
 from localray.ids import WorkerID
 from localray.kernel.effects import WorkerPrinted
-from localray.runtime.output import ACTOR_MARK, JOB_MARK, TASK_MARK
+from localray.runtime.output import ACTOR_MARK, JOB_MARK, LINES_MARK, TASK_LINES, TASK_MARK
 from localray.runtime.worker_progress import read_printed
 
 READ_BYTES = 1 << 16
 _MARKS = tuple(mark.encode() for mark in (JOB_MARK, ACTOR_MARK, TASK_MARK))
+_LINES_MARK = LINES_MARK.encode()
 
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One pipe: ``rest`` is a line that is not complete yet, ``name`` that of the task or actor that printed last."""
+    """One pipe: ``rest`` is a line that is not complete yet, ``name`` that of the task or actor that printed last;
+    ``log`` is the log file's descriptor, once there is one."""
 
     worker: int
     is_error: bool
@@ -34,6 +36,8 @@ class Stream:
     job: str = "00000000"
     rest: bytearray = field(default_factory=bytearray)
     log: int = -1
+    log_name: str = ""
+    logged_bytes: int = 0
 
 
 class WorkerOutputs:
@@ -138,7 +142,13 @@ class WorkerOutputs:
         if not lines:
             return
         shown: list[str] = []
+        kept = bytearray()
+        beginnings: list[str] = []
         for line in lines:
+            if line.startswith(_LINES_MARK):
+                place = stream.logged_bytes + len(kept)
+                beginnings.append(f"{place} {line[len(_LINES_MARK) :].decode(errors='replace').replace(':', ' ')}\n")
+                continue
             if line.startswith(_MARKS):
                 if shown:
                     self._tell(WorkerPrinted(stream.worker, stream.is_error, stream.name, tuple(shown)))
@@ -146,22 +156,38 @@ class WorkerOutputs:
                 _read_mark(stream, line.decode(errors="replace"))
             else:
                 shown.append(line.decode(errors="replace"))
-        self._keep(stream, b"\n".join(lines) + b"\n")
+            kept += line + b"\n"
+        self._keep(stream, bytes(kept), "".join(beginnings))
         if shown:
             self._tell(WorkerPrinted(stream.worker, stream.is_error, stream.name, tuple(shown)))
 
-    def _keep(self, stream: Stream, data: bytes) -> None:
+    def _keep(self, stream: Stream, data: bytes, beginnings: str) -> None:
         """Append to the log file. Where there is no room or no right for one, the driver still sees what is printed."""
         try:
             if stream.log < 0:
                 worker_id = WorkerID(stream.worker.to_bytes(4, "little") + b"\0" * 24).hex()
                 suffix = "err" if stream.is_error else "out"
-                name = f"worker-{worker_id}-{stream.job}-{self._process_of(stream.worker)}.{suffix}"
-                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-                stream.log = os.open(self._logs() / name, flags, 0o600)
-            os.write(stream.log, data)
+                stream.log_name = f"worker-{worker_id}-{stream.job}-{self._process_of(stream.worker)}.{suffix}"
+                stream.log = _open_to_append(self._logs() / stream.log_name)
+            stream.logged_bytes += os.write(stream.log, data)
+            if beginnings:
+                self._keep_beginnings(stream, beginnings)
         except OSError:
             return
+
+    def _keep_beginnings(self, stream: Stream, beginnings: str) -> None:
+        """Append to what tells whose lines they are; opened each time, as descriptors are scarce here."""
+        directory = self._logs().parent / TASK_LINES
+        directory.mkdir(mode=0o700, exist_ok=True)
+        descriptor = _open_to_append(directory / stream.log_name)
+        try:
+            os.write(descriptor, beginnings.encode())
+        finally:
+            os.close(descriptor)
+
+
+def _open_to_append(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 def _read_mark(stream: Stream, line: str) -> None:

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from localray.client.current import current_client
+from localray.runtime.output import ACTOR_MARK, JOB_MARK, TASK_LINES, TASK_MARK
 from localray.session import find_session
-from localray.util.state.api import get_actor, list_nodes
+from localray.util.state.api import get_actor, get_task, list_nodes
 from localray.util.state.common import DEFAULT_RPC_TIMEOUT, RAY_MAX_LIMIT_FROM_API_SERVER
 from localray.util.state.exception import RayStateApiException, ServerUnavailable
 
 _CATEGORIES = {".out": "worker_out", ".err": "worker_err"}
 _ESCAPE_CODES = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _FOLLOW_S = 0.5
+_MARKS = tuple(mark.encode() for mark in (JOB_MARK, ACTOR_MARK, TASK_MARK))
 
 
 def list_logs(
@@ -75,35 +77,49 @@ def get_log(
         filename: the file's name, as `list_logs` tells it.
         actor_id: instead: the file of the process in which this actor lives or lived.
         pid: instead: the file of this process.
+        task_id: instead: only what this task has printed by Python's streams.
+        attempt_number: which attempt of the task; 0 is the first.
         follow: go on with what is written later, until the session ends.
         tail: only so many lines at the end; all by default.
-        suffix: of an actor's or a process's file: out or err.
+        suffix: of an actor's, a process's or a task's output: out or err.
         encoding: of the text; None for bytes.
         errors: what to do about bytes that are no text, as `bytes.decode` has it.
         filter_ansi_code: leave out colours and the like.
         _interval: seconds between two looks, when following.
-        task_id, submission_id, attempt_number, timeout: for signatures like Ray's: which lines a task has written is
-            not kept, and jobs' output is read by their `JobSubmissionClient`.
+        submission_id, timeout: for signatures like Ray's: jobs' output is read by their `JobSubmissionClient`.
 
     Raises:
         ServerUnavailable: there is no session.
         RayStateApiException: there is no such file, or it is asked for in a way that is not possible here.
     """
-    logs, process = _directory(address, node_id), _process(actor_id, pid, address)
-    path = _file(logs, filename, process, suffix, task_id or submission_id)
+    logs = _directory(address, node_id)
+    if task_id is not None:
+        content = b"".join(_lines_of(logs, task_id, attempt_number, suffix, address, follow=follow))
+        if content:
+            yield _shown(_last(content, tail), encoding, errors, filter_ansi_code)
+        return
+    path = _file(logs, filename, _process(actor_id, pid, address), suffix, submission_id)
     with path.open("rb") as file:
-        content = file.read()
-        if tail >= 0:
-            content = b"".join(content.splitlines(keepends=True)[-tail:] if tail else [])
+        content = _last(file.read(), tail)
         while True:
             if content:
-                shown = _ESCAPE_CODES.sub(b"", content) if filter_ansi_code else content
-                yield shown if encoding is None else shown.decode(encoding, errors or "strict")
+                yield _shown(content, encoding, errors, filter_ansi_code)
             if not follow or not path.exists():
                 return
             content = file.read()
             if not content:
                 time.sleep(_FOLLOW_S if _interval is None else _interval)
+
+
+def _shown(content: bytes, encoding: str | None, errors: str | None, filter_ansi_code: bool) -> str | bytes:
+    shown = _ESCAPE_CODES.sub(b"", content) if filter_ansi_code else content
+    return shown if encoding is None else shown.decode(encoding, errors or "strict")
+
+
+def _last(content: bytes, lines: int) -> bytes:
+    if lines < 0:
+        return content
+    return b"".join(content.splitlines(keepends=True)[-lines:] if lines else [])
 
 
 def _directory(address: str | None, node_id: str | None) -> Path:
@@ -121,6 +137,26 @@ def _directory(address: str | None, node_id: str | None) -> Path:
     return Path(facts.directory) / "logs"
 
 
+def _lines_of(
+    logs: Path, task_id: str, attempt: int, suffix: str, address: str | None, *, follow: bool
+) -> Iterator[bytes]:
+    """What an attempt of a task has printed: the places where its lines begin are noted, and end where others' do."""
+    if follow:
+        raise RayStateApiException("What a task prints cannot be followed: give filename, actor_id or pid.")
+    _check_suffix(suffix)
+    found = get_task(task_id, address)
+    attempts = found if isinstance(found, list) else [found]
+    if attempt not in [each.attempt_number for each in attempts if each is not None]:
+        raise RayStateApiException(f"There is no task {task_id}, or no attempt {attempt} of it is known any more.")
+    for path in sorted((logs.parent / TASK_LINES).glob(f"*.{suffix}")):
+        noted = [line.split() for line in path.read_text().splitlines()]
+        ends = [int(place) for place, *_ in noted[1:]] + [None]
+        for (place, *whose), end in zip(noted, ends, strict=True):
+            if whose == [task_id, str(attempt)]:
+                lines = (logs / path.name).read_bytes()[int(place) : end].splitlines(keepends=True)
+                yield from (line for line in lines if not line.startswith(_MARKS))
+
+
 def _process(actor_id: str | None, pid: int | None, address: str | None) -> int | None:
     if actor_id is None:
         return pid
@@ -130,12 +166,16 @@ def _process(actor_id: str | None, pid: int | None, address: str | None) -> int 
     return int(actor.pid)
 
 
-def _file(logs: Path, name: str | None, process: int | None, suffix: str, other: str | None) -> Path:
+def _check_suffix(suffix: str) -> None:
     if suffix not in ("out", "err"):
         raise RayStateApiException(f"A log file's suffix is out or err, not {suffix!r}.")
+
+
+def _file(logs: Path, name: str | None, process: int | None, suffix: str, job: str | None) -> Path:
+    _check_suffix(suffix)
     if name is None and process is None:
-        why = "Which lines a task or a job has written is not kept" if other else "Say which file"
-        raise RayStateApiException(f"{why}: give filename, actor_id or pid.")
+        why = "A job's output is read by its JobSubmissionClient" if job else "Say which file"
+        raise RayStateApiException(f"{why}: give filename, actor_id, pid or task_id.")
     found = logs / name if name is not None else next(logs.glob(f"worker-*-{process}.{suffix}"), None)
     if found is None or not found.is_file() or found.parent != logs:
         wanted = name or f"of process {process}, {suffix}"

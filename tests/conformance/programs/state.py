@@ -450,7 +450,9 @@ def state_older_place(ray: ModuleType) -> None:
     assert callable(older.summarize_tasks)
 
 
-@program(engines=frozenset({Engine.PROCESSES}), reason="Ray's log files are served by a dashboard; a simulation has none")
+@program(
+    engines=frozenset({Engine.PROCESSES}), reason="Ray's log files are served by a dashboard; a simulation has none"
+)
 def log_files_are_listed_and_read(ray: ModuleType) -> None:
     """`list_logs` and `get_log`: by name, by process, by actor; the last lines; what is not there is an error."""
     state = _state(ray)
@@ -466,7 +468,9 @@ def log_files_are_listed_and_read(ray: ModuleType) -> None:
     speaker = Speaker.remote()
     process_id = ray.get(speaker.speak.remote())
     node_id = ray.get_runtime_context().get_node_id()
-    wait_until(lambda: len(state.list_logs(node_id=node_id, glob_filter=f"*-{process_id}.*")) == 2, "both files are there")
+    wait_until(
+        lambda: len(state.list_logs(node_id=node_id, glob_filter=f"*-{process_id}.*")) == 2, "both files are there"
+    )
     [name] = state.list_logs(node_id=node_id, glob_filter=f"*-{process_id}.out")["worker_out"]
     wait_until(lambda: "second" in "".join(state.get_log(node_id=node_id, filename=name)), "all lines are there")
     whole = "".join(state.get_log(node_id=node_id, pid=process_id))
@@ -480,8 +484,62 @@ def log_files_are_listed_and_read(ray: ModuleType) -> None:
     assert "first" in next(following)
     following.close()
     exceptions = importlib.import_module(f"{ray.__name__}.util.state.exception")
-    for wrong in ({"filename": "none"}, {"pid": 0}, {"task_id": "00"}, {"node_id": "00"}, {"pid": process_id, "suffix": "x"}):
+    for wrong in (
+        {"filename": "none"},
+        {"pid": 0},
+        {"task_id": "00"},
+        {"node_id": "00"},
+        {"pid": process_id, "suffix": "x"},
+    ):
         with pytest.raises(exceptions.RayStateApiException):
             list(state.get_log(**wrong))
     with pytest.raises(AssertionError):
         state.list_logs()
+
+
+@program(dashboard=True, engines=NOT_SIMULATED, reason="in a simulation prints go straight to the driver's streams")
+def log_lines_of_a_task(ray: ModuleType) -> None:
+    """`get_log(task_id=…)`: what one attempt of a task has printed, and nothing that another has in the same process."""
+    state = _state(ray)
+    exception = importlib.import_module(f"{ray.__name__}.util.state.exception").RayStateApiException
+
+    @ray.remote
+    def talk(number):
+        print("line", number)
+        print("more", number)
+        print("wrong", number, file=sys.stderr)
+
+    @ray.remote
+    def silent():
+        return None
+
+    @ray.remote(max_retries=1, retry_exceptions=True)
+    def twice():
+        print("an attempt")
+        raise ValueError
+
+    def lines(ref, **options):
+        return "".join(state.get_log(task_id=ref.task_id().hex(), **options))
+
+    talking, still, failed = [talk.remote(number) for number in range(6)], silent.remote(), twice.remote()
+    ray.get([*talking, still])
+    with pytest.raises(ValueError):
+        ray.get(failed)
+
+    def is_known(ref, **options):
+        try:
+            return bool(lines(ref, **options)) or ref is still
+        except exception:
+            return False
+
+    refs = [*talking, still, failed]
+    wait_until(lambda: all(is_known(ref) for ref in refs) and is_known(failed, attempt_number=1), "all is known")
+    for number, ref in enumerate(talking):
+        assert lines(ref) == f"line {number}\nmore {number}\n"
+        assert lines(ref, suffix="err") == f"wrong {number}\n"
+        assert lines(ref, tail=1) == f"more {number}\n"
+    assert lines(still) == ""
+    assert lines(failed) == lines(failed, attempt_number=1) == "an attempt\n"
+    for wrong in ({"task_id": "00" * 24}, {"task_id": failed.task_id().hex(), "attempt_number": 2}):
+        with pytest.raises(exception):
+            list(state.get_log(**wrong))

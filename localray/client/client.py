@@ -137,8 +137,10 @@ class Client:
         self._task_numbers = itertools.count(1)
         self._latest_task = self._small_puts = 0
         self._ahead = AskAhead(self.references.entries)
-        self.habits = Habits(number, lambda: self._latest_task, self._hint) if habits.wanted(os.environ) else None
+        self.habits: Habits | None = None
         """Notices what the user may want to be told; None if that is not wanted."""
+        if habits.wanted(os.environ):
+            self.habits = Habits(number, lambda: self._latest_task, running_task_id, self._hint)
         self._template_numbers = itertools.count(1)
         self._function_numbers = itertools.count(1)
         self.set_job(job)

@@ -45,16 +45,25 @@ class Habits:
     Args:
         client_number: of the process's client: ids that it makes begin with it.
         latest: the number of the task that was submitted last.
+        running: the task that runs here, empty on a driver: what each of many tasks does once is no loop.
         tell: shows a text to the user.
     """
 
-    def __init__(self, client_number: int, latest: Callable[[], int], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client_number: int,
+        latest: Callable[[], int],
+        running: Callable[[], bytes],
+        tell: Callable[[str], None],
+    ) -> None:
         self._own = client_number.to_bytes(4, "little")
         self._latest = latest
+        self._running = running
         self._tell = tell
         self._told: set[str] = set()
         self._waits = 0
         self._last = 0
+        self._last_in = b""
         self._in_a_row = 0
         self._definitions: dict[tuple[str, str, int], int] = {}
         self._returned: dict[str, int] = {}
@@ -78,8 +87,10 @@ class Habits:
             return
         number = int.from_bytes(object_id[4:8], "little")
         is_own_task = object_id[:4] == self._own and not ids.is_of_actor(object_id)
-        follows = is_own_task and number == self._last + _LOOK_EVERY and number == self._latest()
-        self._last = number
+        running = self._running()
+        is_same_loop = number == self._last + _LOOK_EVERY and running == self._last_in
+        follows = is_own_task and is_same_loop and number == self._latest()
+        self._last, self._last_in = number, running
         self._in_a_row = self._in_a_row + 1 if follows else 0
         if self._in_a_row == _LOOKS_IN_A_ROW:
             self._once(

@@ -58,7 +58,8 @@ class Told:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.latest = 0
-        self.habits = Habits(1, lambda: self.latest, self.texts.append)
+        self.running = b""
+        self.habits = Habits(1, lambda: self.latest, lambda: self.running, self.texts.append)
 
     def waits(self, number: int, latest: int) -> None:
         self.latest = latest
@@ -87,6 +88,14 @@ def test_calls_of_actors_and_tasks_of_others_do_not_count() -> None:
         told.latest = number
         call = ids.task_id_bytes(1, number, ids.actor_id_bytes(1, 1, 1))
         told.habits.waits_for(ids.object_id_bytes(call, 1) if number % 2 else task(number, client=2))
+    assert told.texts == []
+
+
+def test_what_each_of_many_tasks_does_once_is_no_such_loop() -> None:
+    told = Told()
+    for number in range(1, 3 * WAITS_IN_A_ROW):
+        told.running = task(number)
+        told.waits(number, number)
     assert told.texts == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -249,3 +250,24 @@ def large_captures_are_warned_of(ray: ModuleType) -> None:
     told = Driver(ray, code)
     assert "is very large" in told.out + told.err
     assert "use" in told.out + told.err
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
+def workers_log_as_the_variable_says(ray: ModuleType) -> None:
+    """L5, section 13: RAY_LOGGING_CONFIG_ENCODING=JSON: what workers log is JSON, with the ids of job and task."""
+    code = """
+        @ray.remote
+        def log():
+            import logging
+            logging.getLogger().warning("told" + " by a logger")
+            return ray.get_runtime_context().get_task_id()
+        print("task", ray.get(log.remote()))
+        time.sleep(1.5)
+    """
+    driver = Driver(ray, code, RAY_LOGGING_CONFIG_ENCODING="JSON")
+    [task] = [line.split()[1] for line in driver.lines() if line.startswith("task ")]
+    told = COLOURS.sub("", driver.out + driver.err)
+    [line] = [line for line in told.splitlines() if "told by a logger" in line]
+    record = json.loads(line[line.index("{") :])
+    assert record["message"] == "told by a logger" and record["levelname"] == "WARNING"
+    assert record["task_id"] == task and "job_id" in record

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import tempfile
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -149,6 +151,22 @@ def timeline_is_a_chrome_trace(ray: ModuleType) -> None:
         assert event["dur"] >= 0
         assert {"cat", "name", "pid", "tid", "ts", "dur", "args"} <= set(event)
     assert json.loads(json.dumps(ray.timeline()))
+
+
+@program()
+def timeline_goes_into_a_file(ray: ModuleType) -> None:
+    """Section 1: timeline(filename) writes what timeline() returns, and returns nothing."""
+
+    @ray.remote
+    def noted():
+        return 1
+
+    ray.get(noted.remote())
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "trace.json")
+        assert ray.timeline(str(path)) is None
+        events = json.loads(path.read_text())
+    assert isinstance(events, list) and all(isinstance(event, dict) for event in events)
 
 
 @program()

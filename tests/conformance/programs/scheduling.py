@@ -33,7 +33,8 @@ def a_waiting_task_keeps_its_gpu(ray: ModuleType) -> None:
 
     waits = outer.remote([inner.remote(gate, 1)])
     wait_until(
-        lambda: "GPU" not in ray.available_resources() and ray.available_resources().get("CPU") == 2.0, "its CPU is lent"
+        lambda: "GPU" not in ray.available_resources() and ray.available_resources().get("CPU") == 2.0,
+        "its CPU is lent",
     )
     second = other.remote()
     assert ray.wait([second], timeout=0.1) == ([], [second])
@@ -81,6 +82,25 @@ def many_chains_of_waiting_tasks(ray: ModuleType) -> None:
         return ray.get(middle.remote(number))
 
     assert ray.get([top.remote(number) for number in range(60)]) == list(range(60))
+
+
+@program(engines=NOT_JUDGED, reason="real Ray starts a process for each task that waits: too many for small machines")
+def a_thousand_chains_of_waiting_tasks(ray: ModuleType) -> None:
+    """T6: each of three tasks, which wait for each other, on two CPUs."""
+
+    @ray.remote
+    def leaf(number: int) -> int:
+        return number
+
+    @ray.remote
+    def middle(number: int) -> int:
+        return ray.get(leaf.remote(number))
+
+    @ray.remote
+    def top(number: int) -> int:
+        return ray.get(middle.remote(number))
+
+    assert ray.get([top.remote(number) for number in range(1000)]) == list(range(1000))
 
 
 @program(num_cpus=1)

@@ -92,6 +92,16 @@ def placement_group_id_bytes(client_number: int, counter: int, job_number: int) 
     return _pack_two(client_number, counter) + b"\0\0\0\0\0\0" + _pack_one(job_number)
 
 
+def client_number_of(task_id: bytes) -> int:
+    """The number of the client that submitted a task.
+
+    >>> client_number_of(task_id_bytes(2, 5, nil_actor_id(1)))
+    2
+    """
+    (number,) = _unpack_one(task_id[:4])
+    return int(number)
+
+
 def task_id_bytes(client_number: int, counter: int, actor_id: bytes) -> bytes:
     """The 24 bytes of a task id.
 

@@ -388,6 +388,29 @@ class SubmitCall(NamedTuple):
     parent_id: bytes = b""
 
 
+class CallByLane(NamedTuple):
+    """This call is with the actor's worker already: its ``caller`` has sent it there itself (`LaneCall`). Both may say
+    so: the caller where the answer has not come at once, and the worker before anything else that it says meanwhile.
+    """
+
+    task_id: bytes
+    template: int
+    actor_id: bytes
+    caller: int
+
+
+class AnswerByLane(NamedTuple):
+    """A call that went by a lane has been answered there, as its caller says. If it ``is_new``, nobody has told of the
+    call."""
+
+    task_id: bytes
+    template: int
+    actor_id: bytes
+    outcome: Outcome
+    duration_s: float
+    is_new: bool
+
+
 class PutObject(NamedTuple):
     """A finished object from its creator, who thereby holds one reference to it."""
 
@@ -876,11 +899,62 @@ class ForgetArena(NamedTuple):
     node: int
 
 
+class LaneOpened(NamedTuple):
+    """A *lane* leads from a driver straight to the worker of one of the actors it calls, past the kernel: to both. The
+    descriptor travels as that of `MapArena` does."""
+
+    lane: int
+    actor_id: bytes
+    descriptor: int = -1
+
+
+class LaneClosed(NamedTuple):
+    """The actor at the end of this lane is dead."""
+
+    lane: int
+
+
 class Exit(NamedTuple):
     """This worker's process is to end in an orderly way: flush, run exit handlers, go."""
 
     reason: str
 
+
+# ---------------------------------------------------------------- between a driver and an actor's worker, on a lane
+
+
+class LaneReady(NamedTuple):
+    """The worker has its end of this lane, and reads it: calls may go by it."""
+
+    lane: int
+
+
+class LaneCall(NamedTuple):
+    """Run this call of the actor, which takes no references."""
+
+    lane: int
+    task_id: bytes
+    template: int
+    payload: bytes
+
+
+class LaneAnswer(NamedTuple):
+    """The call has ended; the kernel has heard nothing of it from here."""
+
+    lane: int
+    task_id: bytes
+    outcome: Outcome
+    duration_s: float
+
+
+class LaneDiverted(NamedTuple):
+    """The kernel has heard of the call from here, and will be told how it ends: ask there."""
+
+    lane: int
+    task_id: bytes
+
+
+LaneMessage: TypeAlias = LaneReady | LaneCall | LaneAnswer | LaneDiverted
 
 ClientMessage: TypeAlias = (
     RegisterDriver
@@ -891,6 +965,8 @@ ClientMessage: TypeAlias = (
     | SubmitTask
     | CreateActor
     | SubmitCall
+    | CallByLane
+    | AnswerByLane
     | PutObject
     | ReserveBuffer
     | LeaseBuffer
@@ -949,9 +1025,11 @@ KernelMessage: TypeAlias = (
     | DropViews
     | MapArena
     | ForgetArena
+    | LaneOpened
+    | LaneClosed
     | Exit
 )
-Message: TypeAlias = ClientMessage | KernelMessage
+Message: TypeAlias = ClientMessage | KernelMessage | LaneMessage
 
 MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     RegisterDriver,
@@ -962,6 +1040,8 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     SubmitTask,
     CreateActor,
     SubmitCall,
+    CallByLane,
+    AnswerByLane,
     PutObject,
     ReserveBuffer,
     LeaseBuffer,
@@ -1015,7 +1095,13 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     DropViews,
     MapArena,
     ForgetArena,
+    LaneOpened,
+    LaneClosed,
     Exit,
+    LaneReady,
+    LaneCall,
+    LaneAnswer,
+    LaneDiverted,
 )
 """A message's code is its place here; both ends of a channel run the same version, so the order is free to change."""
 

@@ -4,11 +4,11 @@ shared memory by `localray.runtime`, over virtual ones by `localray.sim`. Must n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from localray.protocol import ClientMessage, PutObject
+from localray.protocol import ClientMessage, LaneMessage, Message, PutObject, SubmitCall
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -65,11 +65,34 @@ class Channel(Protocol):
     def take_back(self, message: PutObject) -> bool:
         """Unsend a message that makes an object, if it has not left and nothing behind it may speak of that object."""
 
+    before_speaking: Callable[[], None] | None
+    """Called once before the next message is queued; it may queue others first."""
+
+    sent: int
+    """How often something has left that could be missed where it were overtaken (`localray.client.outbox`)."""
+
+    def open_lane(self, lane: int, descriptor: int) -> bool:
+        """From now on what comes by this lane arrives in `Client.handle` too; `Client.lane_lost` when its other end is
+        gone. Returns whether there is such a lane."""
+
+    def close_lane(self, lane: int) -> Sequence[Message]:
+        """Nothing more of this lane matters but what has come; returns that."""
+
+    def send_by_lane(self, message: LaneMessage) -> bool:
+        """Send a message by its lane, at once; returns whether the lane was there."""
+
+    def divert(self, call: SubmitCall, instead: ClientMessage) -> bool:
+        """Unsend a call and put this in its place, if it has not left and overtakes nothing by going another way."""
+
+    def replace(self, message: ClientMessage, instead: ClientMessage) -> bool:
+        """Put a message in the place of another, if that has not left; returns whether that was so."""
+
     def flush(self) -> bool:
         """Send what is queued now; returns whether there was anything."""
 
-    def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
-        """Block until the waiter is ready, or for so many seconds; returns whether it is ready.
+    def wait(self, waiter: Waiter, timeout_s: float | None, *, gathers: bool = False) -> bool:
+        """Block until the waiter is ready, or for so many seconds; returns whether it is ready. What is queued leaves
+        first, or, if the wait ``gathers``, when it is not over at once.
 
         Raises:
             RaySystemError: the other end is gone.

@@ -24,6 +24,7 @@ from localray.client.completions import Completions
 from localray.client.context import current_task, running_task_id
 from localray.client.failures import report_unhandled
 from localray.client.habits import Habits
+from localray.client.lanes import Lanes
 from localray.client.large_arguments import RepeatedArguments
 from localray.client.references import Entry, ReferenceTable
 from localray.client.room import Reservations
@@ -46,6 +47,12 @@ from localray.protocol import (
     FreeObjects,
     GetObjects,
     KernelMessage,
+    LaneAnswer,
+    LaneClosed,
+    LaneDiverted,
+    LaneMessage,
+    LaneOpened,
+    LaneReady,
     MapArena,
     Notice,
     ObjectDamaged,
@@ -77,7 +84,7 @@ _PUT_INDEX = (0x40000000).to_bytes(4, "little")
 class MessageHandler(Protocol):
     """Takes the messages that only a worker gets."""
 
-    def __call__(self, message: KernelMessage) -> None: ...
+    def __call__(self, message: KernelMessage | LaneMessage) -> None: ...
 
 
 class Client:
@@ -137,6 +144,7 @@ class Client:
         self._task_numbers = itertools.count(1)
         self._latest_task = self._small_puts = 0
         self._ahead = AskAhead(self.references.entries)
+        self._lanes = Lanes(self)
         self.habits: Habits | None = None
         """Notices what the user may want to be told; None if that is not wanted."""
         if habits.wanted(os.environ):
@@ -164,6 +172,7 @@ class Client:
 
     def define_template(self, template: DefineTemplate) -> None:
         """Make a template known to the session."""
+        self._lanes.defined(template)
         self.channel.send(template)
 
     # ---------------------------------------------------------------- submitting
@@ -192,9 +201,12 @@ class Client:
         references = self._declare_returns(task_id, num_returns)
         parent_id = running_task_id() if self.runs_several else b""
         dependencies, borrowed = arguments.dependencies, arguments.borrowed
-        self.channel.send(
-            SubmitCall(task_id, template, arguments.payload, dependencies, borrowed, actor_id, parent_id)
-        )
+        message = SubmitCall(task_id, template, arguments.payload, dependencies, borrowed, actor_id, parent_id)
+        if self._lanes.by_actor:
+            lane = self._lanes.by_actor.get(actor_id)
+            if lane is not None:
+                self._lanes.submitted(lane, message)
+        self.channel.send(message)
         return references
 
     def new_actor_id(self) -> bytes:
@@ -297,25 +309,40 @@ class Client:
         if entry is None:
             return self.get((reference,), timeout_s)[0]
         if entry.value is None:
-            if self.habits is not None:
-                self.habits.waits_for(object_id)
-            waiter = Waiter(fail_fast=True)
-            with self.references.lock:
-                asks = entry.value is None and (self.stalls or not entry.asked)
-                if entry.value is not None:
-                    waiter.count_down()
-                elif entry.waiters is None:
-                    entry.waiters = [waiter]
-                else:
-                    entry.waiters.append(waiter)
-                entry.asked = True
-            asked = (object_id,) if asks else ()
-            ahead = self._ahead.after(object_id) if asks and not self.stalls else ()
-            self._wait_for((reference,), waiter, asked, 1, timeout_s, ahead=ahead)
-            if self.habits is not None:
-                self.habits.waited(object_id, self._ahead)
-            self._raise_if_incomplete((reference,), (entry,), timeout_s)
+            self._await_one(reference, entry, timeout_s)
         return self._load(reference, entry)
+
+    def _await_one(self, reference: ObjectRef[object], entry: Entry, timeout_s: float | None) -> None:
+        """Wait for one object, made by a call that may go by a lane now."""
+        object_id = reference.binary()
+        if self.habits is not None:
+            self.habits.waits_for(object_id)
+        waiter = Waiter(fail_fast=True)
+        with self.references.lock:
+            asks = entry.value is None and (self.stalls or not entry.asked)
+            if entry.value is not None:
+                waiter.count_down()
+            elif entry.waiters is None:
+                entry.waiters = [waiter]
+            else:
+                entry.waiters.append(waiter)
+            has_lanes = bool(self._lanes.by_actor) and timeout_s != 0
+            by_lane = asks and has_lanes and self._lanes.try_call(object_id)
+            entry.asked = entry.asked or not by_lane
+        asked = (object_id,) if asks and not by_lane else ()
+        ahead = self._ahead.after(object_id) if asked and not self.stalls else ()
+        sent = self.channel.sent
+        try:
+            self._wait_for((reference,), waiter, asked, 1, timeout_s, ahead=ahead, gathers=by_lane)
+        finally:
+            if by_lane and entry.value is None:
+                self._lanes.left(object_id)
+        if self.habits is not None:
+            self.habits.waited(object_id, self._ahead)
+        if has_lanes and entry.value is not None:
+            # The question left after all that had been sent by then.
+            self._lanes.answered(object_id, sent + 1 if asked else 0)
+        self._raise_if_incomplete((reference,), (entry,), timeout_s)
 
     def _raise_if_incomplete(
         self, references: Sequence[ObjectRef[object]], entries: Sequence[Entry], timeout_s: float | None
@@ -428,6 +455,7 @@ class Client:
         *,
         lends: bool = True,
         ahead: tuple[bytes, ...] = (),
+        gathers: bool = False,
     ) -> None:
         """Ask for what has not been asked for, wait, and take back what the wait leaves behind if it ended early."""
         number = 0
@@ -440,7 +468,7 @@ class Client:
             if timeout_s == 0:
                 # Never to block is not to be told nothing: what is ready now arrives ahead of this answer.
                 self.ask(Query.NOTHING)
-            self.channel.wait(waiter, timeout_s)
+            self.channel.wait(waiter, timeout_s, gathers=gathers)
         finally:
             if (asked or waiter.asked_again) and waiter.missing > 0:
                 # Queued, not sent: nothing may be raised here in place of what ended the wait.
@@ -554,8 +582,8 @@ class Client:
 
     # ---------------------------------------------------------------- arriving messages
 
-    def handle(self, message: KernelMessage) -> None:
-        """Take in one message from the kernel, on whichever thread read it."""
+    def handle(self, message: KernelMessage | LaneMessage) -> None:
+        """Take in one message from the kernel or a lane, on whichever thread read it."""
         kind = type(message)
         if kind is ObjectReady:
             self._object_ready(message)  # type: ignore[arg-type]
@@ -582,6 +610,18 @@ class Client:
         elif kind is WorkerOutput:
             if self.on_output is not None:
                 self.on_output(message)  # type: ignore[arg-type]
+        elif kind is LaneAnswer:
+            self._lanes.take_answer(message)  # type: ignore[arg-type]
+        elif kind is LaneDiverted:
+            self._lanes.diverted(message)  # type: ignore[arg-type]
+        elif kind is LaneOpened:
+            self._lane_opened(message)  # type: ignore[arg-type]
+        elif kind is LaneReady:
+            self._lanes.ready(message.lane)  # type: ignore[union-attr]
+        elif kind is LaneClosed:
+            for came in self.channel.close_lane(message.lane):  # type: ignore[union-attr]
+                self.handle(came)  # type: ignore[arg-type]
+            self.lane_lost(message.lane)  # type: ignore[union-attr]
         elif self.on_worker_message is not None:
             self.on_worker_message(message)
         else:
@@ -627,6 +667,23 @@ class Client:
             entry.waiters = [waiter for waiter in entry.waiters or () if waiter.fetches] or None
         for waiter in waiters:
             waiter.count_down()
+
+    def _lane_opened(self, message: LaneOpened) -> None:
+        if not self.channel.open_lane(message.lane, message.descriptor):
+            return
+        if self.on_worker_message is None:
+            self._lanes.opened(message.lane, message.actor_id)
+        else:
+            self.channel.send_by_lane(LaneReady(message.lane))
+
+    def lane_lost(self, lane: int) -> None:
+        """The other end of a lane is gone."""
+        self._lanes.lost(lane)
+
+    def ask_kernel(self, object_id: bytes) -> None:
+        """An object will not come by the lane that it was expected on: whoever waits for it waits for the kernel."""
+        self._ask_again(object_id)
+        self.channel.flush()
 
     def _ask_again(self, object_id: bytes) -> None:
         """An object was not where it was said to be: whoever waits for it here waits on, for what the kernel says

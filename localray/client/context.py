@@ -25,6 +25,8 @@ class Actor:
     group: bytes
     captures: bool
     restarts: int = 0
+    name: str = ""
+    units: tuple[int, ...] = ()
 
 
 def label_of(instance: object, class_name: str) -> str:

@@ -19,9 +19,10 @@ from localray.client.checkpoints import Checkpoints, checkpoints_of
 from localray.client.client import Client
 from localray.client.context import Actor, TaskContext, current_task, label_of
 from localray.client.failures import NeverBegan, is_cancellation, wants_retry
+from localray.client.functions import Functions
+from localray.client.lane_calls import LaneCalls
 from localray.client.leaving import Leaving
 from localray.client.outcomes import cancelled, failed, not_a_generator, pack_returns
-from localray.client.serialization import deserialize
 from localray.client.threaded_actor import ThreadedActor
 from localray.client.yielding import GeneratorRun, GeneratorRuns
 from localray.exceptions import RaySystemError, RuntimeEnvSetupError
@@ -34,6 +35,8 @@ from localray.protocol import (
     Exit,
     ItemsTaken,
     KernelMessage,
+    LaneCall,
+    LaneMessage,
     Outcome,
     RecallTasks,
     RestoreActor,
@@ -89,26 +92,28 @@ class Executor:
         self.interruptible = False
         self.leaving = Leaving(self, exit_process)
         self.generators = GeneratorRuns(client)
+        self._lane_calls = LaneCalls(client)
         self.checkpointer: Checkpoints | None = None
         self._restored: RestoreActor | None = None
         self._set_up_job = set_up_job
         self._set_up_runtime_env = set_up_runtime_env
         self._runtime_env: DefineRuntimeEnv | None = None
         self._on_start = on_start
-        self._blobs: dict[bytes, DefineFunction] = {}
-        self._functions: dict[bytes, Callable[..., object]] = {}
+        self._functions = Functions()
         self._templates: dict[int, DefineTemplate] = {}
         self._groups: frozenset[str] = frozenset()
         client.on_worker_message = self.handle
 
     # ---------------------------------------------------------------- messages
 
-    def handle(self, message: KernelMessage) -> None:
+    def handle(self, message: KernelMessage | LaneMessage) -> None:
         """Take in one of the messages that only workers get."""
         if isinstance(message, RunTask):
             self.accept(message)
+        elif isinstance(message, LaneCall):
+            self.accept(self._lane_calls.take(message, self.actor))
         elif isinstance(message, DefineFunction):
-            self._blobs[message.function_id] = message
+            self._functions.define(message)
         elif isinstance(message, DefineTemplate):
             self._templates[message.template] = message
         elif isinstance(message, DefineRuntimeEnv):
@@ -198,7 +203,7 @@ class Executor:
         """Set the worker up before its first task; where that fails it has run nothing, says why, and ends."""
         self._runtime_env = None
         try:
-            hook = self._load(runtime_env.hook) if runtime_env.hook else None
+            hook = self._functions.load(runtime_env.hook) if runtime_env.hook else None
             self._set_up_runtime_env(runtime_env, hook)
         except (RuntimeEnvSetupError, RaySystemError) as error:
             reason = error.error_message if isinstance(error, RuntimeEnvSetupError) else str(error)
@@ -218,6 +223,7 @@ class Executor:
             self.checkpointer.enter(message.task_id)
         self._on_start(message, self._templates[message.template])
         self.running = message.task_id
+        self._lane_calls.begins(message)
         if self.leaving.running is not None:
             self.leaving.running.add(message.task_id)
         return self.client.channel.now_s()
@@ -261,21 +267,7 @@ class Executor:
 
     def function(self, template: DefineTemplate) -> Callable[..., object]:
         """The function or class of a template, unpickled at its first use."""
-        return self._load(template.function_id)
-
-    def _load(self, function_id: bytes) -> Callable[..., object]:
-        function = self._functions.get(function_id)
-        if function is None:
-            definition = self._blobs[function_id]
-            try:
-                function = deserialize(definition.blob)  # type: ignore[assignment]
-            except Exception as error:
-                raise RaySystemError(
-                    f"{definition.name} could not be loaded in the worker: {type(error).__name__}: {error}. "
-                    "A module it needs must be importable from the driver's sys.path."
-                ) from error
-            self._functions[function_id] = function  # type: ignore[assignment]
-        return function  # type: ignore[return-value]
+        return self._functions.load(template.function_id)
 
     def arguments(self, message: RunTask) -> tuple[list[object], dict[str, object]]:
         """The arguments of a task, its dependencies filled in."""
@@ -299,6 +291,8 @@ class Executor:
             template.group,
             template.captures,
             message.attempt,
+            message.actor_name,
+            message.units,
         )
         self.actor.instance = instance = target(*args, **kwargs)
         self.actor.label = label_of(instance, self.actor.label)
@@ -383,6 +377,8 @@ class Executor:
             return
         channel = self.client.channel
         duration_s = channel.now_s() - started_s
+        if self._lane_calls.answer(message.task_id, outcomes, duration_s):
+            return
         done = TaskDone(message.task_id, outcomes, duration_s, retryable)
         if self.queue or self.asyncio_actor is not None:
             channel.send(done)

@@ -5,10 +5,25 @@ Must not live here: when messages leave (the channels), what becomes of an objec
 
 from __future__ import annotations
 
-from localray.protocol import AbandonBuffer, DropReferences, Message, PutObject, UnpinObjects
+from collections.abc import Iterable, Sequence
 
-_SPEAK_OF_NOTHING = frozenset((DropReferences, UnpinObjects, AbandonBuffer))
+from localray.protocol import (
+    AbandonBuffer,
+    AnswerByLane,
+    CallByLane,
+    ClientMessage,
+    DropReferences,
+    Message,
+    PutObject,
+    SubmitCall,
+    UnpinObjects,
+)
+
+_SPEAK_OF_NOTHING = frozenset((DropReferences, UnpinObjects, AbandonBuffer, CallByLane, AnswerByLane))
 """Messages that name no object that was put just before and is alive in this process only."""
+_OF_THE_PAST = frozenset((DropReferences, UnpinObjects, AbandonBuffer, AnswerByLane))
+"""Messages after which nothing happens anywhere that a program could miss if a call overtook them."""
+_MAY_BE_OVERTAKEN = _OF_THE_PAST | {CallByLane}
 
 
 def take_back(outbox: list[Message], message: PutObject) -> bool:
@@ -24,6 +39,30 @@ def take_back(outbox: list[Message], message: PutObject) -> bool:
             return True
         if type(other) not in _SPEAK_OF_NOTHING and not (type(other) is PutObject and not other.contained):
             return False
+    return False
+
+
+def may_be_missed(messages: Iterable[Message]) -> bool:
+    """Whether any of these says something that a call must not overtake."""
+    return any(type(message) not in _MAY_BE_OVERTAKEN for message in messages)
+
+
+def divert(outbox: Sequence[Message], call: SubmitCall) -> int | None:
+    """Where a call stands that may go by another way: it has not left, and nothing before it would be overtaken."""
+    for position, other in enumerate(outbox):
+        if other is call:
+            return position
+        if type(other) not in _OF_THE_PAST:
+            return None
+    return None
+
+
+def put_instead(outbox: list[Message], message: ClientMessage, instead: ClientMessage) -> bool:
+    """Put a message in the place of another that has not left; returns whether that was so."""
+    for position in range(len(outbox) - 1, -1, -1):
+        if outbox[position] is message:
+            outbox[position] = instead
+            return True
     return False
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from localray.client.channel import Waiter
 from localray.client.current import set_thread_client, thread_client
 from localray.exceptions import RaySystemError
-from localray.protocol import ClientMessage, CreateActor, PutObject, SubmitCall, SubmitTask
+from localray.protocol import ClientMessage, CreateActor, LaneMessage, PutObject, SubmitCall, SubmitTask
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -34,6 +34,8 @@ class InlineChannel:
     def __init__(self, host: InlineHost, number: int) -> None:
         self.client: Client | None = None
         self.closed = False
+        self.sent = 0
+        self.before_speaking: Callable[[], None] | None = None
         self._host = host
         self._number = number
         self._outbox: list[ClientMessage] = []
@@ -59,6 +61,26 @@ class InlineChannel:
             return True
         return False
 
+    def open_lane(self, lane: int, descriptor: int) -> bool:
+        """There are none: nothing is far away."""
+        return False
+
+    def close_lane(self, lane: int) -> tuple[()]:
+        """There are none."""
+        return ()
+
+    def send_by_lane(self, message: LaneMessage) -> bool:
+        """There are none."""
+        return False
+
+    def divert(self, call: SubmitCall, instead: ClientMessage) -> bool:
+        """There are no lanes that a call could go by."""
+        return False
+
+    def replace(self, message: ClientMessage, instead: ClientMessage) -> bool:
+        """What is queued leaves as it is."""
+        return False
+
     def flush(self) -> bool:
         """Let the kernel have what is queued."""
         if self.closed:
@@ -72,7 +94,7 @@ class InlineChannel:
     def soon(self) -> None:
         """What died is told with the next flush."""
 
-    def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
+    def wait(self, waiter: Waiter, timeout_s: float | None, *, gathers: bool = False) -> bool:
         """Run what can run until the waiter is ready.
 
         Raises:

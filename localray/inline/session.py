@@ -43,7 +43,7 @@ class InlineSession:
         notify: Callable[[str], None],
     ) -> None:
         self._random = Random(f"local mode {seed}")
-        self._host = host = InlineHost(Kernel(Random(f"kernel {seed}"), takes_turns=False), notify)
+        self._host = host = InlineHost(Kernel(Random(f"kernel {seed}"), takes_turns=False, opens_lanes=False), notify)
         node_id = self._random.randbytes(28)
         host.begin(node_id)
         host.step(

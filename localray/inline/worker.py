@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from localray.client.client import Client
 from localray.client.current import set_thread_client, thread_client
 from localray.client.executor import Executor, WorkerExit
-from localray.protocol import CallMode, DefineRuntimeEnv, DefineTemplate, KernelMessage, RunTask, SetUpJob
+from localray.protocol import CallMode, DefineRuntimeEnv, DefineTemplate, KernelMessage, LaneMessage, RunTask, SetUpJob
 
 if TYPE_CHECKING:
     from localray.inline.host import InlineHost
@@ -27,7 +27,7 @@ class InlineExecutor(Executor):
 
     loop: asyncio.AbstractEventLoop | None = None
 
-    def handle(self, message: KernelMessage) -> None:
+    def handle(self, message: KernelMessage | LaneMessage) -> None:
         if isinstance(message, DefineTemplate):
             # One call after the other, whatever the actor's class says.
             message = message._replace(call_mode=CallMode.SERIAL.value)

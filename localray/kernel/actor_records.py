@@ -69,6 +69,9 @@ class KeptWrite:
 @dataclass(slots=True, eq=False)
 class ActorRecord:
     """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker has.
+    ``lane`` is the number of the one that leads to it, 0 for none, and ``lane_client`` the driver at its other end;
+    ``by_lane`` is the call that came by it and is not answered yet, of those that the kernel has heard of;
+    ``calls_alone`` counts calls of that client that found the actor idle.
 
     A restart is another try of its constructor: ``creation`` is the latest, and counts them.
     """
@@ -94,6 +97,10 @@ class ActorRecord:
     death_status: Status = Status.ACTOR_DIED
     death_payload: bytes = b""
     is_detached: bool = False
+    lane: int = 0
+    lane_client: int = 0
+    by_lane: TaskRecord | None = None
+    calls_alone: int = 0
 
     @property
     def keeps_order(self) -> bool:
@@ -104,6 +111,11 @@ class ActorRecord:
     def takes_calls(self) -> bool:
         """Whether new calls may be sent to it now."""
         return self.state is ActorState.ALIVE and not (self.checkpoints is not None and self.checkpoints.holding)
+
+    def holds_back(self, caller: int) -> bool:
+        """Whether this caller's next calls wait for one that it has sent by a lane: that may reach the worker later
+        than what the kernel sends."""
+        return self.by_lane is not None and self.by_lane.submitter == caller
 
     @property
     def may_ever_restart(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import checkpoints, keeping, objects, queues, tasks, workers
+from localray.kernel import checkpoints, keeping, lanes, objects, queues, tasks, workers
 from localray.kernel.records import (
     ActorRecord,
     ActorState,
@@ -104,7 +104,6 @@ def find(tables: Tables, client: ClientRecord, message: FindActor) -> None:
 def call(tables: Tables, caller: ClientRecord, message: SubmitCall) -> None:
     """Take a method call in, behind the caller's earlier ones."""
     template = tables.templates[message.template]
-    actor = tables.actors.get(message.actor_id)
     task = tasks.create(
         tables,
         caller,
@@ -115,13 +114,9 @@ def call(tables: Tables, caller: ClientRecord, message: SubmitCall) -> None:
         message.borrowed,
         message.parent_id,
     )
-    task.actor = actor
-    if actor is None:
-        text = f"The actor {message.actor_id.hex()} is not known to this session; it may belong to an earlier one."
-        tasks.fail(tables, task, Status.ACTOR_DIED, text_payload(text), "no such actor")
-        return
-    if actor.state is ActorState.DEAD:
-        tasks.fail(tables, task, actor.death_status, actor.death_payload, "the actor is dead")
+    actor = task.actor = tables.actors.get(message.actor_id)
+    if actor is None or actor.state is ActorState.DEAD:
+        fail_call_of_nobody(tables, task, message.actor_id)
         return
     if template.max_retries == RETRIES_OF_ACTOR:
         task.retries_left = actor.max_task_retries
@@ -133,13 +128,23 @@ def call(tables: Tables, caller: ClientRecord, message: SubmitCall) -> None:
         # Handled here and now: `tasks.create` has put it on the list of the woken, from where `argument_ready` would
         # only find it sent.
         tables.woken.pop()
-        if actor.takes_calls and not (actor.keeps_order and actor.queues.get(caller.number)):
+        waits = actor.keeps_order and (actor.queues.get(caller.number) or actor.holds_back(caller.number))
+        if actor.takes_calls and not waits:
             move(tables.log, task.task_id, task, TaskState.QUEUED, "arguments ready")
             start_call(tables, actor, task)
             return
     actor.queues.setdefault(caller.number, deque()).append(task)
     if task.missing == 0:
         move(tables.log, task.task_id, task, TaskState.QUEUED, "arguments ready")
+
+
+def fail_call_of_nobody(tables: Tables, task: TaskRecord, actor_id: bytes) -> None:
+    """A call of an actor that is dead, or of one that nobody knows."""
+    if task.actor is None:
+        text = f"The actor {actor_id.hex()} is not known to this session; it may belong to an earlier one."
+        tasks.fail(tables, task, Status.ACTOR_DIED, text_payload(text), "no such actor")
+    else:
+        tasks.fail(tables, task, task.actor.death_status, task.actor.death_payload, "the actor is dead")
 
 
 def argument_ready(tables: Tables, task: TaskRecord) -> None:
@@ -157,7 +162,7 @@ def argument_ready(tables: Tables, task: TaskRecord) -> None:
 def pump(tables: Tables, actor: ActorRecord, caller: int) -> None:
     """Start what may start of one caller's calls."""
     queue = actor.queues.get(caller)
-    if queue is None or not actor.takes_calls:
+    if queue is None or not actor.takes_calls or actor.holds_back(caller):
         return
     if actor.keeps_order:
         while queue and queue[0].state is TaskState.QUEUED:
@@ -227,6 +232,9 @@ def go_on(tables: Tables, actor: ActorRecord) -> None:
 def call_ended(tables: Tables, actor: ActorRecord, task: TaskRecord) -> None:
     """A call has been answered."""
     actor.sent.pop(task.task_id, None)
+    if actor.by_lane is task:
+        actor.by_lane = None
+        pump(tables, actor, task.submitter)
     if actor.checkpoints is not None and checkpoints.answered(tables, actor.checkpoints, task):
         go_on(tables, actor)
     else:
@@ -280,6 +288,7 @@ def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes
     unanswered = [*actor.sent.values(), *(task for queue in actor.queues.values() for task in queue)]
     actor.sent.clear()
     actor.queues.clear()
+    lanes.close(tables, actor)
     owner = tables.clients.get(actor.owner)
     if owner is not None:
         owner.children.pop(actor.actor_id, None)

@@ -7,8 +7,8 @@ skipped.
 * Every other effect is answered by an event, however long it takes: `StartWorker` by `WorkerStarted` (or the worker's
   own `WorkerReady`) or `WorkerDied`, `KillWorker` by `WorkerDied`, `LaunchNode` by `NodeAdded` or `LaunchFailed`,
   `SpillObjects` by `ObjectsSpilled`, `CreateSpillFile` by `SpillFileCreated`, `KeepFile` by `FileKept`;
-  `ReleaseBuffer`, `ShareArena`, `DropArena`, `CoolArena`, `DeleteSpillFile`, `ForgetFiles` and `FillBuffer` by nothing.
-  `ShareArena` is ordered with the sends to its client.
+  `ReleaseBuffer`, `ShareArena`, `OpenLane`, `DropArena`, `CoolArena`, `DeleteSpillFile`, `ForgetFiles` and `FillBuffer`
+  by nothing. `ShareArena` and `OpenLane` are ordered with the sends to their clients.
 * What concerns one spill file is done in order. A range may be released, and even be written again, while it is being
   spilled: what is then in the file is never read.
 * A worker may be sent to from the moment `StartWorker` was emitted: what is sent before its process lives is kept for
@@ -69,6 +69,16 @@ class ShareArena(NamedTuple):
     capacity_bytes: int
 
 
+class OpenLane(NamedTuple):
+    """Connect a client with an actor's worker: `LaneOpened` to both, in order with what each is sent. What one end
+    sends arrives at the other in order, and the end of the one is noticed by the other."""
+
+    lane: int
+    client: int
+    worker: int
+    actor_id: bytes
+
+
 class DropArena(NamedTuple):
     """Nothing is in a dead node's arena any more: its memory goes when the last process lets go of it."""
 
@@ -88,6 +98,8 @@ class MeasureMemory(NamedTuple):
     node: int
     workers: tuple[int, ...]
     top_count: int
+
+
 class CoolArena(NamedTuple):
     """Nothing is in this range of a node's arena, and it has been idle: its memory is to go back to the system."""
 
@@ -160,6 +172,7 @@ Effect: TypeAlias = (
     | LaunchNode
     | ReleaseBuffer
     | ShareArena
+    | OpenLane
     | DropArena
     | CoolArena
     | SpillObjects

@@ -5,7 +5,7 @@ Must not live here: what a dying process takes along (`deaths`), whether the ses
 
 from __future__ import annotations
 
-from localray.kernel import actors, definitions, groups, holdings, queues, streams, tasks, workers
+from localray.kernel import actors, definitions, groups, holdings, lane_calls, queues, streams, tasks, workers
 from localray.kernel.records import ActorState, ClientKind, JobRecord, TaskRecord, TaskState, WorkerRecord, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Status, TaskKind
@@ -22,6 +22,7 @@ def driver_left(tables: Tables, number: int) -> None:
         job.driver, job.ended_at_s = 0, tables.now_s
         tables.history.jobs.append(job)
         end(tables, job)
+    lane_calls.caller_left(tables, client.number)
     streams.owner_left(tables, client)
     holdings.drop_client(tables, client)
 

@@ -81,6 +81,7 @@ class Kernel:
         kept: actors that come back from the session's state directory; None where it has none.
         takes_turns: tasks of every nesting depth have their turn. Not where what a waiting task waits for runs on top
             of it, on the same thread: the deepest always goes first there.
+        opens_lanes: drivers may be connected with actors' workers (`localray.kernel.lanes`).
     """
 
     def __init__(
@@ -94,11 +95,13 @@ class Kernel:
         autoscaling: Scaling | None = None,
         kept: Sequence[KeptActor] | None = None,
         takes_turns: bool = True,
+        opens_lanes: bool = True,
     ) -> None:
         self.tables = Tables(random, memory_settings, policy, standing=standing)
         self.tables.survival = survival
         self.tables.scaling = autoscaling
         self.tables.takes_turns = takes_turns
+        self.tables.opens_lanes = opens_lanes
         if kept is not None:
             reviving.prepare(self.tables, kept)
 

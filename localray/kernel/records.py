@@ -267,7 +267,7 @@ class NodeRecord:
 class ClientRecord:
     """One end of a channel: what it holds, so that its death can let go of exactly that, and the actors it has created
     that die with it. ``arenas`` are the nodes whose stores it has access to; ``home`` is the node that a driver is on;
-    ``missed_lines`` were printed while it ``lags``."""
+    ``missed_lines`` were printed while it ``lags``; so many ``lanes`` lead from it."""
 
     number: int
     kind: ClientKind
@@ -279,6 +279,7 @@ class ClientRecord:
     files: dict[str, int] = field(default_factory=dict)
     arenas: set[int] = field(default_factory=set)
     children: dict[bytes, ActorRecord] = field(default_factory=dict)
+    lanes: int = 0
     has_lease: bool = False
     asked_to_drop_views: bool = False
     worker: WorkerRecord | None = None

@@ -20,6 +20,8 @@ from localray.kernel import (
     inventory,
     jobs,
     key_values,
+    lane_calls,
+    lanes,
     leases,
     objects,
     queues,
@@ -42,8 +44,10 @@ from localray.protocol import (
     ActorExiting,
     AddNode,
     AddReferences,
+    AnswerByLane,
     Ask,
     AwaitTaken,
+    CallByLane,
     CancelTask,
     CheckpointFailed,
     ClientMessage,
@@ -216,6 +220,8 @@ def _create_actor(tables: Tables, client: ClientRecord, message: CreateActor) ->
 
 def _submit_call(tables: Tables, client: ClientRecord, message: SubmitCall) -> None:
     actors.call(tables, client, message)
+    if tables.opens_lanes and client.worker is None:
+        lanes.consider(tables, client, message)
 
 
 def _find_actor(tables: Tables, client: ClientRecord, message: FindActor) -> None:
@@ -261,6 +267,8 @@ CLIENT_HANDLERS: Final = cast(
         SubmitTask: _submit_task,
         CreateActor: _create_actor,
         SubmitCall: _submit_call,
+        CallByLane: lane_calls.sent,
+        AnswerByLane: lane_calls.answered,
         PutObject: _put_object,
         ReserveBuffer: _reserve_buffer,
         LeaseBuffer: _lease_buffer,

@@ -74,6 +74,7 @@ class Tables:
         "keeps_actors",
         "kept_writes",
         "key_values",
+        "lanes_opened",
         "launching",
         "least_cpu",
         "leaving",
@@ -91,6 +92,7 @@ class Tables:
         "nodes",
         "now_s",
         "objects",
+        "opens_lanes",
         "overtaken_at_s",
         "patience_at_s",
         "patient",
@@ -199,6 +201,9 @@ class Tables:
         self.scaled_at_s = float("-inf")
         # How many nodes of each type are on their way.
         self.launching: dict[str, int] = {}
+        # Whether drivers get lanes to actors, and how many they got.
+        self.opens_lanes = True
+        self.lanes_opened = 0
         # What programs have requested, whether or not somebody launches nodes.
         self.requested = RequestResources((), ())
 

@@ -24,9 +24,10 @@ from localray.client import outbox
 from localray.client.channel import Waiter
 from localray.client.current import set_thread_client
 from localray.exceptions import RaySystemError
-from localray.protocol import ClientMessage, Message, PutObject
+from localray.protocol import ClientMessage, LaneMessage, Message, PutObject, SubmitCall
 from localray.runtime.frames import DONT_WAIT, BrokenFrame, FrameReader, frame
 from localray.runtime.interrupts import guard, interruptible
+from localray.runtime.lanes import LaneSockets
 from localray.runtime.spin import Spinner, look_again
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class SocketChannel:
         self._followers: deque[Waiter] = deque()
         self._poll = select.poll()
         self._poll.register(stream, select.POLLIN)
+        # What the steward waits with while nobody else reads.
+        self._reading = select.poll()
+        self._reading.register(stream, select.POLLIN)
+        self._lanes = LaneSockets((self._poll, self._reading), self._lane_lost)
+        self.before_speaking: Callable[[], None] | None = None
         # Asked for nothing, poll still tells when the other end is gone. Not to be waited with: while a thread waits, a
         # stream that the user closes stays open.
         self._hung_up = select.poll()
@@ -97,6 +103,7 @@ class SocketChannel:
         self._closed = False
         self._released = False
         self.lost = False
+        self.sent = 0
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._steward = threading.Thread(target=self._run_steward, name="localray-steward", daemon=True)
@@ -112,6 +119,9 @@ class SocketChannel:
         """Queue a message; see `localray.client.channel.Channel`."""
         if self.lost:
             self._on_lost()
+        before_speaking = self.before_speaking
+        if before_speaking is not None:
+            before_speaking()
         messages = self._outbox
         messages.append(message)
         if len(messages) >= BATCH_MESSAGES:
@@ -121,12 +131,48 @@ class SocketChannel:
 
     def queue(self, message: ClientMessage) -> None:
         """Queue a message for the next flush."""
+        before_speaking = self.before_speaking
+        if before_speaking is not None:
+            before_speaking()
         self._outbox.append(message)
 
     def take_back(self, message: PutObject) -> bool:
         """Unsend a message; see `localray.client.channel.Channel`."""
         with self._send_lock:
             return not self._sending and outbox.take_back(self._outbox, message)
+
+    def divert(self, call: SubmitCall, instead: ClientMessage) -> bool:
+        """Unsend a call; see `localray.client.channel.Channel`."""
+        with self._send_lock:
+            position = None if self._sending else outbox.divert(self._outbox, call)
+            if position is None:
+                return False
+            self._outbox[position] = instead
+            return True
+
+    def replace(self, message: ClientMessage, instead: ClientMessage) -> bool:
+        """Replace a message that has not left; see `localray.client.channel.Channel`."""
+        with self._send_lock:
+            return not self._sending and outbox.put_instead(self._outbox, message, instead)
+
+    def open_lane(self, lane: int, descriptor: int) -> bool:
+        """See `localray.client.channel.Channel`."""
+        return self._lanes.open(lane, descriptor)
+
+    def close_lane(self, lane: int) -> list[Message]:
+        """See `localray.client.channel.Channel`."""
+        came = self._lanes.receive_from(lane)
+        self._lanes.close(lane)
+        return came
+
+    def send_by_lane(self, message: LaneMessage) -> bool:
+        """See `localray.client.channel.Channel`."""
+        with guard:
+            return self._lanes.send(message)
+
+    def _lane_lost(self, lane: int) -> None:
+        if self._client is not None:
+            self._client.lane_lost(lane)
 
     def flush(self, dropped: int = DROPS_TOGETHER) -> bool:
         """Send all that is queued; returns whether there was anything.
@@ -155,6 +201,8 @@ class SocketChannel:
                     batch = messages[:count]
                     # By count: another thread may have appended since, and its message must stay.
                     del messages[:count]
+                    if self._nudge is None and outbox.may_be_missed(batch):
+                        self.sent += 1
                     self._stream.sendall(frame(batch))
             except OSError:
                 self._lose()
@@ -177,10 +225,11 @@ class SocketChannel:
 
     # ---------------------------------------------------------------- in
 
-    def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
+    def wait(self, waiter: Waiter, timeout_s: float | None, *, gathers: bool = False) -> bool:
         """Block until the waiter is ready; see `localray.client.channel.Channel`."""
         guard.keep_installed()
-        self.flush()
+        if not gathers or len(self._outbox) >= BATCH_MESSAGES:
+            self.flush()
         deadline_s = None if timeout_s is None else time.monotonic() + min(timeout_s, LONGEST_WAIT_S)
         while not waiter.ready:
             if self.lost:
@@ -210,6 +259,7 @@ class SocketChannel:
             # This thread was interrupted while it waited as leader: a poll object can't be used twice at once.
             poll = select.poll()
             poll.register(self._stream, select.POLLIN)
+            self._lanes.watch(poll)
         while not (waiter.ready or self.lost or self._closed):
             wait_ms: int | None = None
             if deadline_s is not None:
@@ -220,6 +270,9 @@ class SocketChannel:
                 self._spinner.came(came)
                 if came:
                     continue
+            if self._outbox:
+                # It hoped to be answered at once; or what has come meanwhile was answered with something.
+                self.flush()
             if _wait_for_bytes(poll, wait_ms):
                 self._receive_if_any()
             elif deadline_s is not None and time.monotonic() >= deadline_s:
@@ -228,6 +281,7 @@ class SocketChannel:
 
     def _follow(self, waiter: Waiter, deadline_s: float | None) -> bool:
         """Sleep until the waiter is ready or the lead is free; False when the time is over first."""
+        self.flush()
         wake = threading.Lock()
         wake.acquire()
         waiter.wake = wake
@@ -256,6 +310,12 @@ class SocketChannel:
         """Read what is there and handle it; the caller holds the lead. Returns whether there was anything, the end of
         the stream included."""
         # No guard around reading: a signal that finds the thread in our own code is put off.
+        if self._lanes:
+            self._arrived += self._lanes.receive()
+            if self._arrived:
+                with guard:
+                    self._handle_arrived()
+                return True
         try:
             messages = self._reader.receive(self._stream, DONT_WAIT)
         except (BlockingIOError, InterruptedError):
@@ -306,20 +366,18 @@ class SocketChannel:
 
     def _run_steward(self) -> None:
         set_thread_client(self._client)
-        stream = self._stream.fileno()
         # Descriptors may be closed and their numbers reused while this thread winds up, so it has its own list.
         quiet = select.poll()
         quiet.register(self._wake_read, select.POLLIN)
         if self._nudge is not None:
             quiet.register(self._nudge, select.POLLIN)
-        reading = select.poll()
+        reading = self._reading
         reading.register(self._wake_read, select.POLLIN)
-        reading.register(stream, select.POLLIN)
         if self._nudge is not None:
             reading.register(self._nudge, select.POLLIN)
         while not self._closed:
             try:
-                self._serve_once(quiet, reading, stream)
+                self._serve_once(quiet, reading)
             except Exception:  # noqa: BLE001 - a callback of the user's may raise anything; whoever waits next must be served
                 threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), self._steward)))
                 if not _is_open(self._wake_read):
@@ -327,7 +385,7 @@ class SocketChannel:
                     return
         os.close(self._wake_read)
 
-    def _serve_once(self, quiet: select.poll, reading: select.poll, stream: int) -> None:
+    def _serve_once(self, quiet: select.poll, reading: select.poll) -> None:
         """Wait for something to do and do it."""
         if self.lost and self._interested > 0 and self._client is not None:
             self._client.completions.fail_all()
@@ -342,7 +400,7 @@ class SocketChannel:
             if leads and self._arrived:
                 self._handle_arrived()
             ready = dict((reading if leads else quiet).poll(_TICK_MS if self._armed else self._pause_ms()))
-            if stream in ready and not self._closed:
+            if leads and not self._closed and ready.keys() - {self._wake_read, self._nudge}:
                 self._receive_if_any()
         finally:
             if leads:
@@ -439,6 +497,7 @@ class SocketChannel:
         sends."""
         self.lost = True
         self._outbox.clear()
+        self._lanes.close_all()
         for descriptor in (self._stream.detach(), self._wake_read, self._wake_write, self._nudge):
             if descriptor is not None:
                 os.close(descriptor)
@@ -460,6 +519,7 @@ class SocketChannel:
             self._steward.join(1.0)
         elif not self._steward.ident:
             os.close(self._wake_read)
+        self._lanes.close_all()
         self._stream.close()
         self._reader.close()
         os.close(self._wake_write)

@@ -20,7 +20,8 @@ _URGENT = frozenset((RecallTasks, CancelRunning, DropViews, Exit))
 class Connection:
     """The head's end of one client's stream. ``nudge`` is the write end of a worker's nudge pipe, -1 for a driver;
     ``watch`` is a descriptor of a driver's process, -1 for none; ``descriptors`` go beside the next bytes that the
-    stream takes; a driver that ``lags`` has far more unsent than it takes."""
+    stream takes, and those of them that are ``given_away`` are then closed here; a driver that ``lags`` has far more
+    unsent than it takes."""
 
     number: int
     stream: socket.socket
@@ -29,6 +30,7 @@ class Connection:
     outbox: list[Message] = field(default_factory=list)
     unsent: bytearray = field(default_factory=bytearray)
     descriptors: list[int] = field(default_factory=list)
+    given_away: set[int] = field(default_factory=set)
     watch: int = -1
     closed: bool = False
     lags: bool = False
@@ -75,7 +77,19 @@ class Connection:
         # If there are more, they go with the next bytes, and before the messages that are about them.
         sent = socket.send_fds(self.stream, [data[:1] if len(descriptors) > len(together) else data], together)
         del descriptors[: len(together)]
+        self._close(together)
         return sent
+
+    def _close(self, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            if descriptor in self.given_away:
+                self.given_away.remove(descriptor)
+                os.close(descriptor)
+
+    def drop_descriptors(self) -> None:
+        """Nobody will be sent what was to go beside the next bytes."""
+        self._close(self.descriptors)
+        self.descriptors.clear()
 
     def _nudge(self) -> None:
         try:

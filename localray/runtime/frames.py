@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from localray.protocol import MapArena, Message, decode, encode
+from localray.protocol import LaneOpened, MapArena, Message, decode, encode
 
 _HEADER = struct.Struct("<QQ")
 _HEADER_BYTES = _HEADER.size
@@ -49,18 +49,20 @@ class FrameReader:
         `recv_into` 2 µs.
 
     Args:
+        buffer_bytes: how much is read at once.
         takes_descriptors: descriptors may come beside the bytes, each before the message that is about it or with it.
             Looking for them costs half a microsecond, and nobody sends any to the head.
     """
 
-    __slots__ = ("_buffer", "_descriptors", "_filled", "_view")
+    __slots__ = ("_buffer", "_buffer_bytes", "_descriptors", "_filled", "_view")
 
-    def __init__(self, *, takes_descriptors: bool = False) -> None:
+    def __init__(self, buffer_bytes: int = BUFFER_BYTES, *, takes_descriptors: bool = False) -> None:
+        self._buffer_bytes = buffer_bytes
         self._descriptors: deque[int] | None = deque() if takes_descriptors else None
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._buffer = bytearray(BUFFER_BYTES)
+        self._buffer = bytearray(self._buffer_bytes)
         self._view = memoryview(self._buffer)
         self._filled = 0
 
@@ -117,7 +119,7 @@ class FrameReader:
         if start and left:
             self._view[:left] = view[start:end]
         self._filled = left
-        if not left and len(self._buffer) > BUFFER_BYTES:
+        if not left and len(self._buffer) > self._buffer_bytes:
             self._start_anew()
         if self._descriptors:
             self._hand_out(messages, self._descriptors)
@@ -127,7 +129,9 @@ class FrameReader:
     def _hand_out(messages: list[Message], descriptors: deque[int]) -> None:
         """Write the descriptors that have come into the messages that are about them."""
         for position, message in enumerate(messages):
-            if type(message) is MapArena:
+            if not descriptors:
+                return  # Where no more files can be open here, none has come.
+            if type(message) is MapArena or type(message) is LaneOpened:
                 messages[position] = message._replace(descriptor=descriptors.popleft())
 
     def close(self) -> None:

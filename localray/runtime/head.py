@@ -36,7 +36,7 @@ from localray.kernel.effects import (
     KillWorker,
     LookAtWorkers,
     MeasureMemory,
-    MemoryUsed,
+    OpenLane,
     ReleaseBuffer,
     Send,
     ShareArena,
@@ -45,7 +45,6 @@ from localray.kernel.effects import (
     Stop,
     Tick,
     WorkerDied,
-    WorkersStopped,
 )
 from localray.kernel.output import MOST_UNSENT_BYTES
 from localray.runtime.arenas import HeadArenas
@@ -53,6 +52,7 @@ from localray.runtime.connection import Connection
 from localray.runtime.forkserver import RECORD, Command, Report, describe_exit, kill_group, kill_strays
 from localray.runtime.frames import BrokenFrame
 from localray.runtime.host_memory import HostMemory
+from localray.runtime.lanes import connect
 from localray.runtime.spilling import Spiller
 from localray.runtime.spin import Spinner, look_again
 from localray.runtime.worker_output import WorkerOutputs
@@ -115,11 +115,12 @@ class Head:
             self._epoll.register(disk, select.EPOLLIN)
         self._carry_out: dict[type[Effect], Callable[[Effect], None]] = {
             StartWorker: self._start_worker,  # type: ignore[dict-item]
-            KillWorker: self._kill_worker,  # type: ignore[dict-item]
+            KillWorker: lambda effect: self._command(Command.KILL, effect.worker, ()),  # type: ignore[union-attr]
             ReleaseBuffer: lambda _: None,  # The next writer writes over it.
             MeasureMemory: self._measure_memory,  # type: ignore[dict-item]
             LookAtWorkers: self._look_at_workers,  # type: ignore[dict-item]
             ShareArena: self._share_arena,  # type: ignore[dict-item]
+            OpenLane: self._open_lane,  # type: ignore[dict-item]
             DropArena: arenas.drop,  # type: ignore[dict-item]
             CoolArena: arenas.cool,  # type: ignore[dict-item]
             SpillObjects: spiller.begin,  # type: ignore[dict-item]
@@ -306,6 +307,7 @@ class Head:
         self._just_closed.update((connection.stream.fileno(), connection.watch))
         del self._by_descriptor[connection.stream.fileno()]
         connection.stream.close()
+        connection.drop_descriptors()
         if connection.nudge >= 0:
             os.close(connection.nudge)
             return
@@ -367,9 +369,6 @@ class Head:
         for descriptor in (nudge_read, *output):
             os.close(descriptor)
 
-    def _kill_worker(self, effect: KillWorker) -> None:
-        self._command(Command.KILL, effect.worker, ())
-
     def _command(self, command: Command, number: int, descriptors: tuple[int, ...]) -> None:
         """Tell the fork server something; it takes commands at once, so this may block."""
         try:
@@ -385,16 +384,17 @@ class Head:
             self._arenas.share(effect, connection)
             self._dirty[connection] = None
 
+    def _open_lane(self, effect: OpenLane) -> None:
+        ends = (self._connections.get(effect.client), self._connections.get(effect.worker))
+        self._dirty.update(dict.fromkeys(connect(effect, ends)))
+
     def _measure_memory(self, effect: MeasureMemory) -> None:
-        memory, usage = self._memory, self._memory.usage()
-        if usage is not None:
-            workers = tuple((number, memory.of_process(self._processes.get(number, 0))) for number in effect.workers)
-            top_users = tuple(memory.largest(effect.top_count)) if effect.top_count else ()
-            self.step(MemoryUsed(effect.node, *usage, workers, top_users))
+        used = self._memory.measure(effect, self._processes)
+        if used is not None:
+            self.step(used)
 
     def _look_at_workers(self, effect: LookAtWorkers) -> None:
-        stopped = tuple(n for n in effect.workers if self._memory.is_stopped(self._processes.get(n, 0)))
-        self.step(WorkersStopped(effect.node, stopped))
+        self.step(self._memory.look_at(effect, self._processes))
 
     def _stop(self, effect: Stop) -> None:
         self._stopping = True

@@ -5,8 +5,10 @@ nothing. Linux tells these figures in small files, which cost some microseconds 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from localray.kernel.effects import LookAtWorkers, MeasureMemory, MemoryUsed, WorkersStopped
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _COMMAND_SHOWN = 100
@@ -24,6 +26,20 @@ class HostMemory:
     def __init__(self, processes: Path = Path("/proc"), control_groups: Path = Path("/sys/fs/cgroup")) -> None:
         self._processes = processes
         self._groups = control_groups
+
+    def measure(self, wanted: MeasureMemory, processes: Mapping[int, int]) -> MemoryUsed | None:
+        """What the kernel wants to know, where that is known; ``processes`` are the workers' by number."""
+        usage = self.usage()
+        if usage is None:
+            return None
+        workers = tuple((number, self.of_process(processes.get(number, 0))) for number in wanted.workers)
+        top_users = tuple(self.largest(wanted.top_count)) if wanted.top_count else ()
+        return MemoryUsed(wanted.node, *usage, workers, top_users)
+
+    def look_at(self, wanted: LookAtWorkers, processes: Mapping[int, int]) -> WorkersStopped:
+        """Which workers' processes are stopped."""
+        stopped = tuple(number for number in wanted.workers if self.is_stopped(processes.get(number, 0)))
+        return WorkersStopped(wanted.node, stopped)
 
     def usage(self) -> tuple[int, int] | None:
         """Bytes in use and bytes in all, of the container where it has a limit of its own, else of the machine; None

@@ -61,9 +61,7 @@ class Worker:
         self._streams = redirect_output(*output, self._prints)
         self.client = Client(self._channel, Arenas(), number, 0, b"", "", notify=_print_notice)
         self.client.stalls = True
-        self.executor = Executor(
-            self.client, self._set_up_job, self._set_up_runtime_env, self._task_starts, self._exit
-        )
+        self.executor = Executor(self.client, self._set_up_job, self._set_up_runtime_env, self._task_starts, self._exit)
         self.executor.accept = self._accept
         self.executor.interrupt = self._interrupt
         self._work = Waiter()
@@ -104,6 +102,10 @@ class Worker:
                 stream.task_starts(template.name)
 
     def _prints(self) -> None:
+        before_speaking = self._channel.before_speaking
+        if before_speaking is not None:
+            # What it has printed is to be shown before its answer is: both go by the kernel.
+            before_speaking()
         self._printed += 1
         write_printed(self._progress, self._slot, self._printed)
 

@@ -4,13 +4,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
+from localray.client import outbox
 from localray.client.channel import Waiter
 from localray.client.current import set_thread_client
 from localray.exceptions import RaySystemError
-from localray.protocol import ClientMessage, KernelMessage, ObjectYielded, PutObject, SubmitCall, SubmitTask, TaskDone
+from localray.protocol import (
+    ClientMessage,
+    KernelMessage,
+    LaneAnswer,
+    LaneMessage,
+    ObjectYielded,
+    PutObject,
+    SubmitCall,
+    SubmitTask,
+    TaskDone,
+)
 from localray.sim.carrier import Blocked, Owner
 from localray.sim.carriers import Carriers
 from localray.sim.clock import NANOSECONDS, to_ns
@@ -66,6 +77,9 @@ class VirtualChannel:
         self.client: Client | None = None
         self.closed = False
         self.task_cost_s = 0.0
+        self.before_speaking: Callable[[], None] | None = None
+        self.sent = 0
+        self.lanes: dict[int, Link[LaneMessage]] = {}
         # How faults are told of a task's last moments; the first says whether its worker has died of it.
         self.answering: Callable[[bytes], bool] | None = None
         self.answered: Callable[[bytes], None] | None = None
@@ -74,19 +88,27 @@ class VirtualChannel:
 
     def send(self, message: ClientMessage) -> None:
         """Let a message arrive at the kernel after a while."""
+        before_speaking = self.before_speaking
+        if before_speaking is not None:
+            before_speaking()
         if type(message) is TaskDone:
             self._answer(message)
         elif not self.closed:
             self._outward.send(message)
+            self.sent += outbox.may_be_missed((message,))
             if type(message) in _COUNTED and self._carriers.in_user_code:
                 self._carriers.count_submission()
 
     def queue(self, message: ClientMessage) -> None:
         """The same: here a message leaves by itself in any case."""
+        before_speaking = self.before_speaking
+        if before_speaking is not None:
+            before_speaking()
         if type(message) is TaskDone:
             self._answer(message)
         elif not self.closed:
             self._outward.send(message)
+            self.sent += outbox.may_be_missed((message,))
 
     def _answer(self, message: TaskDone) -> None:
         if self.closed or (self.answering is not None and self.answering(message.task_id)):
@@ -102,6 +124,47 @@ class VirtualChannel:
     def take_back(self, message: PutObject) -> bool:
         """Every message is on its way as soon as it is made."""
         return False
+
+    # ---------------------------------------------------------------- lanes
+
+    def open_lane(self, lane: int, descriptor: int) -> bool:
+        """It is there already, unless its other end is gone by now."""
+        return lane in self.lanes
+
+    def close_lane(self, lane: int) -> tuple[()]:
+        """Nothing leaves by it any more."""
+        self.lanes.pop(lane, None)
+        return ()
+
+    def lane_lost(self, lane: int) -> None:
+        """The other end of a lane is gone."""
+        client = self.client
+        if self.lanes.pop(lane, None) is not None and client is not None and not self.closed:
+            set_thread_client(client)
+            client.lane_lost(lane)
+
+    def divert(self, call: SubmitCall, instead: ClientMessage) -> bool:
+        """Unsend a call that is still on its way, and overtakes nothing that is."""
+        on_its_way = [] if self.closed else self._outward.in_flight()
+        position = outbox.divert(on_its_way, call)
+        return position is not None and self._outward.replace(call, instead)
+
+    def replace(self, message: ClientMessage, instead: ClientMessage) -> bool:
+        """Replace a message that is still on its way; see `localray.client.channel.Channel`."""
+        return not self.closed and self._outward.replace(message, instead)
+
+    def send_by_lane(self, message: LaneMessage) -> bool:
+        """Let a message arrive at the other end after a while."""
+        link = self.lanes.get(message.lane)
+        if link is None or self.closed:
+            return False
+        if type(message) is not LaneAnswer:
+            link.send(message)
+        elif self.answering is None or not self.answering(message.task_id):
+            link.send(message._replace(duration_s=message.duration_s + self.task_cost_s))
+            if self.answered is not None:
+                self.answered(message.task_id)
+        return True
 
     def flush(self) -> bool:
         """Tell what references died; everything else is on its way already, so there is nothing left to send."""
@@ -121,8 +184,8 @@ class VirtualChannel:
 
     # ---------------------------------------------------------------- in
 
-    def deliver(self, messages: list[KernelMessage]) -> None:
-        """Messages from the kernel have arrived."""
+    def deliver(self, messages: Sequence[KernelMessage | LaneMessage]) -> None:
+        """Messages have arrived from the kernel, or by a lane."""
         client = self.client
         if self.closed or client is None:
             return
@@ -133,7 +196,7 @@ class VirtualChannel:
         for loop in self._loops:
             loop.wake()
 
-    def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
+    def wait(self, waiter: Waiter, timeout_s: float | None, *, gathers: bool = False) -> bool:
         """Let the world go on until the waiter is ready; see `localray.client.channel.Channel`."""
         carriers = self._carriers
         if carriers.current is not carriers.mine():
@@ -196,6 +259,8 @@ class VirtualChannel:
         if not self.closed:
             self.closed = True
             self._loops.clear()
+            self.lanes.clear()
+            self.before_speaking = None
             del self._outward, self._describe
 
 

@@ -24,6 +24,7 @@ from localray.kernel.effects import (
     MemoryUsed,
     NodeAdded,
     NodeDied,
+    OpenLane,
     ReleaseBuffer,
     Send,
     ShareArena,
@@ -42,6 +43,7 @@ from localray.sim.clock import NANOSECONDS, to_ns
 from localray.sim.deciding import Deciding
 from localray.sim.disks import DiskAnswer, Disks
 from localray.sim.errors import SimulationLimitError
+from localray.sim.lanes import VirtualLanes
 from localray.sim.links import Link, Timing
 from localray.sim.network import Network, Transfers
 from localray.sim.nodes import SimulatedNode
@@ -119,6 +121,8 @@ class Host:
         self._told: set[str] = set()
         self._inward: dict[int, Link[KernelMessage]] = {}
         self._outward: dict[int, Link[ClientMessage]] = {}
+        self._channels: dict[int, VirtualChannel] = {}
+        self._lanes = VirtualLanes(self._link, self.at, lambda: self.now_ns)
         self._node_ids: list[bytes] = []
         self._tick_at_ns: int | None = None
         self._tick_known = False
@@ -138,6 +142,7 @@ class Host:
             CoolArena: lambda effect: None,
             ShareArena: lambda effect: None,
             DropArena: lambda effect: None,
+            OpenLane: self._open_lane,  # type: ignore[dict-item]
             Stop: self._stop,  # type: ignore[dict-item]
             **self.disks.carry_out,
         }
@@ -207,6 +212,7 @@ class Host:
         )
         channel = VirtualChannel(self._carriers, timing, owner, outward, self.describe)
         self._outward[number] = outward
+        self._channels[number] = channel
         inward: Link[KernelMessage] = self._link(f"to {number}", node, channel.deliver)
         known = self._inward.get(number)
         if known is not None:
@@ -346,6 +352,8 @@ class Host:
         del self.workers[worker.number]
         self._inward.pop(worker.number).cut = True
         outward = self._outward.pop(worker.number)
+        del self._channels[worker.number]
+        self._lanes.worker_ended(worker.number)
         at_ns = max(self._clock.now_ns + worker.timing.death_ns(), outward.last_arrival_ns + 1)
         died = WorkerDied(worker.number, cause, worker.started)
         self.at(at_ns, lambda: self._report_death(died, outward))
@@ -356,6 +364,14 @@ class Host:
         else:
             # A partition holds back what it had sent.
             self.at(outward.last_arrival_ns + 1, lambda: self._report_death(died, outward))
+
+    def _open_lane(self, effect: OpenLane) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is None:
+            return  # Its death is on its way to the kernel.
+        opened = self._lanes.open(effect, self._channels[effect.client], worker.channel, worker.node)
+        for number in (effect.client, effect.worker):
+            self._inward[number].send(opened)
 
     def _release(self, effect: ReleaseBuffer) -> None:
         self.store.release(effect.location)
@@ -383,3 +399,4 @@ class Host:
         for worker in self.workers.values():
             worker.close()
         self.workers.clear()
+        self._channels.clear()

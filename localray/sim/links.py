@@ -163,6 +163,19 @@ class Link(Generic[M]):
         self._last_ns = max(self._last_ns, at_ns)
         self._open = None
 
+    def in_flight(self) -> list[M]:
+        """What was sent and has not arrived, in order."""
+        return [message for batch in self._in_flight for message in batch]
+
+    def replace(self, message: M, instead: M) -> bool:
+        """Have another message arrive in the place of one that has not; returns whether that was so."""
+        for batch in self._in_flight:
+            for position, other in enumerate(batch):
+                if other is message:
+                    batch[position] = instead
+                    return True
+        return False
+
     @property
     def is_empty(self) -> bool:
         """Whether all that was sent has arrived."""

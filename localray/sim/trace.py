@@ -39,6 +39,7 @@ from localray.kernel.effects import (
     NodeDied,
     NodeDraining,
     ObjectsSpilled,
+    OpenLane,
     ReleaseBuffer,
     Send,
     ShareArena,
@@ -57,8 +58,10 @@ from localray.protocol import (
     ActorExiting,
     AddNode,
     AddReferences,
+    AnswerByLane,
     Ask,
     AwaitTaken,
+    CallByLane,
     CancelRunning,
     CancelTask,
     CheckpointFailed,
@@ -81,6 +84,8 @@ from localray.protocol import (
     ItemsTaken,
     KeyValue,
     KillActor,
+    LaneClosed,
+    LaneOpened,
     LeaseBuffer,
     MapArena,
     Notice,
@@ -149,6 +154,11 @@ def _object_yielded(message: tuple[object, ...]) -> object:
     return task_id, position, outcome[0], outcome[2], outcome[4]  # type: ignore[index]
 
 
+def _answer_by_lane(message: tuple[object, ...]) -> object:
+    task_id, _, actor_id, outcome, duration_s, is_new = message
+    return task_id, actor_id, outcome[0], duration_s, is_new  # type: ignore[index]
+
+
 def _run_task(message: tuple[object, ...]) -> object:
     task_id, template, _, values, dependencies, actor_id, _, attempt, units = message
     return task_id, template, tuple([(value[0], value[2]) for value in values]), dependencies, actor_id, attempt, units  # type: ignore[attr-defined]
@@ -166,6 +176,8 @@ FACTS: Final[dict[type, Facts]] = {
     SubmitTask: itemgetter(0, 1, 3, 4),
     CreateActor: itemgetter(0, 1, 3, 4, 5, 6, 8, 9, 10, 11, 13),
     SubmitCall: itemgetter(0, 1, 3, 4, 5),
+    CallByLane: _all,
+    AnswerByLane: _answer_by_lane,
     PutObject: itemgetter(0, 1, 3, 5),
     ReserveBuffer: itemgetter(0),
     LeaseBuffer: itemgetter(0),
@@ -219,6 +231,8 @@ FACTS: Final[dict[type, Facts]] = {
     MapArena: _all,
     UnhandledError: _nothing,
     ForgetArena: _all,
+    LaneOpened: _all,
+    LaneClosed: _all,
     Exit: _all,
     # Of the environment.
     NodeAdded: itemgetter(0, 1, 2, 3, 4),
@@ -246,6 +260,7 @@ FACTS: Final[dict[type, Facts]] = {
     LookAtWorkers: _all,
     CoolArena: _all,
     ShareArena: _all,
+    OpenLane: _all,
     DropArena: _all,
     SpillObjects: _all,
     CreateSpillFile: _all,

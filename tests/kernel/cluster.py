@@ -52,8 +52,10 @@ from localray.protocol import (
     ActorExiting,
     AddNode,
     AddReferences,
+    AnswerByLane,
     Ask,
     AwaitTaken,
+    CallByLane,
     CallMode,
     CancelTask,
     CheckpointFailed,
@@ -534,6 +536,26 @@ class Cluster:
         deps, borrows = object_ids(words.names("deps")), object_ids(words.names("borrows"))
         self._name_items(words, words.plain[1])
         self.step(SubmitCall(task_id, template, b"", deps, borrows, actor_id), client)
+
+    def _client_sent_by_lane(self, client: int, words: Words) -> None:
+        """``d sent_by_lane a1 c1``, ``w1 sent_by_lane a1 c1 by=d``: its caller, or the worker that has it, says that a call
+        went by a lane."""
+        caller = self.names.clients[words.keys["by"]] if "by" in words.keys else client
+        self.step(CallByLane(*self._lane_call(caller, words), caller), client)
+
+    def _client_answered_by_lane(self, client: int, words: Words) -> None:
+        """``d answered_by_lane a1 c1 = x``: its caller says how it ended, of a call that it has told of or has not."""
+        took_s = duration_s(words.keys.get("took", "1ms"))
+        is_new = words.plain[1] not in self.names.tasks
+        self.step(AnswerByLane(*self._lane_call(client, words), self._outcome(words), took_s, is_new), client)
+
+    def _lane_call(self, caller: int, words: Words) -> tuple[bytes, int, bytes]:
+        """A call's id, template and actor; it is named where it is first heard of."""
+        actor, name = words.plain[:2]
+        actor_id = self.names.actors[actor]
+        template = self._template(caller, TaskKind.ACTOR_CALL, words)
+        task_id = self.names.tasks.get(name) or self.names.add_task(name, caller, actor_id, 1)
+        return task_id, template, actor_id
 
     def _client_done(self, client: int, words: Words) -> None:
         """``yielded=2``: so many of its returns were yielded before."""

@@ -17,6 +17,7 @@ from localray.kernel.effects import (
     LaunchNode,
     LookAtWorkers,
     MeasureMemory,
+    OpenLane,
     ReleaseBuffer,
     Send,
     ShareArena,
@@ -38,6 +39,7 @@ from localray.protocol import (
     ForgetArena,
     ItemsTaken,
     KernelMessage,
+    LaneClosed,
     Notice,
     ObjectPresent,
     ObjectReady,
@@ -94,6 +96,8 @@ class Renderer:
             return f"measure node {effect.node}{of_workers}" + (", top users" if effect.top_count else "")
         if isinstance(effect, ShareArena):
             return f"share arena {effect.node} with {names.client(effect.client)}"
+        if isinstance(effect, OpenLane):
+            return f"open lane {effect.lane} from {names.client(effect.client)} to {names.client(effect.worker)}"
         if isinstance(effect, DropArena):
             return f"drop arena {effect.node}"
         if isinstance(effect, LookAtWorkers):
@@ -138,6 +142,8 @@ class Renderer:
             return "drop views"
         if isinstance(message, ForgetArena):
             return f"forget arena {message.node}"
+        if isinstance(message, LaneClosed):
+            return f"close lane {message.lane}"
         if isinstance(message, Exit):
             return f"exit: {message.reason}"
         if isinstance(message, WorkerOutput):

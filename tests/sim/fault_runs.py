@@ -216,8 +216,51 @@ def _read(ray: ModuleType, actor) -> int:  # type: ignore[no-untyped-def]
         return count
 
 
+def in_turn(ray: ModuleType, random: Random, seen: sim.Shared) -> None:
+    """An actor that is never restarted and is waited for call by call, so that calls go by a lane: its answers are those
+    of one process, none runs twice, and none is answered after one has failed."""
+
+    def double(number):
+        return 2 * number
+
+    class Counter:
+        def __init__(self):
+            self.count = 0
+
+        def add(self, number):
+            seen.begun[number] += 1
+            self.count += 1
+            return number, self.count
+
+        def ask(self, number):
+            self.add(number)
+            return ray.get(ray.remote(double).options(max_retries=-1).remote(number)) // 2, self.count
+
+        def store(self, number):
+            return *self.add(number), ray.put(bytes(BIG)) if number % 2 else bytes(BIG)
+
+    counter = ray.remote(Counter).options(num_cpus=0).remote()
+    calls = random.choice(((counter.add,), (counter.add, counter.add, counter.ask), (counter.add, counter.store, counter.ask)))
+    answered, is_dead = 0, False
+    for number in range(24):
+        unawaited = [counter.add.remote(("unawaited", number))] if random.random() < 0.2 else []
+        ref = random.choice(calls).remote(number)
+        try:
+            value = ray.get(ref, timeout=random.choice((None, None, None, 0.0005)))
+            assert not is_dead, f"call {number} is answered after one has failed"
+        except ray.exceptions.GetTimeoutError:
+            continue
+        except (ray.exceptions.ActorDiedError, ray.exceptions.OwnerDiedError, ray.exceptions.ObjectLostError):
+            is_dead = True
+            continue
+        answered += 1 + len(unawaited)
+        assert value[0] == number and value[1] >= answered, f"call {number} is answered {value[:2]}, {answered} were before"
+        assert seen.begun[number] == 1
+    assert max(seen.begun.values(), default=0) <= 1, "a call began twice"
+
+
 PROGRAMS: Final[dict[str, Program]] = {
-    program.__name__: program for program in (tasks, lineage, nested, streams, at_most_once, order, counters)
+    program.__name__: program for program in (tasks, lineage, nested, streams, at_most_once, order, counters, in_turn)
 }
 
 

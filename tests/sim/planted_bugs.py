@@ -49,7 +49,7 @@ PLANTS = (
     Plant("what had begun counts as not begun", "deaths:worker_died", "started - worker.ended_count", "started - worker.ended_count - 1", "once", "kill_worker:task=add,phase=after,probability=0.2"),
     Plant("what had not begun is lost", "deaths:worker_died", "assigned[begun:]", "assigned[begun + 1:]"),
     Plant("a node gives what it does not have", "nodes:take_from", "take(node.available, demand)", "None"),
-    Plant("a call overtakes one that waits", "actors:call", "actor.keeps_order and actor.queues.get(caller.number)", "False", "in_order", "calm"),
+    Plant("a call overtakes one that waits", "actors:call", "actor.keeps_order and (actor.queues.get(caller.number) or actor.holds_back(caller.number))", "False", "in_order", "calm"),
     Plant("a restart turns calls around", "restarts:keep_or_fail", "range(len(calls) - 1, -1, -1)", "range(len(calls))", "in_order", "kill_worker:task=Log.note,phase=before,probability=0.1"),
     Plant("an argument is freed before it is read", "objects:need", "refer(tables, record)", "None"),
     Plant("who resumes takes nothing back", "scheduling:resume", "nodes.take_from(tables, worker.node, worker.lent)", "None"),

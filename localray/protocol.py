@@ -684,6 +684,10 @@ class Ask(NamedTuple):
     argument: str
 
 
+class CollectEverywhere(NamedTuple):
+    """All processes of the session are to collect garbage: cycles in them may hold references."""
+
+
 class ShutDown(NamedTuple):
     """The driver leaves: its job ends, and the session too if it hangs from this driver."""
 
@@ -879,6 +883,10 @@ class Notice(NamedTuple):
     text: str
 
 
+class CollectGarbage(NamedTuple):
+    """Collect garbage in this process."""
+
+
 class DropViews(NamedTuple):
     """The store is short of room: let go of the views that are only kept in case somebody reads again, and of leased
     room that nothing is in."""
@@ -1000,6 +1008,7 @@ ClientMessage: TypeAlias = (
     | FindGroup
     | KeyValue
     | Ask
+    | CollectEverywhere
     | ShutDown
     | EndSession
     | AddNode
@@ -1022,6 +1031,7 @@ KernelMessage: TypeAlias = (
     | WorkerOutput
     | Notice
     | UnhandledError
+    | CollectGarbage
     | DropViews
     | MapArena
     | ForgetArena
@@ -1075,6 +1085,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     FindGroup,
     KeyValue,
     Ask,
+    CollectEverywhere,
     ShutDown,
     EndSession,
     AddNode,
@@ -1092,6 +1103,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     WorkerOutput,
     Notice,
     UnhandledError,
+    CollectGarbage,
     DropViews,
     MapArena,
     ForgetArena,

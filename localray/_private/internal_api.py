@@ -8,7 +8,7 @@ from localray._private.memory_table import GroupBy, SortBy, choose, format_table
 from localray.absent.catalogue import missing_in
 from localray.exceptions import RaySystemError
 from localray.object_ref import ObjectRef
-from localray.protocol import HeldObject, Query, StoreTotals
+from localray.protocol import CollectEverywhere, HeldObject, Query, StoreTotals
 from localray.session import connect, require_session
 
 
@@ -90,7 +90,8 @@ def free(object_refs: ObjectRef[object] | Sequence[ObjectRef[object]], local_onl
 
 
 def global_gc() -> None:
-    """Collect garbage cycles, which may hold references. Here: in this process.
+    """Collect garbage cycles, which may hold references, in all processes of the session: here at once, in the others
+    when they next look at their messages.
 
     Raises:
         RaySystemError: there is no session.
@@ -99,6 +100,7 @@ def global_gc() -> None:
 
     client = require_session("collecting garbage")
     gc.collect()
+    client.channel.send(CollectEverywhere())
     client.channel.flush()
 
 

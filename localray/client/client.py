@@ -9,6 +9,7 @@ handles (what users hold).
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from collections.abc import Callable, Sequence
@@ -39,6 +40,7 @@ from localray.protocol import (
     ON_DISK,
     Ask,
     ClientMessage,
+    CollectGarbage,
     DefineFunction,
     DefineTemplate,
     DiskPlace,
@@ -596,6 +598,8 @@ class Client:
             else:
                 waiter.reply = message.value  # type: ignore[union-attr]
                 waiter.fire()
+        elif kind is CollectGarbage:
+            gc.collect()
         elif kind is DropViews:
             self.references.drop_views(0)
             self.reservations.give_lease_back()

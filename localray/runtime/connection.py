@@ -9,10 +9,10 @@ import os
 import socket
 from dataclasses import dataclass, field
 
-from localray.protocol import CancelRunning, DropViews, Exit, Message, RecallTasks
+from localray.protocol import CancelRunning, CollectGarbage, DropViews, Exit, Message, RecallTasks
 from localray.runtime.frames import DESCRIPTORS_TOGETHER, FrameReader, frame
 
-_URGENT = frozenset((RecallTasks, CancelRunning, DropViews, Exit))
+_URGENT = frozenset((RecallTasks, CancelRunning, CollectGarbage, DropViews, Exit))
 """What a worker that is busy in user code is nudged for."""
 
 

@@ -29,6 +29,7 @@ from localray.protocol import (
     INLINE,
     ON_DISK,
     CancelRunning,
+    CollectGarbage,
     DefineFunction,
     DefineRuntimeEnv,
     DefineTemplate,
@@ -140,6 +141,8 @@ class Renderer:
             return f"cancel {names.of(message.task_id)}"
         if isinstance(message, DropViews):
             return "drop views"
+        if isinstance(message, CollectGarbage):
+            return "collect garbage"
         if isinstance(message, ForgetArena):
             return f"forget arena {message.node}"
         if isinstance(message, LaneClosed):

@@ -260,3 +260,36 @@ def absent_libraries_say_so(ray: ModuleType) -> None:
     for name in ("init", "get", "put", "wait", "remote", "cancel", "kill", "nodes", "timeline", "method"):
         assert callable(getattr(ray, name)) and name in ray.__all__
     assert isinstance(ray.__version__, str) and isinstance(ray.__commit__, str)
+
+
+@program()
+def global_gc_collects_in_workers(ray: ModuleType) -> None:
+    """V19: `global_gc` ends what only a cycle keeps, here and in processes that never collect by themselves."""
+
+    @ray.remote(num_cpus=0)
+    class Hoarder:
+        def __init__(self) -> None:
+            import gc
+            import weakref
+
+            class Cycle:
+                pass
+
+            gc.disable()
+            cycle = Cycle()
+            cycle.itself = cycle
+            self.seen = weakref.ref(cycle)
+
+        def is_collected(self) -> bool:
+            return self.seen() is None
+
+        def collect_again(self) -> None:
+            import gc
+
+            gc.enable()
+
+    hoarder = Hoarder.remote()
+    assert not ray.get(hoarder.is_collected.remote())
+    module_of(ray, "_private.internal_api").global_gc()
+    wait_until(lambda: ray.get(hoarder.is_collected.remote()), "the cycle is collected")
+    ray.get(hoarder.collect_again.remote())

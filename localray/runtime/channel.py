@@ -87,6 +87,8 @@ class SocketChannel:
         self._reading.register(stream, select.POLLIN)
         self._lanes = LaneSockets((self._poll, self._reading), self._lane_lost)
         self.before_speaking: Callable[[], None] | None = None
+        self.before_sleeping: Callable[[], None] | None = None
+        """Called on a thread that has looked again in vain, and will now sleep."""
         # Asked for nothing, poll still tells when the other end is gone. Not to be waited with: while a thread waits, a
         # stream that the user closes stays open.
         self._hung_up = select.poll()
@@ -270,6 +272,8 @@ class SocketChannel:
                 self._spinner.came(came)
                 if came:
                     continue
+            if self.before_sleeping is not None:
+                self.before_sleeping()
             if self._outbox:
                 # It hoped to be answered at once; or what has come meanwhile was answered with something.
                 self.flush()

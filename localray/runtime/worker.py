@@ -29,6 +29,7 @@ from localray.runtime.environment import TaskEnvironment
 from localray.runtime.interrupts import guard
 from localray.runtime.output import redirect_output
 from localray.runtime.stacks import answer_stack_requests
+from localray.runtime.titles import ProcessTitle
 from localray.runtime.worker_progress import slot_of, write_printed, write_progress
 from localray.shm.arenas import Arenas
 
@@ -65,6 +66,8 @@ class Worker:
         self.executor.accept = self._accept
         self.executor.interrupt = self._interrupt
         self._work = Waiter()
+        self._title = ProcessTitle()
+        self._channel.before_sleeping = self._rests
 
     def serve(self) -> None:
         """Run tasks until the process is told to end; never returns."""
@@ -95,11 +98,18 @@ class Worker:
     def _task_starts(self, message: RunTask, template: DefineTemplate) -> None:
         self._started += 1
         write_progress(self._progress, self._slot, self._started)
+        self._title.show(template.name)
         if template.kind != TaskKind.ACTOR_CALL:
             self._environment.prepare(template.to_hold, message.units)
         if self._printed and template.kind == TaskKind.TASK:
             for stream in self._streams:
                 stream.task_starts(template.name)
+
+    def _rests(self) -> None:
+        """It waits for its next task, and not only for a moment."""
+        if self.executor.running is None:
+            actor = self.executor.actor
+            self._title.show("IDLE" if actor is None else actor.actor_class.__name__)
 
     def _prints(self) -> None:
         before_speaking = self._channel.before_speaking

@@ -311,3 +311,33 @@ def a_signal_from_outside_is_a_crash(ray: ModuleType) -> None:
     os.kill(ray.get(other.all.remote())[0], signal.SIGKILL)
     with pytest.raises(ray.exceptions.WorkerCrashedError):
         ray.get(ref, timeout=60)
+
+
+@program(engines=NOT_SIMULATED, reason="simulated workers are no processes")
+def processes_are_called_by_what_they_run(ray: ModuleType) -> None:
+    """T15: `ps` and its kin show the name of the task or method, of an idle actor its class, of others that they idle."""
+
+    def called(process: int) -> tuple[str, str]:
+        directory = Path(f"/proc/{process}")
+        return directory.joinpath("cmdline").read_bytes().split(b"\0")[0].decode(), directory.joinpath("comm").read_text().strip()
+
+    @ray.remote
+    def title() -> tuple:
+        words = Path("/proc/self/cmdline").read_bytes().split(b"\0")
+        return os.getpid(), words[0].decode(), Path("/proc/self/comm").read_text().strip()
+
+    @ray.remote
+    class Keeper:
+        def title(self) -> tuple:
+            words = Path("/proc/self/cmdline").read_bytes().split(b"\0")
+            return os.getpid(), words[0].decode(), Path("/proc/self/comm").read_text().strip()
+
+    process, *names = ray.get(title.options(name="mine").remote())
+    assert names == ["ray::mine", "ray::mine"]
+    wait_until(lambda: called(process) == ("ray::IDLE", "ray::IDLE"), "the worker idles")
+    keeper = Keeper.remote()
+    process, *names = ray.get(keeper.title.remote())
+    assert names[0] == "ray::Keeper.title"
+    assert "ray::Keeper.title".startswith(names[1])
+    assert ray.get(keeper.title.options(name="call").remote())[1:] == ("ray::call", "ray::call")
+    wait_until(lambda: called(process)[0] == "ray::Keeper", "the actor idles")

@@ -3,14 +3,13 @@
 Whoever speaks first makes the record. That who comes second finds it, or knows that the call is over, rests on what
 each says and in which order: a caller lets go of what a call returns after it has told of the call, and tells of an
 answer to one that it has not told of (``is_new``) only if its worker has not; a worker tells of its call before the
-answer, and is believed while its actor lives. Must not live here: who gets a
-lane (`lanes`).
+answer, and is believed while its actor lives. Must not live here: who gets a lane (`lanes`).
 """
 
 from __future__ import annotations
 
 from localray.kernel import actors, lanes, tasks
-from localray.kernel.records import ActorState, ClientRecord, ObjectState, TaskRecord, TaskState
+from localray.kernel.records import ActorState, ClientRecord, ObjectState, TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import AnswerByLane, CallByLane, Status, text_payload
@@ -19,7 +18,10 @@ from localray.protocol import AnswerByLane, CallByLane, Status, text_payload
 def sent(tables: Tables, client: ClientRecord, message: CallByLane) -> None:
     """A call is with the worker, or was when that died."""
     caller = tables.clients.get(message.caller)
-    if caller is None or tasks.return_id(message.task_id, 0) in tables.objects or message.task_id in tables.tasks:
+    known = tables.tasks.get(message.task_id)
+    if known is not None and client.worker is not None and known.worker is client.worker:
+        _runs_now(client.worker, known)
+    if caller is None or known is not None or tasks.return_id(message.task_id, 0) in tables.objects:
         return
     actor = tables.actors.get(message.actor_id)
     is_alive = actor is not None and actor.state is ActorState.ALIVE
@@ -37,6 +39,15 @@ def sent(tables: Tables, client: ClientRecord, message: CallByLane) -> None:
     task.worker = worker
     worker.assigned[task.task_id] = task
     actor.sent[task.task_id] = actor.by_lane = task
+    if client.worker is not None:
+        _runs_now(worker, task)
+
+
+def _runs_now(worker: WorkerRecord, task: TaskRecord) -> None:
+    """A worker speaks of the call that it runs, which comes before all that the kernel has sent it: whose children it
+    submits is told by who is first in its line."""
+    worker.assigned.pop(task.task_id, None)
+    worker.assigned = {task.task_id: task, **worker.assigned}
 
 
 def answered(tables: Tables, caller: ClientRecord, message: AnswerByLane) -> None:

@@ -126,6 +126,15 @@ def test_the_worker_is_killed_at_some_moment_of_a_series(ray: ModuleType, seed: 
         assert ray.get(same.remote(references[number - 2]), timeout=DEADLINE_S) == number - 1
 
 
+def test_a_call_does_not_overtake_a_kill(ray: ModuleType) -> None:
+    """By way of the head what is called after `ray.kill` fails at once; on a lane it could have been faster."""
+    for _ in range(20):
+        counter = make_counter(ray)
+        ray.kill(counter)
+        with pytest.raises(ActorDiedError):
+            ray.get(counter.add.remote())
+
+
 def test_an_interrupted_wait_leaves_the_lane_usable(ray: ModuleType) -> None:
     counter = make_counter(ray)
     for number in range(1, 4):

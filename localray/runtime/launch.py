@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from localray.exceptions import RaySystemError
 from localray.host import session_directory
 from localray.runtime.breakpoints import TERMINAL, terminal_of_this_process
-from localray.runtime.driver import Driver, import_path
+from localray.runtime.driver import Driver, current_directory, import_path
 from localray.runtime.interrupts import guard
 from localray.runtime.session_home import ClaimedHome, SessionHome, claim, numbers_of_drivers, remove_home, sweep_homes
 from localray.sched import survival
@@ -181,8 +181,10 @@ def _spawn(
     # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
     # Nothing that is imported is garbage: the head and its fork server collect once they are up.
     code = f"import gc, sys; gc.disable(); sys.path.insert(0, {root!r}); from localray.runtime import boot; boot.main()"
+    # Where the directory is gone, CPython 3.13.0 fails when it looks there for what may shadow a module of its own.
+    safely = ["-P"] if sys.version_info >= (3, 11) and not current_directory() else []
     return subprocess.Popen(
-        [sys.executable, "-c", code, json.dumps(described)],
+        [sys.executable, *safely, "-c", code, json.dumps(described)],
         stdin=subprocess.DEVNULL,
         stdout=streams[0],
         stderr=streams[1],

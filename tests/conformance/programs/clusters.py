@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ..helpers import make_gate, make_waiter, wait_until
+from ..helpers import make_gate, wait_until
 from ..registry import NOT_SIMULATED, program
 
 ONE_CPU = {"num_cpus": 1}
@@ -149,8 +149,7 @@ def what_a_removed_node_ran(ray: ModuleType, cluster: Any) -> None:
     strategies = import_module(f"{ray.__name__}.util.scheduling_strategies")
     on_head = strategies.NodeAffinitySchedulingStrategy(cluster.head_node.node_id, soft=False)
     gate = make_gate(ray, scheduling_strategy=on_head)
-    started = make_gate(ray, scheduling_strategy=on_head)
-    no_retry = make_waiter(ray, num_cpus=0, resources={"there": 0.1}, max_retries=0)
+    started, started_too = (make_gate(ray, scheduling_strategy=on_head) for _ in range(2))
 
     @ray.remote(num_cpus=0, max_retries=1)
     def tries(started: Any, gate: Any) -> str:
@@ -168,11 +167,12 @@ def what_a_removed_node_ran(ray: ModuleType, cluster: Any) -> None:
             return 1
 
     affinity = strategies.NodeAffinitySchedulingStrategy(worker.node_id, soft=True)
-    lost = no_retry.remote(gate)
+    lost = tries.options(resources={"there": 0.1}, max_retries=0).remote(started_too, gate)
     again = tries.options(scheduling_strategy=affinity).remote(started, gate)
     actor = Actor.remote()
     assert ray.get(actor.ping.remote()) == 1
-    wait_until(lambda: ray.get(started.is_open.remote()), "the task has started")
+    for each in (started, started_too):
+        wait_until(lambda each=each: ray.get(each.is_open.remote()), "the task has started")
     cluster.remove_node(worker)
     with pytest.raises((ray.exceptions.NodeDiedError, ray.exceptions.WorkerCrashedError)):
         ray.get(lost)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import threading
 import time
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -342,34 +344,22 @@ def what_waits_for_an_answer_needs_no_further_word(ray: ModuleType) -> None:
     """Who waits for a call's answer gets it although the driver, which has it, says and asks nothing more."""
 
     @ray.remote(num_cpus=0)
-    class Board:
-        def __init__(self) -> None:
-            self.notes: list[object] = []
+    def note(value: object, path: str) -> None:
+        Path(path).write_text(str(value))
 
-        def note(self, value: object) -> None:
-            self.notes.append(value)
-
-        def read(self) -> list[object]:
-            return self.notes
-
-    @ray.remote(num_cpus=0)
-    def pass_on(value: object, board: Any) -> None:
-        ray.get(board.note.remote(value))
-
-    counter, board = make_counter(ray), Board.remote()
-    slow = counter.nap.remote(0.3)
-    passed = [pass_on.remote(slow, board)]
-    assert ray.get(slow) == 1
-    # Longer than anybody looks again by himself.
-    time.sleep(1.5)
-    slower = counter.nap.remote(0.3)
-    with contextlib.suppress(ray.exceptions.GetTimeoutError):
-        ray.get(slower, timeout=0.05)
-    passed.append(pass_on.remote(slower, board))
-    time.sleep(1.5)
-    # One more answer than these could have made by now: both have been passed on.
-    assert ray.get(board.read.remote()) == [1, 2]
-    ray.get(passed)
+    counter = make_counter(ray)
+    with tempfile.TemporaryDirectory() as directory:
+        answered, left = Path(directory) / "answered", Path(directory) / "left"
+        slow = counter.nap.remote(0.3)
+        noted = [note.remote(slow, str(answered))]
+        assert ray.get(slow) == 1
+        wait_until(lambda: answered.exists() and answered.read_text() == "1", "the answer has been passed on")
+        slower = counter.nap.remote(0.3)
+        with contextlib.suppress(ray.exceptions.GetTimeoutError):
+            ray.get(slower, timeout=0.05)
+        noted.append(note.remote(slower, str(left)))
+        wait_until(lambda: left.exists() and left.read_text() == "2", "the answer nobody waited for has been passed on")
+        ray.get(noted)
 
 
 @program()

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from localray.client import habits
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
 from localray.job import Job, describe_job, namespace_of
@@ -460,13 +459,21 @@ def _start_by_need() -> None:
     """Auto-init: somebody needs a session."""
     with _session.lock:
         if current_client() is None:
-            if _session.is_of_parent and habits.wanted(os.environ):
-                _notify(
-                    "this process was forked from one that has a session, and now starts one of its own: references "
-                    "and actor handles of the parent mean nothing in it. Use tasks instead of forking, or start "
-                    f'processes by multiprocessing.get_context("spawn"). ({habits.VARIABLE}=0 silences this hint.)'
-                )
+            if _session.is_of_parent:
+                _hint_at_forking()
             init()
+
+
+def _hint_at_forking() -> None:
+    # Not imported before: a session that starts launches its head first, and imports what it needs meanwhile.
+    from localray.client import habits
+
+    if habits.wanted(os.environ):
+        _notify(
+            "this process was forked from one that has a session, and now starts one of its own: references and actor "
+            "handles of the parent mean nothing in it. Use tasks instead of forking, or start processes by "
+            f'multiprocessing.get_context("spawn"). ({habits.VARIABLE}=0 silences this hint.)'
+        )
 
 
 def _forget_in_child() -> None:

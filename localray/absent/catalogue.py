@@ -14,16 +14,18 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from localray.absent import stand_in
 from localray.absent.enumerations import Enumeration
 from localray.absent.reasons import reason_for
+
+if TYPE_CHECKING:
+    # What it imports costs more than all of this module, which every session loads.
+    from importlib.abc import Loader
 
 _OWN = "localray."
 
@@ -79,10 +81,10 @@ def spec_of(fullname: str) -> ModuleSpec | None:
     name = fullname.removeprefix(_OWN)
     if name == fullname or (name not in entries() and name not in packages()):
         return None
-    return ModuleSpec(fullname, _Loader(), is_package=name in packages())
+    return ModuleSpec(fullname, cast("Loader", _Loader()), is_package=name in packages())
 
 
-class _Loader(Loader):
+class _Loader:
     """Makes such a module."""
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -111,6 +113,8 @@ def missing_in(module: str, reasons: Mapping[str, str] | None = None) -> Callabl
         if name not in values:
             if name.startswith("__"):
                 raise AttributeError(f"module {module!r} has no attribute {name!r}")
+            from importlib.util import find_spec
+
             if hasattr(sys.modules[module], "__path__") and find_spec(f"{module}.{name}") is not None:
                 return import_module(f"{module}.{name}")
             if name in own_reasons:

@@ -14,9 +14,9 @@ skipped.
 * A worker may be sent to from the moment `StartWorker` was emitted: what is sent before its process lives is kept for
 it.
 * All that a worker sent before it died is stepped before its `WorkerDied`.
-"""
 
-from __future__ import annotations
+Annotations are evaluated here, for the reason that `localray.protocol` has.
+"""
 
 from typing import NamedTuple, TypeAlias
 

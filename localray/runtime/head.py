@@ -386,7 +386,7 @@ class Head:
 
     def _open_lane(self, effect: OpenLane) -> None:
         ends = (self._connections.get(effect.client), self._connections.get(effect.worker))
-        self._dirty.update(dict.fromkeys(connect(effect, ends)))
+        self._dirty.update(dict.fromkeys(connect(effect.lane, effect.actor_id, ends)))
 
     def _measure_memory(self, effect: MeasureMemory) -> None:
         used = self._memory.measure(effect, self._processes)

@@ -9,7 +9,6 @@ import select
 import socket
 from collections.abc import Callable, Iterable, Iterator
 
-from localray.kernel.effects import OpenLane
 from localray.protocol import LaneMessage, LaneOpened, Message
 from localray.runtime.connection import Connection
 from localray.runtime.frames import DONT_WAIT, BrokenFrame, FrameReader, frame
@@ -100,7 +99,7 @@ class LaneSockets:
         return messages
 
 
-def connect(effect: OpenLane, ends: Iterable[Connection | None]) -> Iterator[Connection]:
+def connect(lane: int, actor_id: bytes, ends: Iterable[Connection | None]) -> Iterator[Connection]:
     """The head's part: make a lane, and send each of two clients its end. Yields whom there is something to send to;
     nobody where no more files can be open: calls then go on by way of the kernel."""
     try:
@@ -115,5 +114,5 @@ def connect(effect: OpenLane, ends: Iterable[Connection | None]) -> Iterator[Con
         descriptor = end.detach()
         connection.descriptors.append(descriptor)
         connection.given_away.add(descriptor)
-        connection.outbox.append(LaneOpened(effect.lane, effect.actor_id))
+        connection.outbox.append(LaneOpened(lane, actor_id))
         yield connection

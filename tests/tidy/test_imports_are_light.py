@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cloudpickle
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = Path(cloudpickle.__file__).resolve().parents[1]
 
 # What a pure state machine has no business with. `signal`, `select`, `ssl` and the like come with these.
 WORLDLY = {
@@ -26,7 +28,7 @@ def pulled_in(statement: str) -> set[str]:
     """The modules that a statement adds to a bare interpreter: isolated, without `site`, so that nothing hides them."""
     program = (
         "import sys\n"
-        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        f"sys.path.insert(0, {str(ROOT)!r}); sys.path.append({str(PACKAGES)!r})\n"
         "import json\n"
         "before = set(sys.modules)\n"
         f"{statement}\n"
@@ -66,6 +68,14 @@ def test_no_module_of_the_kernel_names_the_world(path: Path) -> None:
 def test_importing_the_package_pulls_in_nothing_heavy() -> None:
     added = pulled_in("import localray")
     assert not {name for name in added if name in HEAVY or name.split(".")[0] in HEAVY}
+
+
+@pytest.mark.parametrize("module", ["session", "client.client", "runtime.launch", "runtime.channel", "runtime.worker"])
+def test_only_the_head_pulls_in_the_kernel(module: str) -> None:
+    """Its modules are half of all that a driver would import, while three processes that start share the processors."""
+    added = pulled_in(f"import localray.{module}")
+    assert f"localray.{module}" in added
+    assert not {name for name in added if name.startswith("localray.kernel")}
 
 
 def test_importing_the_package_is_fast() -> None:

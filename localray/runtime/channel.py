@@ -17,7 +17,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from localray.client import outbox
@@ -256,19 +257,26 @@ class SocketChannel:
         if self._arrived:
             with guard:
                 self._handle_arrived()
-        poll = self._poll
-        if self._leads > 1:
-            # This thread was interrupted while it waited as leader: a poll object can't be used twice at once.
-            poll = select.poll()
-            poll.register(self._stream, select.POLLIN)
-            self._lanes.watch(poll)
+        if self._leads == 1:
+            return self._lead_with(self._poll, waiter, deadline_s)
+        # This thread was interrupted while it waited as leader: a poll object can't be used twice at once.
+        poll = select.poll()
+        poll.register(self._stream, select.POLLIN)
+        self._lanes.watch(poll)
+        try:
+            return self._lead_with(poll, waiter, deadline_s)
+        finally:
+            self._lanes.unwatch(poll)
+
+    def _lead_with(self, poll: select.poll, waiter: Waiter, deadline_s: float | None) -> bool:
+        """Read with this poll object, for the rest as `_lead`."""
         while not (waiter.ready or self.lost or self._closed):
             wait_ms: int | None = None
             if deadline_s is not None:
                 # Rounded up: poll counts in milliseconds, and an early return would only spin.
                 wait_ms = max(0, -int(-(deadline_s - time.monotonic()) * 1000 // 1))
             if wait_ms != 0 and self._spinner.worth_it():
-                came = look_again(self._receive_if_any)
+                came = look_again(partial(self._receive_if_any, poll))
                 self._spinner.came(came)
                 if came:
                     continue
@@ -277,8 +285,8 @@ class SocketChannel:
             if self._outbox:
                 # It hoped to be answered at once; or what has come meanwhile was answered with something.
                 self.flush()
-            if _wait_for_bytes(poll, wait_ms):
-                self._receive_if_any()
+            if ready := _wait_for_bytes(poll, wait_ms):
+                self._receive(ready)
             elif deadline_s is not None and time.monotonic() >= deadline_s:
                 return False
         return True
@@ -310,16 +318,31 @@ class SocketChannel:
         if self._interested > 0 and not self._read_by_loop:
             self._wake()
 
-    def _receive_if_any(self) -> bool:
+    def _receive_if_any(self, poll: select.poll) -> bool:
         """Read what is there and handle it; the caller holds the lead. Returns whether there was anything, the end of
-        the stream included."""
+        a stream included."""
+        # Asked first: one call for all streams takes 0.5 µs, or 2.4 for 64 lanes; to read one in vain takes 1.5 each.
+        ready = poll.poll(0)
+        return bool(ready) and self._receive(ready)
+
+    def _receive(self, ready: Iterable[tuple[int, int]]) -> bool:
+        """Read those streams that a poll has found ready, if they are of the head or a lane, and handle what has come;
+        the caller holds the lead. Returns whether there was anything, as above."""
         # No guard around reading: a signal that finds the thread in our own code is put off.
-        if self._lanes:
-            self._arrived += self._lanes.receive()
-            if self._arrived:
-                with guard:
-                    self._handle_arrived()
-                return True
+        ours = self._stream.fileno()
+        came = False
+        for descriptor, _ in ready:
+            if descriptor == ours:
+                came |= self._receive_from_head()
+            else:
+                came |= self._lanes.receive(descriptor, self._arrived)
+        if self._arrived:
+            with guard:
+                self._handle_arrived()
+        return came
+
+    def _receive_from_head(self) -> bool:
+        """Read the stream, if there is something or it has ended; returns whether that was so."""
         try:
             messages = self._reader.receive(self._stream, DONT_WAIT)
         except (BlockingIOError, InterruptedError):
@@ -328,10 +351,8 @@ class SocketChannel:
             messages = None
         if messages is None:
             self._lose()
-            return True
-        self._arrived += messages
-        with guard:
-            self._handle_arrived()
+        else:
+            self._arrived += messages
         return True
 
     def _handle_arrived(self) -> None:
@@ -348,8 +369,8 @@ class SocketChannel:
         if self._read_lock.acquire(blocking=False):
             self._leads += 1
             try:
-                while self._poll.poll(0) and not self.lost and not self._closed:
-                    self._receive_if_any()
+                while not (self.lost or self._closed) and self._receive_if_any(self._poll):
+                    continue
             finally:
                 self._leads -= 1
                 self._read_lock.release()
@@ -404,8 +425,8 @@ class SocketChannel:
             if leads and self._arrived:
                 self._handle_arrived()
             ready = dict((reading if leads else quiet).poll(_TICK_MS if self._armed else self._pause_ms()))
-            if leads and not self._closed and ready.keys() - {self._wake_read, self._nudge}:
-                self._receive_if_any()
+            if leads and not self._closed:
+                self._receive(ready.items())
         finally:
             if leads:
                 self._leads -= 1

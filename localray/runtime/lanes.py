@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from localray.protocol import LaneMessage, LaneOpened, Message
@@ -25,10 +26,11 @@ class LaneSockets:
         lost: called with the number of a lane whose other end is gone.
     """
 
-    def __init__(self, polls: tuple[select.poll, ...], lost: Callable[[int], None]) -> None:
-        self._polls = polls
+    def __init__(self, polls: Iterable[select.poll], lost: Callable[[int], None]) -> None:
+        self._polls = list(polls)
         self._lost = lost
         self._lanes: dict[int, tuple[socket.socket, FrameReader]] = {}
+        self._by_descriptor: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -38,6 +40,7 @@ class LaneSockets:
         if descriptor < 0:
             return False
         self._lanes[lane] = (socket.socket(fileno=descriptor), FrameReader(BUFFER_BYTES))
+        self._by_descriptor[descriptor] = lane
         for poll in self._polls:
             poll.register(descriptor, select.POLLIN)
         return True
@@ -47,6 +50,7 @@ class LaneSockets:
         found = self._lanes.pop(lane, None)
         if found is not None:
             stream, reader = found
+            del self._by_descriptor[stream.fileno()]
             for poll in self._polls:
                 poll.unregister(stream)
             stream.close()
@@ -58,9 +62,14 @@ class LaneSockets:
             self.close(lane)
 
     def watch(self, poll: select.poll) -> None:
-        """Have one more poll object watch the lanes that there are."""
+        """Have one more poll object watch the lanes, those too that come and go until `unwatch`."""
+        self._polls.append(poll)
         for stream, _ in self._lanes.values():
             poll.register(stream, select.POLLIN)
+
+    def unwatch(self, poll: select.poll) -> None:
+        """The reverse of `watch`."""
+        self._polls.remove(poll)
 
     def send(self, message: LaneMessage) -> bool:
         """Send a message by its lane; returns whether that is there, and so is its other end."""
@@ -73,15 +82,16 @@ class LaneSockets:
             return False
         return True
 
-    def receive(self) -> list[Message]:
-        """What has arrived on any lane. Of a lane whose other end is gone nothing more will come."""
-        arrived: list[Message] = []
-        for lane in list(self._lanes):
-            arrived += self.receive_from(lane)
-        return arrived
+    def receive(self, descriptor: int, arrived: deque[Message]) -> bool:
+        """Read the lane of a descriptor that has something to read; returns whether there is such a lane."""
+        lane = self._by_descriptor.get(descriptor)
+        if lane is None:
+            return False
+        arrived += self.receive_from(lane)
+        return True
 
     def receive_from(self, lane: int) -> list[Message]:
-        """What has arrived on one lane, if it is there."""
+        """What has arrived on one lane, if it is there. Of one whose other end is gone nothing more will come."""
         found = self._lanes.get(lane)
         if found is None:
             return []

@@ -47,7 +47,7 @@ def may_be_missed(messages: Iterable[Message]) -> bool:
     return any(type(message) not in _MAY_BE_OVERTAKEN for message in messages)
 
 
-def divert(outbox: Sequence[Message], call: SubmitCall) -> int | None:
+def place_to_divert(outbox: Sequence[Message], call: SubmitCall) -> int | None:
     """Where a call stands that may go by another way: it has not left, and nothing before it would be overtaken."""
     for position, other in enumerate(outbox):
         if other is call:

@@ -147,7 +147,7 @@ class SocketChannel:
     def divert(self, call: SubmitCall, instead: ClientMessage) -> bool:
         """Unsend a call; see `localray.client.channel.Channel`."""
         with self._send_lock:
-            position = None if self._sending else outbox.divert(self._outbox, call)
+            position = None if self._sending else outbox.place_to_divert(self._outbox, call)
             if position is None:
                 return False
             self._outbox[position] = instead

@@ -146,7 +146,7 @@ class VirtualChannel:
     def divert(self, call: SubmitCall, instead: ClientMessage) -> bool:
         """Unsend a call that is still on its way, and overtakes nothing that is."""
         on_its_way = [] if self.closed else self._outward.in_flight()
-        position = outbox.divert(on_its_way, call)
+        position = outbox.place_to_divert(on_its_way, call)
         return position is not None and self._outward.replace(call, instead)
 
     def replace(self, message: ClientMessage, instead: ClientMessage) -> bool:

@@ -227,8 +227,9 @@ print("all answered", flush=True)
         assert driver.end().code == 0
 
 
-def test_a_joined_driver_dies_with_a_call_on_its_lane(ray: ModuleType) -> None:
+def test_a_joined_driver_dies_with_a_call_on_its_lane(ray: ModuleType, tmp_path: Path) -> None:
     """The actor of another driver goes on, and ends when that lets go of it."""
+    begun = tmp_path / "begun"
     counter = ray.remote(num_cpus=0)(_Napper).options(name="napper", namespace="shared").remote()
     assert ray.get(counter.get.remote()) == 1
     address = ray.get_runtime_context().gcs_address
@@ -237,12 +238,10 @@ ray.init(address={address!r}, namespace="shared")
 napper = ray.get_actor("napper")
 for _ in range(8):
     assert ray.get(napper.get.remote()) == 1
-print("calling", flush=True)
-ray.get(napper.nap.remote(1.5))
+ray.get(napper.nap_noted.remote(1.5, {str(begun)!r}))
 """
     with Driver(source, temporary=Path(tempfile.gettempdir())) as driver:
-        driver.wait_for("calling")
-        time.sleep(0.3)
+        wait_until(begun.exists, "the call runs")
         os.kill(driver.process.pid, signal.SIGKILL)
         driver.process.wait()
         assert ray.get(counter.get.remote(), timeout=DEADLINE_S) == 1
@@ -258,7 +257,8 @@ class _Napper:
     def pid(self) -> int:
         return os.getpid()
 
-    def nap(self, duration_s: float) -> None:
+    def nap_noted(self, duration_s: float, begun: str) -> None:
+        Path(begun).touch()
         time.sleep(duration_s)
 
 

@@ -299,7 +299,8 @@ def a_waited_for_call_of_an_actor_may_be_cancelled(ray: ModuleType) -> None:
         def ready(self) -> int:
             return 1
 
-        def until_cancelled(self) -> str:
+        def until_cancelled(self, begun: str) -> str:
+            Path(begun).touch()
             give_up_at = time.monotonic() + 30
             while not ray.get_runtime_context().is_canceled():
                 assert time.monotonic() < give_up_at
@@ -310,7 +311,6 @@ def a_waited_for_call_of_an_actor_may_be_cancelled(ray: ModuleType) -> None:
     for _ in range(CALLS_BEFORE):
         assert ray.get(patient.ready.remote()) == 1
     outcome: list[object] = []
-    reference = patient.until_cancelled.remote()
 
     def wait() -> None:
         try:
@@ -318,11 +318,14 @@ def a_waited_for_call_of_an_actor_may_be_cancelled(ray: ModuleType) -> None:
         except ray.exceptions.TaskCancelledError as error:
             outcome.append(error)
 
-    thread = threading.Thread(target=wait)
-    thread.start()
-    time.sleep(0.1)
-    ray.cancel(reference)
-    thread.join(30)
+    with tempfile.TemporaryDirectory() as directory:
+        begun = Path(directory) / "begun"
+        reference = patient.until_cancelled.remote(str(begun))
+        thread = threading.Thread(target=wait)
+        thread.start()
+        wait_until(begun.exists, "the call runs")
+        ray.cancel(reference)
+        thread.join(30)
     assert len(outcome) == 1
     assert isinstance(outcome[0], ray.exceptions.TaskCancelledError)
     assert ray.get(patient.ready.remote()) == 1

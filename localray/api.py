@@ -176,12 +176,12 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
     return client.get(object_refs, timeout) if object_refs else []
 
 
-def put(value: T, *, _owner: object = None, _tensor_transport: str = "object_store") -> ObjectRef[T]:
+def put(value: T, *, _owner: object = None, _tensor_transport: str | None = None) -> ObjectRef[T]:
     """Store a value once and get a reference to it.
 
     Raises:
         TypeError: the value is a reference, or can't be serialized; the text names the attribute at fault.
-        ValueError: an owner was given.
+        ValueError: an owner was given, or a way for tensors.
     """
     client = connected_client()
     if _owner is not None:
@@ -192,6 +192,8 @@ def put(value: T, *, _owner: object = None, _tensor_transport: str = "object_sto
             "ray.ObjectRef in a list "
             "and call 'put' on it."
         )
+    if _tensor_transport is not None:
+        raise ValueError(f"Invalid tensor transport: {_tensor_transport}. Leave it out: tensors go by shared memory.")
     try:
         serialized = serialize(value)
     except Exception as error:

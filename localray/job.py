@@ -89,10 +89,7 @@ def describe_job(
     """
     if log_to_driver is None:
         log_to_driver = os.environ.get("RAY_LOG_TO_DRIVER", "1") != "0"
-    if "logging_level" in others and others.get("configure_logging", True):
-        import logging
-
-        logging.getLogger("ray").setLevel(cast("int | str", others["logging_level"]))
+    _set_package_logger(others)
     if logging_config is None:
         logging_config = _logging_by_default(job_config)
     if logging_config is not None:
@@ -107,6 +104,20 @@ def describe_job(
     from localray.job_environment import JobEnvironment
 
     return Job(JobEnvironment(given), log_to_driver, logging_config, detaches_actors=detaches)
+
+
+def _set_package_logger(others: Mapping[str, object]) -> None:
+    """The logger of Ray's name, as keywords of `init` and the variable say; untouched where nothing is said."""
+    level, line_format = others.get("logging_level") or os.environ.get("RAY_LOGGER_LEVEL"), others.get("logging_format")
+    if others.get("configure_logging", True):
+        if level or line_format:
+            from localray.client.logs import set_package_logger
+
+            set_package_logger(cast("int | str | None", level), cast("str | None", line_format))
+    else:
+        import logging
+
+        logging.getLogger("ray").handlers.clear()
 
 
 def _logging_by_default(job_config: JobConfig | None) -> LoggingConfig | None:

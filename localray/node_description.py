@@ -17,6 +17,7 @@ LEAST_STORE_BYTES = 75 * 1024 * 1024
 NODE_ADDRESS = "127.0.0.1"
 OVERRIDES = "RAY_OVERRIDE_RESOURCES"
 _HEAD = "node:__internal_head__"
+_NOT_CUSTOM = ("CPU", "GPU", "memory", "object_store_memory")
 
 
 class NodeDescription(NamedTuple):
@@ -59,8 +60,8 @@ def describe_node(
         is_head: whether it is the first node, on which drivers are.
 
     Raises:
-        ValueError, TypeError: a quantity is negative or not a number, the store is too small, or CPUs or GPUs are given
-            as custom resources.
+        ValueError: a quantity is negative or no whole number, or the store is too small.
+        AssertionError: a quantity is no number, or CPUs, GPUs or memory are given as custom resources; Ray's kind.
     """
     if is_head:
         num_cpus, num_gpus, resources, object_store_memory, memory = _overridden(
@@ -73,6 +74,8 @@ def describe_node(
         )
     store_bytes = default_store_bytes() if object_store_memory is None else int(object_store_memory)
     units = _units(num_cpus, num_gpus, resources or {})
+    if memory is not None:
+        _check_amount("memory", memory)
     units["memory"] = int(memory or default_memory_bytes(store_bytes)) * RESOURCE_UNIT
     if is_head:
         units[_HEAD] = RESOURCE_UNIT
@@ -110,18 +113,21 @@ def _overridden(
 
 def _units(num_cpus: float | None, num_gpus: float | None, custom: Mapping[str, float]) -> dict[str, int]:
     """CPUs, GPUs and custom resources, in units."""
-    for name, amount in (("num_cpus", num_cpus), ("num_gpus", num_gpus)):
-        if amount is not None and (not isinstance(amount, (int, float)) or amount < 0):
-            raise ValueError(f"{name} must be a number of at least 0, got {amount!r}.")
-    for name, amount in custom.items():
-        if name in ("CPU", "GPU"):
-            raise ValueError(
-                "Use the 'num_cpus' and 'num_gpus' keywords instead of 'CPU' and 'GPU' in the 'resources' keyword."
-            )
-        if amount < 0:
-            raise ValueError(f"Resource quantities must be nonnegative, got {name}={amount}.")
-    units = {"CPU": to_units(default_cpu_count() if num_cpus is None else num_cpus)}
-    if num_gpus:
-        units["GPU"] = int(num_gpus) * RESOURCE_UNIT
-    units.update({name: to_units(amount) for name, amount in custom.items()})
-    return units
+    for name in _NOT_CUSTOM:
+        if name in custom:
+            raise AssertionError(f"`{name}` cannot be a custom resource: it has a keyword of its own.")
+    cpus = default_cpu_count() if num_cpus is None else num_cpus
+    amounts = {"CPU": cpus, "GPU": num_gpus or 0, **custom}
+    for name, amount in amounts.items():
+        _check_amount(name, amount)
+    return {name: to_units(amount) for name, amount in amounts.items()}
+
+
+def _check_amount(name: str, amount: float) -> None:
+    """A node has whole amounts only; tasks ask for parts of them."""
+    if not isinstance(amount, (int, float)):
+        raise AssertionError(f"The amount of {name} must be a number, got {amount!r}.")
+    if amount < 0:
+        raise ValueError(f"Resource quantities must be nonnegative, got {name}={amount}.")
+    if isinstance(amount, float) and not amount.is_integer():
+        raise ValueError(f"Resource quantities must all be whole numbers, got {name}={amount}.")

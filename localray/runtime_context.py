@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from localray.actor import handle_of_running
 from localray.client.context import TaskContext, current_task
 from localray.client.current import current_client, require_client
-from localray.ids import ActorID, JobID, NodeID, PlacementGroupID, TaskID, WorkerID, driver_task_id_bytes
+from localray.ids import ActorID, JobID, NodeID, PlacementGroupID, TaskID, WorkerID
 from localray.options import from_units
 from localray.protocol import Query
 from localray.sched.bundle_names import plain
@@ -49,9 +49,12 @@ class RuntimeContext:
         return WorkerID(worker_id_bytes(require_client().number)).hex()
 
     def get_task_id(self) -> str | None:
-        """The running task, in hexadecimal digits; None, with a warning, on a driver."""
+        """The running task, in hexadecimal digits; None, with a line in the log, on a driver."""
         if self._context is None:
-            warnings.warn("This method is only available when the process is a worker.", UserWarning, stacklevel=2)
+            # In the log, as in Ray: where warnings are errors this is none.
+            import logging
+
+            logging.getLogger("ray.runtime_context").warning(_IN_A_WORKER)
             return None
         return self._context.task_id.hex()
 
@@ -89,7 +92,8 @@ class RuntimeContext:
         return {kind: devices if kind == "GPU" else [] for kind in _ACCELERATORS}
 
     def get_resource_ids(self) -> dict[str, list[str]]:
-        """As `get_accelerator_ids`."""
+        """As `get_accelerator_ids`, which is the newer name."""
+        _advise("get_accelerator_ids")
         return self.get_accelerator_ids()
 
     def get_placement_group_id(self) -> str | None:
@@ -196,20 +200,29 @@ class RuntimeContext:
 
     @property
     def task_id(self) -> TaskID:
-        """The running task; on a driver the one it stands for. Use `get_task_id`."""
+        """The running task. Use `get_task_id`.
+
+        Raises:
+            AssertionError: called on a driver.
+        """
         _advise("get_task_id")
-        context = self._context
-        return TaskID(driver_task_id_bytes(require_client().job) if context is None else context.task_id)
+        assert self._context is not None, _IN_A_WORKER
+        return TaskID(self._context.task_id)
 
     @property
-    def actor_id(self) -> ActorID:
-        """The actor; nil outside of actors. Use `get_actor_id`."""
+    def actor_id(self) -> ActorID | None:
+        """The actor; None in a task. Use `get_actor_id`.
+
+        Raises:
+            AssertionError: called on a driver.
+        """
         _advise("get_actor_id")
-        context = self._context
-        return ActorID(context.actor_id) if context is not None and context.actor_id else ActorID.nil()
+        assert self._context is not None, _IN_A_WORKER
+        return ActorID(self._context.actor_id) if self._context.actor_id else None
 
     def get(self) -> dict[str, object]:
-        """All of it as a dictionary."""
+        """All of it as a dictionary. Use the methods for each."""
+        _advise("get_..._id")
         client = require_client()
         facts: dict[str, object] = {
             "job_id": JobID.from_int(client.job),
@@ -225,7 +238,7 @@ class RuntimeContext:
 
 def _advise(method: str) -> None:
     """Properties that are ids are the older way, by which programs still go."""
-    warnings.warn(f"This property is deprecated. Use {method}() instead.", DeprecationWarning, stacklevel=3)
+    warnings.warn(f"This API is deprecated. Use {method}() instead.", DeprecationWarning, stacklevel=3)
 
 
 def get_runtime_context() -> RuntimeContext:

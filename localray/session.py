@@ -181,7 +181,7 @@ def init(
     if engine == "ray":
         return _hand_over(address, locals())
     with _session.lock:
-        engine = _check_keywords(ignored, _system_config, engine)
+        engine = _check_keywords(ignored, _system_config, _temp_dir, engine)
         existing = _existing(ignore_reinit_error, address)
         if existing is not None:
             return existing
@@ -215,11 +215,13 @@ def init(
             raise
 
 
-def _check_keywords(others: Mapping[str, object], system_config: object, engine: str) -> str:
+def _check_keywords(others: Mapping[str, object], system_config: object, temporary: str | None, engine: str) -> str:
     """Which engine is meant. Raise RuntimeError unless these keywords are Ray's and mean nothing here, or local mode;
-    TypeError where settings are none."""
+    TypeError where settings are none, ValueError where a directory depends on the current one."""
     if system_config is not None and not isinstance(system_config, dict):
         raise TypeError("The _system_config must be a dict.")
+    if temporary and not temporary.startswith(os.sep):
+        raise ValueError("temp_dir must be absolute path or None.")
     unknown = [name for name in others if name not in _IGNORED]
     if others.get("storage"):
         raise RuntimeError("The `storage` argument has been removed, from Ray too.")
@@ -229,6 +231,9 @@ def _check_keywords(others: Mapping[str, object], system_config: object, engine:
         raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
     if others.get("enable_resource_isolation"):
         raise ValueError("enable_resource_isolation is not supported: workers have no control groups of their own.")
+    for name in ("cgroup_path", "system_reserved_cpu", "system_reserved_memory"):
+        if others.get(name):
+            raise ValueError(f"{name} cannot be set when resource isolation is not enabled; here it never is.")
     return "inline" if others.get("local_mode") else engine
 
 

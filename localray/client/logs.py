@@ -76,6 +76,24 @@ def whereabouts() -> dict[str, str | None]:
     return facts
 
 
+def set_package_logger(level: int | str | None, line_format: str | None = None) -> None:
+    """Set the level of the logger named ``ray``, and how its lines look on the standard error.
+
+    Raises:
+        ValueError: there is no such level.
+    """
+    logger = logging.getLogger("ray")
+    if level is not None:
+        logger.setLevel(level.upper() if isinstance(level, str) else level)
+    if line_format is None:
+        return
+    if not logger.handlers:
+        logger.addHandler(logging.StreamHandler())
+        logger.propagate = False
+    for handler in logger.handlers:
+        handler.setFormatter(logging.Formatter(line_format))
+
+
 def configure(config: Mapping[str, Any]) -> None:
     """Set the root logger up, and the one named ``ray``.
 

@@ -124,7 +124,9 @@ import {ray.__name__} as ray
 ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
 atexit.register(lambda: print("exit handlers ran", flush=True))
 print("ready", flush=True)
-time.sleep(60)
+# A signal that comes in the moment before a sleep begins does not cut it short.
+for _ in range(600):
+    time.sleep(0.1)
 """
     driver = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert driver.stdout is not None

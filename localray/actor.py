@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from localray import options as option_table
@@ -22,6 +21,7 @@ from localray.actor_description import (
 from localray.actor_description import (
     method as method,
 )
+from localray.actor_metadata import ActorClassMetadata
 from localray.checkpoint_rule import checkpoint_rule
 from localray.client.arguments import pack_arguments
 from localray.client.captured import Captured
@@ -32,7 +32,6 @@ from localray.client.definitions import serialize_definition
 from localray.client.leaving import exit_actor as exit_actor
 from localray.exceptions import ActorAlreadyExistsError, PendingCallsLimitExceeded, RaySystemError
 from localray.ids import ActorID, actor_creation_task_id_bytes, object_id_bytes
-from localray.language import Language
 from localray.object_ref import ObjectRef, Reference
 from localray.placement_groups import place
 from localray.protocol import (
@@ -70,21 +69,6 @@ Returned_co = TypeVar("Returned_co", covariant=True)
 
 class ActorClassInheritanceException(TypeError):
     """A class decorated with `ray.remote` was subclassed."""
-
-
-@dataclass(frozen=True)
-class ActorClassMetadata:
-    """What an actor class was decorated with. Options are attributes, too: None where they were not given."""
-
-    class_name: str
-    modified_class: type
-    options: Mapping[str, object]
-    language: Language = Language.PYTHON
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("_") or name not in option_table.ACTOR_OPTIONS:
-            raise AttributeError(f"an actor class's metadata has no attribute {name!r}")
-        return self.options.get(name)
 
 
 class ActorClass(Generic[T]):
@@ -589,6 +573,10 @@ def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None:
         raise ValueError(f"ray.kill() only supported for actors. For tasks, try ray.cancel(). Got: {type(actor)}.")
     client.channel.send(KillActor(actor._ray_actor_id.binary(), no_restart))
     client.channel.flush()
+
+
+ActorProxy = ActorHandle[T] | type[T]
+"""For annotations: a handle, which checkers also take for the class whose methods it has."""
 
 
 if not TYPE_CHECKING:

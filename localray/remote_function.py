@@ -68,6 +68,9 @@ class RemoteFunction(Generic[P, Returned_co]):
             )
         self._function = function
         self._default_options = dict(with_checked_runtime_env(options))
+        if self._default_options.get("num_gpus") and self._default_options.get("max_calls") is None:
+            # As in Ray: libraries keep a GPU's memory until their process ends, and the next task needs it.
+            self._default_options["max_calls"] = 1
         self._is_generator = inspect.isgeneratorfunction(function)
         self._signature = CallSignature(function)
         self._function_name = f"{function.__module__}.{function.__qualname__}"
@@ -267,7 +270,7 @@ class Submission(Generic[P, Returned_co]):
             retry_exceptions=serialize_retry_exceptions(options.get("retry_exceptions")),
             call_mode=CallMode.SERIAL.value,
             max_concurrency=1,
-            max_calls=integer(options.get("max_calls")),
+            max_calls=integer(self._function._default_options.get("max_calls")),
             strategy=encode_strategy(options),
             group=placement.group,
             bundle=placement.bundle,

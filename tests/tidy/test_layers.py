@@ -30,7 +30,7 @@ LAYERS = (
     "gcs_client",
     "session remote_function actor",
     "job session_context async_tasks",
-    "actor_description placement_groups job_environment real_ray",
+    "actor_description actor_metadata placement_groups job_environment real_ray",
     "dag",
     "submission store_settings node_description on_ray",
     "strategies job_config",

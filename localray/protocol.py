@@ -802,6 +802,13 @@ class ObjectPresent(NamedTuple):
     object_id: bytes
 
 
+class ObjectAbsent(NamedTuple):
+    """The value of an object that this client holds is lost, and is made again: it is not ready until that is told
+    anew."""
+
+    object_id: bytes
+
+
 ReplyValue: TypeAlias = "int | float | str | bytes | tuple[ReplyValue, ...] | None"
 
 
@@ -1028,6 +1035,7 @@ KernelMessage: TypeAlias = (
     | ItemsTaken
     | ObjectReady
     | ObjectPresent
+    | ObjectAbsent
     | Reply
     | WorkerOutput
     | Notice
@@ -1100,6 +1108,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     ItemsTaken,
     ObjectReady,
     ObjectPresent,
+    ObjectAbsent,
     Reply,
     WorkerOutput,
     Notice,

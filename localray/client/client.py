@@ -57,6 +57,7 @@ from localray.protocol import (
     LaneReady,
     MapArena,
     Notice,
+    ObjectAbsent,
     ObjectDamaged,
     ObjectPresent,
     ObjectReady,
@@ -591,6 +592,8 @@ class Client:
             self._object_ready(message)  # type: ignore[arg-type]
         elif kind is ObjectPresent:
             self._object_present(message.object_id)  # type: ignore[union-attr]
+        elif kind is ObjectAbsent:
+            self._object_absent(message.object_id)  # type: ignore[union-attr]
         elif kind is Reply:
             waiter = self._requests.get(message.request)  # type: ignore[union-attr]
             if waiter is None:
@@ -671,6 +674,13 @@ class Client:
             entry.waiters = [waiter for waiter in entry.waiters or () if waiter.fetches] or None
         for waiter in waiters:
             waiter.count_down()
+
+    def _object_absent(self, object_id: bytes) -> None:
+        """What an object was is lost: whoever waits from now on asks the kernel again."""
+        with self.references.lock:
+            entry = self.references.entries.get(object_id)
+            if entry is not None and entry.is_present:
+                entry.is_present = False
 
     def _lane_opened(self, message: LaneOpened) -> None:
         if not self.channel.open_lane(message.lane, message.descriptor):

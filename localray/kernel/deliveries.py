@@ -9,7 +9,7 @@ from __future__ import annotations
 from localray.kernel import arenas, nodes, store
 from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState
 from localray.kernel.tables import Tables
-from localray.protocol import INLINE, ObjectPresent, ObjectReady, Value
+from localray.protocol import INLINE, ObjectAbsent, ObjectPresent, ObjectReady, Value
 
 AHEAD_LIMIT_BYTES = 256 * 1024
 """So much is sent unasked at most: what nobody asks for after all was sent for nothing."""
@@ -31,6 +31,16 @@ def tell(tables: Tables, client: ClientRecord, record: ObjectRecord, *, fetches:
         tables.send(client.number, ObjectPresent(record.object_id))
     else:
         send_object(tables, client.number, record)
+
+
+def take_back(tables: Tables, record: ObjectRecord) -> None:
+    """The value of an object is lost: whoever may have heard that it is there, and has not fetched it, hears that it is
+    not."""
+    if len(tables.nodes) == 1:
+        return
+    for client in tables.clients.values():
+        if record.object_id in client.held and record.object_id not in client.pins:
+            tables.send(client.number, ObjectAbsent(record.object_id))
 
 
 def value_for(tables: Tables, client: int, object_id: bytes) -> Value:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from localray.exceptions import UnreconstructableReason
-from localray.kernel import inventory, lineage, news, objects, queues, store, streams, tasks
+from localray.kernel import deliveries, inventory, lineage, news, objects, queues, store, streams, tasks
 from localray.kernel.records import ActorState, NodeRecord, ObjectRecord, ObjectState, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -62,6 +62,7 @@ def lose(tables: Tables, records: Iterable[ObjectRecord], why: str) -> None:
             move(tables.log, record.object_id, record, ObjectState.PENDING, "its value is lost")
             tables.lost[record] = text
             awaited.add(record.object_id)
+            deliveries.take_back(tables, record)
         elif record.state is ObjectState.READY and record.maker is not None:
             move(tables.log, record.object_id, record, ObjectState.DROPPED, "its value is lost")
         else:

@@ -42,6 +42,7 @@ from localray.protocol import (
     KernelMessage,
     LaneClosed,
     Notice,
+    ObjectAbsent,
     ObjectPresent,
     ObjectReady,
     RecallTasks,
@@ -128,6 +129,8 @@ class Renderer:
             return f"ready {names.of(message.object_id)} = {shown}"
         if isinstance(message, ObjectPresent):
             return f"present {names.of(message.object_id)}"
+        if isinstance(message, ObjectAbsent):
+            return f"absent {names.of(message.object_id)}"
         if isinstance(message, Reply):
             return f"reply to {message.request}: {names.in_text(self.reply(message.value))}"
         if isinstance(message, RestoreActor):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ..helpers import wait_until
 from ..registry import program
 
 NODES = [{"num_cpus": 1, "resources": {"here": 1}}, {"num_cpus": 2, "resources": {"there": 10}}]
@@ -170,3 +172,33 @@ def an_error_of_the_second_run_is_what_the_reader_gets(ray: ModuleType, cluster:
     replace_node(ray, cluster)
     with pytest.raises(ValueError, match="not twice"):
         ray.get(ref, timeout=60)
+
+
+@program(nodes=NODES)
+def what_is_made_again_is_not_ready_meanwhile(ray: ModuleType, cluster: Any) -> None:
+    """T17: a `wait` that leaves values where they are does not call ready what was ready and is being made again."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(**THERE)
+    def make() -> np.ndarray:
+        attempt = ray.get(recorder.add.remote("begun"))
+        give_up_at = time.monotonic() + 60
+        while attempt > 1 and "go on" not in ray.get(recorder.items.remote()):
+            assert time.monotonic() < give_up_at
+            time.sleep(0.01)
+        return np.full(LARGE, attempt)
+
+    ref = make.remote()
+    assert ray.wait([ref], timeout=60, fetch_local=False) == ([ref], [])
+    replace_node(ray, cluster)
+
+    def is_made_again() -> bool:
+        # Real Ray makes it again when somebody asks, and may not know at once that the node is gone.
+        ray.wait([ref], timeout=0, fetch_local=False)
+        return bool(ray.get(recorder.items.remote()).count("begun") == 2)
+
+    wait_until(is_made_again, "it is made again", 60)
+    assert ray.wait([ref], timeout=0, fetch_local=False) == ([], [ref])
+    ray.get(recorder.add.remote("go on"))
+    assert ray.wait([ref], timeout=60, fetch_local=False) == ([ref], [])
+    assert ray.get(ref, timeout=60)[-1] == 2

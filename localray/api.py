@@ -373,10 +373,12 @@ def nodes() -> list[dict[str, object]]:
     ]
 
 
-def get_gpu_ids() -> list[int]:
-    """The indices of the GPUs that the running task or actor has; none on a driver."""
+def get_gpu_ids() -> list[int] | list[str]:
+    """The GPUs that the running task or actor has; none on a driver. Indices, or as ``CUDA_VISIBLE_DEVICES`` names them
+    where the session was started with it."""
     from localray.client.context import current_task
+    from localray.client.devices import called
 
     connected_client()
     context = current_task.get()
-    return list(context.devices) if context is not None else []
+    return cast("list[int] | list[str]", [called(device) for device in context.devices] if context is not None else [])

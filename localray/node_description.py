@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from localray.client.devices import VARIABLE, visible_devices
 from localray.host import default_cpu_count, default_memory_bytes, default_store_bytes
 from localray.options import RESOURCE_UNIT, to_units
 
@@ -131,3 +132,10 @@ def _check_amount(name: str, amount: float) -> None:
         raise ValueError(f"Resource quantities must be nonnegative, got {name}={amount}.")
     if isinstance(amount, float) and not amount.is_integer():
         raise ValueError(f"Resource quantities must all be whole numbers, got {name}={amount}.")
+
+
+def check_visible_devices(node: NodeDescription, environment: Mapping[str, str]) -> None:
+    """Raise ValueError if a node is to have more GPUs than this environment lets a process use."""
+    visible, gpus = visible_devices(environment), node.resources.get("GPU", 0) // RESOURCE_UNIT
+    if visible is not None and gpus > len(visible):
+        raise ValueError(f"Attempting to start a session with {gpus} GPU, but {VARIABLE} contains {list(visible)}.")

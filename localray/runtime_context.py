@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from localray.actor import handle_of_running
 from localray.client.context import TaskContext, current_task
 from localray.client.current import current_client, require_client
+from localray.client.devices import called
 from localray.ids import ActorID, JobID, NodeID, PlacementGroupID, TaskID, WorkerID
 from localray.options import from_units
 from localray.protocol import Query
@@ -88,7 +89,7 @@ class RuntimeContext:
 
     def get_accelerator_ids(self) -> dict[str, list[str]]:
         """The accelerators of the task or actor, by kind; only GPUs are told apart here."""
-        devices = [] if self._context is None else [str(device) for device in self._context.devices]
+        devices = [] if self._context is None else [str(called(device)) for device in self._context.devices]
         return {kind: devices if kind == "GPU" else [] for kind in _ACCELERATORS}
 
     def get_resource_ids(self) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
 from localray.job import Job, describe_job, namespace_of
-from localray.node_description import NODE_ADDRESS, NodeDescription, describe_node
+from localray.node_description import NODE_ADDRESS, NodeDescription, check_visible_devices, describe_node
 from localray.sched import survival
 from localray.session_context import RayContext
 from localray.store_settings import head_variables, store_settings
@@ -398,6 +398,7 @@ def _start(
     if engine == "processes":
         from localray.runtime.launch import NodeOptions, ProcessSession
 
+        check_visible_devices(node, os.environ)
         node_id = os.urandom(28)
         store = store_settings(*spilling, f"{os.getpid()}_{node_id.hex()[:12]}")
         variables = head_variables(spilling[1])

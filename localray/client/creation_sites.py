@@ -10,13 +10,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 
 from localray.client.context import current_task
 
 VARIABLE = "RAY_record_ref_creation_sites"
 _PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent) + os.sep
-# A worker's main is a string.
-_NOT_THE_USERS = (_PACKAGE_DIRECTORY, "<string>", "<frozen")
+_NOT_THE_USERS = (_PACKAGE_DIRECTORY, "<frozen")
 _FRAMES = 4
 _PUT_INDEX = b"\0\0\0\x40"
 _NO_ACTOR = b"\xff" * 12
@@ -56,7 +56,12 @@ def _frames() -> Iterator[str]:
     left = _FRAMES
     while frame is not None and left:
         code = frame.f_code
-        if not code.co_filename.startswith(_NOT_THE_USERS):
+        if not code.co_filename.startswith(_NOT_THE_USERS) and not _is_main_of_a_worker(frame):
             yield f"{code.co_filename}:{code.co_name}:{frame.f_lineno}"
             left -= 1
         frame = frame.f_back  # type: ignore[assignment]
+
+
+def _is_main_of_a_worker(frame: FrameType) -> bool:
+    """A worker's main is a string, as a driver's may be."""
+    return frame.f_back is None and frame.f_code.co_filename == "<string>" and current_task.get() is not None

@@ -122,10 +122,12 @@ class Worker:
     def _set_up_job(self, job: SetUpJob) -> None:
         for stream in self._streams:
             stream.job = JobID.from_int(job.job).hex()
-        if job.logging:
-            from localray.client.logs import configure
+        if job.logging or "RAY_LOGGER_LEVEL" in os.environ:
+            from localray.client.logs import configure, set_package_logger
 
-            configure(json.loads(job.logging))
+            set_package_logger(os.environ.get("RAY_LOGGER_LEVEL"))
+            if job.logging:
+                configure(json.loads(job.logging))
         sys.path[:] = job.sys_path
         importlib.invalidate_caches()
         of_the_node = dict(job.environment)

@@ -109,8 +109,14 @@ class Channel(Protocol):
     def now_s(self) -> float:
         """The time in seconds on a clock that never goes back; virtual in a simulation."""
 
-    def spawn(self, function: Callable[[], None], name: str) -> None:
-        """Run a function on a thread of its own whose current client is this channel's."""
+    def spawn(self, function: Callable[[], None], name: str, at_most: int | None = None) -> None:
+        """Run a function on a thread whose current client is this channel's, and that nothing else runs on meanwhile.
+
+        Args:
+            function: what to run.
+            name: of the thread; what is spawned under the same name later may be run on it again.
+            at_most: so many run under this name at once; whoever spawns sees to it. None if nobody counts.
+        """
 
     def new_event_loop(self) -> AbstractEventLoop:
         """An event loop for an asyncio actor that, while it runs, also reads this channel."""

@@ -20,7 +20,7 @@ class ThreadedActor:
     def __init__(self, executor: Executor, template: DefineTemplate) -> None:
         self._executor = executor
         limits = {"": template.max_concurrency, **dict(template.concurrency_groups)}
-        self._groups = {name: GroupThreads(executor, limit) for name, limit in limits.items()}
+        self._groups = {name: GroupThreads(executor, limit, name) for name, limit in limits.items()}
 
     def accept(self, message: RunTask) -> None:
         """Take a call in: start it, or let it wait for a thread."""
@@ -30,11 +30,12 @@ class ThreadedActor:
 
 
 class GroupThreads:
-    """The threads of one concurrency group, which come and go."""
+    """The threads of one concurrency group: no more than there are calls at once."""
 
-    def __init__(self, executor: Executor, limit: int) -> None:
+    def __init__(self, executor: Executor, limit: int, group: str) -> None:
         self._executor = executor
         self._limit = limit
+        self._name = f"localray-call-{group}" if group else "localray-call"
         self._waiting: deque[RunTask] = deque()
         self._running = 0
         self._lock = threading.Lock()
@@ -46,7 +47,7 @@ class GroupThreads:
                 self._waiting.append(message)
                 return
             self._running += 1
-        self._executor.client.channel.spawn(lambda: self._work(message), "localray-call")
+        self._executor.client.channel.spawn(lambda: self._work(message), self._name, self._limit)
 
     def _work(self, message: RunTask) -> None:
         """Run a call, and then those that wait, until none does."""

@@ -132,7 +132,7 @@ class InlineChannel:
         """The time of a clock that never goes back."""
         return time.monotonic()
 
-    def spawn(self, function: Callable[[], None], name: str) -> None:
+    def spawn(self, function: Callable[[], None], name: str, at_most: int | None = None) -> None:
         """Run a function on a thread of its own."""
 
         def run() -> None:

@@ -30,6 +30,7 @@ from localray.runtime.frames import DONT_WAIT, BrokenFrame, FrameReader, frame
 from localray.runtime.interrupts import guard, interruptible
 from localray.runtime.lanes import LaneSockets
 from localray.runtime.spin import Spinner, look_again
+from localray.runtime.threads import KeptThreads
 
 if TYPE_CHECKING:
     import asyncio
@@ -109,6 +110,7 @@ class SocketChannel:
         self.sent = 0
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
+        self._threads = KeptThreads()
         self._steward = threading.Thread(target=self._run_steward, name="localray-steward", daemon=True)
 
     def start(self, client: Client) -> None:
@@ -504,9 +506,9 @@ class SocketChannel:
         """The monotonic clock."""
         return time.monotonic()
 
-    def spawn(self, function: Callable[[], None], name: str) -> None:
-        """Run a function on a new daemon thread."""
-        threading.Thread(target=function, name=name, daemon=True).start()
+    def spawn(self, function: Callable[[], None], name: str, at_most: int | None = None) -> None:
+        """Run a function on a daemon thread; see `localray.client.channel.Channel`."""
+        self._threads.run(function, name, at_most)
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """An event loop that reads this channel; from then on nobody else needs to while futures are outstanding."""

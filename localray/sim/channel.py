@@ -236,7 +236,7 @@ class VirtualChannel:
         """The virtual time, on the clock that `time.monotonic` has."""
         return self._carriers.clock.now_ns / NANOSECONDS
 
-    def spawn(self, function: Callable[[], None], name: str) -> None:
+    def spawn(self, function: Callable[[], None], name: str, at_most: int | None = None) -> None:
         """Run a function on a carrier after a little while."""
         carriers = self._carriers
         carriers.events.add(

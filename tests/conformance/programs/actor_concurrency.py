@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from types import ModuleType
 
 import pytest
 
 from ..helpers import make_gate
-from ..registry import program
+from ..registry import NOT_SIMULATED, program
 
 
 @program()
@@ -219,3 +220,34 @@ def too_many_pending_calls_are_refused(ray: ModuleType) -> None:
     ray.get(gate.open.remote())
     assert ray.get(refs) == ["done", "done"]
     assert ray.get(slow.wait.remote(gate)) == "done"
+
+
+@program(engines=NOT_SIMULATED, reason="the threads of a simulation carry whatever is to run next, of any actor")
+def the_threads_of_an_actor_stay(ray: ModuleType) -> None:
+    """AC2: what a method keeps in `threading.local` is there when its thread runs again; a group has threads of its
+    own, and never more than it may run calls at once."""
+
+    @ray.remote(num_cpus=0, max_concurrency=2, concurrency_groups={"other": 1})
+    class Counting:
+        def __init__(self) -> None:
+            self.local = threading.local()
+
+        def count(self) -> tuple[int, int]:
+            self.local.calls = getattr(self.local, "calls", 0) + 1
+            return threading.get_ident(), self.local.calls
+
+        @ray.method(concurrency_group="other")
+        def count_elsewhere(self) -> tuple[int, int]:
+            return self.count()
+
+    counting = Counting.remote()
+    for method, limit in ((counting.count, 2), (counting.count_elsewhere, 1)):
+        seen: dict[int, list[int]] = {}
+        for _ in range(4):
+            ident, calls = ray.get(method.remote())
+            seen.setdefault(ident, []).append(calls)
+        for ident, calls in ray.get([method.remote() for _ in range(40)]):
+            seen.setdefault(ident, []).append(calls)
+        assert len(seen) <= limit
+        for counted in seen.values():
+            assert sorted(counted) == list(range(1, len(counted) + 1))

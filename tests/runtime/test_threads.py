@@ -81,16 +81,16 @@ def test_nothing_that_has_run_is_kept_alive() -> None:
     assert gone() is None
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_an_error_has_ended_is_replaced() -> None:
+def test_a_thread_that_an_error_has_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     caller = Caller()
-    idents: set[int] = set()
+    told = threading.Semaphore(0)
+    monkeypatch.setattr(threading, "excepthook", lambda _: told.release())
 
     def fail() -> None:
-        idents.add(threading.get_ident())
         raise ValueError("on purpose")
 
     for _ in range(3):
         caller.threads.run(fail, "kept", 1)
     assert caller.ident()
-    assert idents
+    for _ in range(3):
+        assert told.acquire(timeout=DEADLINE_S)

@@ -260,11 +260,9 @@ def wait(
         raise TypeError(f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got {type(ray_waitables)}")
     if timeout is not None and timeout < 0:
         raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
-    has_generators = False
-    for reference in ray_waitables:
-        if isinstance(reference, ObjectRefGenerator):
-            has_generators = True
-        elif not isinstance(reference, ObjectRef):
+    only_references = set(map(type, ray_waitables)) == {ObjectRef}
+    for reference in () if only_references else ray_waitables:
+        if not isinstance(reference, (ObjectRef, ObjectRefGenerator)):
             raise TypeError(
                 "wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got list containing "
                 f"{type(reference)}"
@@ -273,13 +271,15 @@ def wait(
         return [], []
     if client.stalls:
         client.about_to_block("ray.wait", "`asyncio.wait`")
-    if len(set(ray_waitables)) != len(ray_waitables):
+    # The bytes of an id keep their hash.
+    different = set(map(ObjectRef.binary, ray_waitables)) if only_references else set(ray_waitables)
+    if len(different) != len(ray_waitables):
         raise ValueError("Wait requires a list of unique ray_waitables.")
     if num_returns <= 0:
         raise ValueError(f"Invalid number of objects to return {num_returns}.")
     if num_returns > len(ray_waitables):
         raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
-    if not has_generators:
+    if only_references:
         return client.wait(ray_waitables, num_returns, timeout, fetches=fetch_local)
     by_reference = {awaited(waitable): waitable for waitable in ray_waitables}
     ready, rest = client.wait(list(by_reference), num_returns, timeout, fetches=fetch_local)

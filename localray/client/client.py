@@ -375,18 +375,19 @@ class Client:
         """Split references into ready and not ready; see `ray.wait`. A task ``lends`` its CPU meanwhile, or not; values
         on other nodes stay there unless this wait ``fetches``."""
         entries, _keep = self._entries(references)
-        if sum(1 for entry in entries if _is_ready(entry, fetches=fetches)) < num_returns:
+        ready = _first_ready(entries, num_returns, fetches=fetches)
+        if len(ready) < num_returns:
             waiter = Waiter(num_returns, fetches=fetches)
             self._await_entries(references, entries, waiter, timeout_s, lends=lends)
-        ready: list[ObjectRef[object]] = []
-        rest: list[ObjectRef[object]] = []
-        for reference, entry in zip(references, entries, strict=True):
-            is_ready = len(ready) < num_returns and _is_ready(entry, fetches=fetches)
-            (ready if is_ready else rest).append(reference)
+            ready = _first_ready(entries, num_returns, fetches=fetches)
+        for position, entry in enumerate(entries):
             if entry.view is not None:
                 # It was delivered, and need not be kept: who only waits does not look.
-                self.references.viewed(reference.binary())
-        return ready, rest
+                self.references.viewed(references[position].binary())
+        rest = list(references)
+        for position in reversed(ready):
+            del rest[position]
+        return [references[position] for position in ready], rest
 
     def _entries(self, references: Sequence[ObjectRef[object]]) -> tuple[list[Entry], list[ObjectRef[object]]]:
         """The entries of references, and what keeps them alive meanwhile.
@@ -722,6 +723,18 @@ class Client:
         self.channel.close()
         self.completions.fail_all()
         self.references.close()
+
+
+def _first_ready(entries: Sequence[Entry], number: int, *, fetches: bool) -> list[int]:
+    """The positions of the first that are ready, so many at most: a program may wait for one of thousands again and
+    again."""
+    found: list[int] = []
+    for position, entry in enumerate(entries):
+        if entry.value is not None or (entry.is_present and not fetches):
+            found.append(position)
+            if len(found) == number:
+                break
+    return found
 
 
 def _is_ready(entry: Entry, *, fetches: bool) -> bool:

@@ -305,8 +305,8 @@ def a_running_task_gets_a_keyboard_interrupt(ray: ModuleType) -> None:
 
     @ray.remote(max_retries=3)
     def run():
-        ray.get(recorder.add.remote("began"))
         try:
+            ray.get(recorder.add.remote("began"))
             while not ray.get(gate.is_open.remote()):
                 time.sleep(0.01)
         except KeyboardInterrupt:
@@ -329,8 +329,8 @@ def a_task_may_outlive_its_cancellation(ray: ModuleType) -> None:
 
     @ray.remote
     def run():
-        ray.get(recorder.add.remote("began"))
         try:
+            ray.get(recorder.add.remote("began"))
             while not ray.get(gate.is_open.remote()):
                 time.sleep(0.01)
         except KeyboardInterrupt:

@@ -20,7 +20,7 @@ LOCAL = {"address": "local", "num_cpus": 1, "include_dashboard": False, "log_to_
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def every_first_call_starts_a_session(ray: ModuleType) -> None:
-    """A1: get, wait, get_actor, kill, cancel and get_gpu_ids, whatever comes of them; get_runtime_context does not."""
+    """A1, surface 1: get, wait, get_actor, kill, cancel, get_gpu_ids and get_runtime_context, whatever comes of them."""
 
     def wrong_kill():
         with pytest.raises(ValueError):
@@ -41,6 +41,7 @@ def every_first_call_starts_a_session(ray: ModuleType) -> None:
         "kill": wrong_kill,
         "cancel": wrong_cancel,
         "get_gpu_ids": ray.get_gpu_ids,
+        "get_runtime_context": ray.get_runtime_context,
     }
     for name, call in calls.items():
         assert not ray.is_initialized()

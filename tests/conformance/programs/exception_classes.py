@@ -176,5 +176,5 @@ def the_fields_of_a_tasks_error(ray: ModuleType) -> None:
     assert error.function_name.endswith("purr") and error.proctitle == "ray::Cat.purr"
     assert isinstance(error.pid, int) and isinstance(error.ip, str)
     assert error.actor_repr == "Cat(Tom)" and f"actor_id={cat._actor_id.hex()}" in str(error)
-    assert "hoarse" in error.traceback_str and error.traceback_str in str(error)
+    assert "Final: hoarse" in error.traceback_str and "Final: hoarse" in str(error)
     assert type(error.cause).__name__ == "Final"

@@ -45,7 +45,7 @@ def _raises(kind: type[BaseException], function: Any, *args: Any, **kwargs: Any)
 
 @program()
 def pool_map_gives_results_in_order(ray: ModuleType) -> None:
-    """U1: `map` is ordered, `map_unordered` gives each once, more values than actors."""
+    """U1, surface 6: `map` is ordered, `map_unordered` gives each once, more values than actors."""
     pool = _pool(ray, 2)
     assert list(pool.map(_double, range(7))) == [0, 2, 4, 6, 8, 10, 12]
     assert sorted(pool.map_unordered(_double, range(7))) == [0, 2, 4, 6, 8, 10, 12]
@@ -55,7 +55,7 @@ def pool_map_gives_results_in_order(ray: ModuleType) -> None:
 
 @program()
 def pool_submit_queues_without_a_free_actor(ray: ModuleType) -> None:
-    """U1: `submit` queues when no actor is free; `get_next` gives the order of submission."""
+    """U1, surface 6: `submit` queues when no actor is free; `get_next` gives the order of submission."""
     pool = _pool(ray, 1)
     assert pool.has_free() and not pool.has_next()
     for value in (1, 2, 3):
@@ -69,7 +69,7 @@ def pool_submit_queues_without_a_free_actor(ray: ModuleType) -> None:
 
 @program()
 def pool_unordered_gives_what_is_ready(ray: ModuleType) -> None:
-    """U1: `get_next_unordered` does not wait for what is slow."""
+    """U1, surface 6: `get_next_unordered` does not wait for what is slow."""
     pool, gate = _pool(ray, 2), make_gate(ray)
     pool.submit(lambda actor, value: actor.wait_for.remote(gate, value), 1)
     pool.submit(_double, 2)
@@ -81,7 +81,7 @@ def pool_unordered_gives_what_is_ready(ray: ModuleType) -> None:
 
 @program()
 def pool_timeouts(ray: ModuleType) -> None:
-    """U1: `get_next(timeout)` raises `TimeoutError` and leaves the result; ignored, it is dropped and the actor used again."""
+    """U1, surface 6: `get_next(timeout)` raises `TimeoutError` and leaves the result; ignored, it is dropped and the actor used again."""
     pool, gate = _pool(ray, 1), make_gate(ray)
     pool.submit(lambda actor, value: actor.wait_for.remote(gate, value), 1)
     assert _raises(TimeoutError, pool.get_next, timeout=0.01) == "Timed out waiting for result"
@@ -96,7 +96,7 @@ def pool_timeouts(ray: ModuleType) -> None:
 
 @program()
 def pool_mixed_order_is_refused(ray: ModuleType) -> None:
-    """U1: after `get_next_unordered` has taken the last submitted, `get_next` is a ValueError."""
+    """U1, surface 6: after `get_next_unordered` has taken the last submitted, `get_next` is a ValueError."""
     pool, gate = _pool(ray, 2), make_gate(ray)
     pool.submit(lambda actor, value: actor.wait_for.remote(gate, value), 1)
     pool.submit(_double, 2)
@@ -108,7 +108,7 @@ def pool_mixed_order_is_refused(ray: ModuleType) -> None:
 
 @program()
 def pool_errors_give_the_actor_back(ray: ModuleType) -> None:
-    """U1, AC24: a method's error is raised by `get_next`, and its actor serves on."""
+    """U1, AC24, surface 6: a method's error is raised by `get_next`, and its actor serves on."""
     pool = _pool(ray, 1)
     pool.submit(lambda actor, value: actor.fail.remote(value), 1)
     pool.submit(_double, 2)
@@ -118,7 +118,7 @@ def pool_errors_give_the_actor_back(ray: ModuleType) -> None:
 
 @program()
 def pool_drops_dead_actors(ray: ModuleType) -> None:
-    """U1: an actor that has died gets no more work."""
+    """U1, surface 6: an actor that has died gets no more work."""
     pool = _pool(ray, 2)
     dead = pool._idle_actors[-1]
     ray.kill(dead)
@@ -130,7 +130,7 @@ def pool_drops_dead_actors(ray: ModuleType) -> None:
 
 @program()
 def pool_push_and_pop(ray: ModuleType) -> None:
-    """U1: `pop_idle` takes an actor out, `push` puts one in and gives it work that waits; one that is there is refused."""
+    """U1, surface 6: `pop_idle` takes an actor out, `push` puts one in and gives it work that waits; one that is there is refused."""
     pool = _pool(ray, 2)
     actor = pool.pop_idle()
     assert actor is not None and len(pool._idle_actors) == 1
@@ -149,7 +149,7 @@ def pool_push_and_pop(ray: ModuleType) -> None:
 
 @program()
 def pool_map_drops_what_was_not_taken(ray: ModuleType) -> None:
-    """U1: results that nobody took are not among those of the next `map`."""
+    """U1, surface 6: results that nobody took are not among those of the next `map`."""
     pool = _pool(ray, 2)
     for value in (100, 200, 300):
         pool.submit(_double, value)
@@ -160,7 +160,7 @@ def pool_map_drops_what_was_not_taken(ray: ModuleType) -> None:
 
 @program()
 def pool_calls_of_several_returns(ray: ModuleType) -> None:
-    """U1: a function may give a list of references."""
+    """U1, surface 6: a function may give a list of references."""
     pool = _pool(ray, 1)
     assert list(pool.map(lambda actor, value: actor.two.options(num_returns=2).remote(value), [1, 2])) == [
         [1, -1],
@@ -170,7 +170,7 @@ def pool_calls_of_several_returns(ray: ModuleType) -> None:
 
 @program()
 def pool_subclasses_use_its_fields(ray: ModuleType) -> None:
-    """Surface 14b: the underscored fields of `ActorPool` hold what subclasses expect."""
+    """Surface 14b, surface 6: the underscored fields of `ActorPool` hold what subclasses expect."""
     pool_module = module_of(ray, "util.actor_pool")
 
     class Counting(pool_module.ActorPool):  # type: ignore[name-defined,misc]

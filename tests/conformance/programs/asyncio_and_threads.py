@@ -15,7 +15,7 @@ from ..registry import program
 
 @program()
 def refs_can_be_awaited_in_the_driver(ray: ModuleType) -> None:
-    """L8: of puts, tasks and methods, more than once."""
+    """L8, surface 3: of puts, tasks and methods, more than once."""
 
     @ray.remote
     def double(number):
@@ -30,7 +30,7 @@ def refs_can_be_awaited_in_the_driver(ray: ModuleType) -> None:
 
 @program()
 def refs_can_be_gathered(ray: ModuleType) -> None:
-    """L8: asyncio.gather keeps the order; asyncio.wait takes tasks made of refs."""
+    """L8, surface 3: asyncio.gather keeps the order; asyncio.wait takes tasks made of refs."""
 
     @ray.remote
     def square(number):
@@ -49,7 +49,7 @@ def refs_can_be_gathered(ray: ModuleType) -> None:
 
 @program()
 def an_awaited_failure_raises(ray: ModuleType) -> None:
-    """L8, E1: with the dual type, alone and among others in gather."""
+    """L8, E1, surface 3: with the dual type, alone and among others in gather."""
 
     @ray.remote
     def fail():
@@ -75,7 +75,7 @@ def an_awaited_failure_raises(ray: ModuleType) -> None:
 
 @program()
 def the_loop_runs_while_a_ref_is_awaited(ray: ModuleType) -> None:
-    """L8: another coroutine opens the gate that the awaited task waits for."""
+    """L8, surface 3: another coroutine opens the gate that the awaited task waits for."""
     gate = make_gate(ray)
     slow = make_waiter(ray).remote(gate, "opened")
     ticks = []
@@ -95,7 +95,7 @@ def the_loop_runs_while_a_ref_is_awaited(ray: ModuleType) -> None:
 
 @program()
 def giving_up_waiting_does_not_cancel_the_task(ray: ModuleType) -> None:
-    """C7: after asyncio.wait_for has timed out the ref is still good."""
+    """C7, surface 3: after asyncio.wait_for has timed out the ref is still good."""
     gate = make_gate(ray)
     slow = make_waiter(ray).remote(gate, "late")
 
@@ -114,7 +114,7 @@ def giving_up_waiting_does_not_cancel_the_task(ray: ModuleType) -> None:
 
 @program()
 def a_ref_has_a_concurrent_future(ray: ModuleType) -> None:
-    """L8: ref.future() gives results and exceptions, and calls callbacks."""
+    """L8, surface 3: ref.future() gives results and exceptions, and calls callbacks."""
 
     @ray.remote
     def double(number):
@@ -139,7 +139,7 @@ def a_ref_has_a_concurrent_future(ray: ModuleType) -> None:
 
 @program()
 def futures_can_be_waited_for(ray: ModuleType) -> None:
-    """L8: concurrent.futures.as_completed and asyncio.wrap_future take them."""
+    """L8, surface 3: concurrent.futures.as_completed and asyncio.wrap_future take them."""
 
     @ray.remote
     def double(number):
@@ -156,7 +156,7 @@ def futures_can_be_waited_for(ray: ModuleType) -> None:
 
 @program()
 def several_threads_may_submit_and_get(ray: ModuleType) -> None:
-    """L9: eight threads with tasks of their own."""
+    """L9, surface 3: eight threads with tasks of their own."""
 
     @ray.remote
     def tag(thread, number):
@@ -172,7 +172,7 @@ def several_threads_may_submit_and_get(ray: ModuleType) -> None:
 
 @program()
 def several_threads_may_get_one_ref(ray: ModuleType) -> None:
-    """L9: all blocked on one ref until the main thread opens the gate; wait works beside them."""
+    """L9, surface 3: all blocked on one ref until the main thread opens the gate; wait works beside them."""
     gate = make_gate(ray)
     slow = make_waiter(ray).remote(gate, "shared")
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
@@ -186,7 +186,7 @@ def several_threads_may_get_one_ref(ray: ModuleType) -> None:
 
 @program()
 def several_threads_may_put_and_call_one_actor(ray: ModuleType) -> None:
-    """L9: no put is lost, and every call is counted once."""
+    """L9, surface 3: no put is lost, and every call is counted once."""
     recorder = make_recorder(ray)
 
     def run(thread):
@@ -203,7 +203,7 @@ def several_threads_may_put_and_call_one_actor(ray: ModuleType) -> None:
 
 @program()
 def a_timeout_in_one_thread_leaves_the_others_alone(ray: ModuleType) -> None:
-    """L9, G3: GetTimeoutError in one thread; another one still gets the value."""
+    """L9, G3, surface 3: GetTimeoutError in one thread; another one still gets the value."""
     gate = make_gate(ray)
     slow = make_waiter(ray).remote(gate, "patient")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -218,7 +218,7 @@ def a_timeout_in_one_thread_leaves_the_others_alone(ray: ModuleType) -> None:
 
 @program()
 def an_event_loop_may_run_in_another_thread(ray: ModuleType) -> None:
-    """L8, L9: refs made in one thread are awaited in the loop of another."""
+    """L8, L9, surface 3: refs made in one thread are awaited in the loop of another."""
 
     @ray.remote
     def double(number):
@@ -236,7 +236,7 @@ def an_event_loop_may_run_in_another_thread(ray: ModuleType) -> None:
 
 @program()
 def a_tasks_own_threads_may_use_the_api(ray: ModuleType) -> None:
-    """L9: threads started inside a task submit and get."""
+    """L9, surface 3: threads started inside a task submit and get."""
 
     @ray.remote
     def leaf(number):

@@ -34,7 +34,7 @@ def alive(ray: ModuleType) -> set[str]:
 
 @program(nodes=[ONE_CPU, {"num_cpus": 3, "num_gpus": 2, "resources": {"special": 5}}])
 def table_of_nodes(ray: ModuleType, cluster: Any) -> None:
-    """N1: nodes() has a row for each node; dead ones stay, with nothing to offer; sums are over the living."""
+    """N1, surface 9: nodes() has a row for each node; dead ones stay, with nothing to offer; sums are over the living."""
     (worker,) = cluster.worker_nodes
     rows = {row["NodeID"]: row for row in ray.nodes()}
     assert set(rows) == {cluster.head_node.node_id, worker.node_id} == alive(ray)
@@ -54,7 +54,7 @@ def table_of_nodes(ray: ModuleType, cluster: Any) -> None:
 
 @program(nodes=[NO_CPU, {"num_cpus": 1, "labels": {"zone": "a"}}, {"num_cpus": 1, "labels": {"zone": "b"}}])
 def things_run_where_they_are_sent(ray: ModuleType, cluster: Any) -> None:
-    """T10: affinity to a node of a cluster, label selectors, and SPREAD."""
+    """T10, surface 9: affinity to a node of a cluster, label selectors, and SPREAD."""
     strategies = import_module(f"{ray.__name__}.util.scheduling_strategies")
     nodes = [row["NodeID"] for row in ray.nodes() if row["Resources"].get("CPU")]
     zones = {row["Labels"]["zone"]: row["NodeID"] for row in ray.nodes() if "zone" in row["Labels"]}
@@ -76,7 +76,7 @@ def things_run_where_they_are_sent(ray: ModuleType, cluster: Any) -> None:
 
 @program(nodes=[ONE_CPU])
 def a_node_comes_to_those_who_wait(ray: ModuleType, cluster: Any) -> None:
-    """T8: what no node could run starts when one comes that can."""
+    """T8, surface 9: what no node could run starts when one comes that can."""
     where = make_where(ray, resources={"late": 1})
     waits = where.remote()
     assert ray.wait([waits], timeout=0.05) == ([], [waits])
@@ -86,7 +86,7 @@ def a_node_comes_to_those_who_wait(ray: ModuleType, cluster: Any) -> None:
 
 @program(nodes=[ONE_CPU, {"num_cpus": 1, "resources": {"there": 1}}])
 def large_values_cross_nodes(ray: ModuleType, cluster: Any) -> None:
-    """P1: what a task on one node returns is an argument on another and a value at the driver, and back."""
+    """P1, surface 9: what a task on one node returns is an argument on another and a value at the driver, and back."""
 
     @ray.remote(resources={"there": 0.1})
     def make() -> np.ndarray:
@@ -109,7 +109,7 @@ def large_values_cross_nodes(ray: ModuleType, cluster: Any) -> None:
 
 @program(nodes=[ONE_CPU, {"num_cpus": 1, "resources": {"there": 1}}])
 def who_waits_without_fetching_leaves_values_where_they_are(ray: ModuleType, cluster: Any) -> None:
-    """W5: what is ready on another node is ready, and is not copied; what waits or gets later has it all the same."""
+    """W5, surface 9: what is ready on another node is ready, and is not copied; what waits or gets later has it all the same."""
     (worker,) = cluster.worker_nodes
     locations = import_module(f"{ray.__name__}.experimental").get_object_locations
     gate = make_gate(ray)
@@ -144,7 +144,7 @@ def who_waits_without_fetching_leaves_values_where_they_are(ray: ModuleType, clu
 
 @program(nodes=[ONE_CPU, {"num_cpus": 1, "resources": {"there": 1}}])
 def what_a_removed_node_ran(ray: ModuleType, cluster: Any) -> None:
-    """E7: a task on a node that goes is tried again elsewhere, or fails; an actor is dead."""
+    """E7, surface 9: a task on a node that goes is tried again elsewhere, or fails; an actor is dead."""
     (worker,) = cluster.worker_nodes
     strategies = import_module(f"{ray.__name__}.util.scheduling_strategies")
     on_head = strategies.NodeAffinitySchedulingStrategy(cluster.head_node.node_id, soft=False)
@@ -184,7 +184,7 @@ def what_a_removed_node_ran(ray: ModuleType, cluster: Any) -> None:
 
 @program(nodes=[ONE_CPU, {"num_cpus": 1, "resources": {"there": 1}}])
 def what_a_removed_node_stored(ray: ModuleType, cluster: Any) -> None:
-    """E8: a value that only a removed node had, and that may not be made again, is lost."""
+    """E8, surface 9: a value that only a removed node had, and that may not be made again, is lost."""
 
     @ray.remote(resources={"there": 0.1}, max_retries=0)
     def make() -> np.ndarray:
@@ -206,7 +206,7 @@ def what_a_removed_node_stored(ray: ModuleType, cluster: Any) -> None:
 
 @program(nodes=[ONE_CPU, ONE_CPU, ONE_CPU])
 def groups_on_several_nodes(ray: ModuleType, cluster: Any) -> None:
-    """PG2: STRICT_SPREAD takes a node for each bundle, STRICT_PACK one for all, or waits."""
+    """PG2, surface 9: STRICT_SPREAD takes a node for each bundle, STRICT_PACK one for all, or waits."""
     util = import_module(f"{ray.__name__}.util")
     strategies = import_module(f"{ray.__name__}.util.scheduling_strategies")
     spread = util.placement_group([{"CPU": 1}] * 3, strategy="STRICT_SPREAD")
@@ -230,7 +230,7 @@ def groups_on_several_nodes(ray: ModuleType, cluster: Any) -> None:
 
 @program(nodes=[NO_CPU, ONE_CPU, ONE_CPU])
 def a_groups_bundle_finds_another_node(ray: ModuleType, cluster: Any) -> None:
-    """PG6: a bundle whose node is removed gets another one; what ran in it is dead."""
+    """PG6, surface 9: a bundle whose node is removed gets another one; what ran in it is dead."""
     util = import_module(f"{ray.__name__}.util")
     strategies = import_module(f"{ray.__name__}.util.scheduling_strategies")
     group = util.placement_group([{"CPU": 1}])
@@ -249,7 +249,7 @@ def a_groups_bundle_finds_another_node(ray: ModuleType, cluster: Any) -> None:
     reason="names and environments are of processes",
 )
 def names_and_environments_of_nodes(ray: ModuleType, cluster: Any) -> None:
-    """N2: a node's name is in the table; its variables are in its workers' environment."""
+    """N2, surface 9: a node's name is in the table; its variables are in its workers' environment."""
     (worker,) = cluster.worker_nodes
     names = {row["NodeID"]: row["NodeName"] for row in ray.nodes()}
     assert names[worker.node_id] == "named"
@@ -265,7 +265,7 @@ def names_and_environments_of_nodes(ray: ModuleType, cluster: Any) -> None:
 
 @program(nodes=[ONE_CPU, ONE_CPU], engines=NOT_SIMULATED, reason="it is about Cluster itself")
 def a_cluster_counts_its_nodes(ray: ModuleType, cluster: Any) -> None:
-    """N3: list_all_nodes, wait_for_nodes, remaining_processes_alive, and a node that fails unasked."""
+    """N3, surface 9: list_all_nodes, wait_for_nodes, remaining_processes_alive, and a node that fails unasked."""
     (worker,) = cluster.worker_nodes
     assert cluster.list_all_nodes() == [cluster.head_node, worker]
     assert cluster.address == cluster.gcs_address == cluster.head_node.gcs_address

@@ -45,7 +45,7 @@ def _make_worker(ray: ModuleType):
 
 @program()
 def compiled_graph_of_two_actors(ray: ModuleType) -> None:
-    """Results pass from actor to actor; execute() may be called again and again; ordinary calls work after teardown."""
+    """Surface 10: Results pass from actor to actor; execute() may be called again and again; ordinary calls work after teardown."""
     dag = _dag(ray)
     one, two = _make_worker(ray), _make_worker(ray)
     with dag.InputNode() as given:
@@ -60,7 +60,7 @@ def compiled_graph_of_two_actors(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_keeps_state_and_order(ray: ModuleType) -> None:
-    """Executions run in order, their results may be read in any."""
+    """Surface 10: Executions run in order, their results may be read in any."""
     dag = _dag(ray)
     worker = _make_worker(ray)
     with dag.InputNode() as given:
@@ -74,7 +74,7 @@ def compiled_graph_keeps_state_and_order(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_reads_once(ray: ModuleType) -> None:
-    """A result is read once; its reference is neither copied nor pickled, nor mixed with others in get()."""
+    """Surface 10: A result is read once; its reference is neither copied nor pickled, nor mixed with others in get()."""
     dag = _dag(ray)
     worker = _make_worker(ray)
     with dag.InputNode() as given:
@@ -94,7 +94,7 @@ def compiled_graph_reads_once(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_of_several_outputs(ray: ModuleType) -> None:
-    """MultiOutputNode gives a list of references."""
+    """Surface 10: MultiOutputNode gives a list of references."""
     dag = _dag(ray)
     one, two = _make_worker(ray), _make_worker(ray)
     with dag.InputNode() as given:
@@ -110,7 +110,7 @@ def compiled_graph_of_several_outputs(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_of_several_inputs(ray: ModuleType) -> None:
-    """Parts of the input, by index and name; their number is checked."""
+    """Surface 10: Parts of the input, by index and name; their number is checked."""
     dag = _dag(ray)
     worker = _make_worker(ray)
     with dag.InputNode() as given:
@@ -125,7 +125,7 @@ def compiled_graph_of_several_inputs(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_with_several_returns(ray: ModuleType) -> None:
-    """The returns of one call go different ways."""
+    """Surface 10: The returns of one call go different ways."""
     dag = _dag(ray)
     worker = _make_worker(ray)
     other = _make_worker(ray)
@@ -138,7 +138,7 @@ def compiled_graph_with_several_returns(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_errors(ray: ModuleType) -> None:
-    """The error of a call reaches whoever reads, and the graph goes on."""
+    """Surface 10: The error of a call reaches whoever reads, and the graph goes on."""
     dag = _dag(ray)
     one, two = _make_worker(ray), _make_worker(ray)
     with dag.InputNode() as given:
@@ -151,7 +151,7 @@ def compiled_graph_errors(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_refuses(ray: ModuleType) -> None:
-    """What can't be compiled says so."""
+    """Surface 10: What can't be compiled says so."""
     dag = _dag(ray)
     worker = _make_worker(ray)
 
@@ -192,7 +192,7 @@ def compiled_graph_refuses(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_is_compiled_once(ray: ModuleType) -> None:
-    """A second time is refused, even after the teardown."""
+    """Surface 10: A second time is refused, even after the teardown."""
     dag = _dag(ray)
     worker = _make_worker(ray)
     with dag.InputNode() as given:
@@ -207,7 +207,7 @@ def compiled_graph_is_compiled_once(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_capacity(ray: ModuleType) -> None:
-    """So many executions may be under way, so many results may be left unread."""
+    """Surface 10: So many executions may be under way, so many results may be left unread."""
     dag = _dag(ray)
     worker = _make_worker(ray)
     with dag.InputNode() as given:
@@ -225,7 +225,7 @@ def compiled_graph_capacity(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_of_dropped_results(ray: ModuleType) -> None:
-    """Results that nobody keeps make room for others."""
+    """Surface 10: Results that nobody keeps make room for others."""
     dag = _dag(ray)
     worker = _make_worker(ray)
     with dag.InputNode() as given:
@@ -238,7 +238,7 @@ def compiled_graph_of_dropped_results(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_timeout(ray: ModuleType) -> None:
-    """A result that is not there in time is a RayChannelTimeoutError, which is a TimeoutError."""
+    """Surface 10: A result that is not there in time is a RayChannelTimeoutError, which is a TimeoutError."""
     dag = _dag(ray)
 
     @ray.remote(num_cpus=0)
@@ -262,7 +262,7 @@ def compiled_graph_timeout(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_for_asyncio(ray: ModuleType) -> None:
-    """With enable_asyncio, execute_async() returns a future, to be awaited once."""
+    """Surface 10: With enable_asyncio, execute_async() returns a future, to be awaited once."""
     dag = _dag(ray)
     worker = _make_worker(ray)
 
@@ -283,7 +283,7 @@ def compiled_graph_for_asyncio(ray: ModuleType) -> None:
 
 @program()
 def compiled_graph_drawn(ray: ModuleType) -> None:
-    """visualize(format="ascii") returns a text with the methods' names; channel_details is not for it."""
+    """Surface 10: visualize(format="ascii") returns a text with the methods' names; channel_details is not for it."""
     dag = _dag(ray)
     worker = _make_worker(ray)
     with dag.InputNode() as given:

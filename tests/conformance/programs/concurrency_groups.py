@@ -45,7 +45,7 @@ def _make_threaded(ray: ModuleType):
 
 @program()
 def a_full_group_holds_up_no_other(ray: ModuleType) -> None:
-    """AC6: its own calls wait for each other, those of the default group and of another do not."""
+    """AC6, surface 4.1: its own calls wait for each other, those of the default group and of another do not."""
     actor = _make_threaded(ray).remote()
     waiting = [actor.wait.remote() for _ in range(5)]
     assert ray.get(actor.default.remote(), timeout=60)
@@ -55,7 +55,7 @@ def a_full_group_holds_up_no_other(ray: ModuleType) -> None:
 
 @program()
 def the_default_group_is_serial(ray: ModuleType) -> None:
-    """AC6, AC3: one call at a time, unless max_concurrency says more."""
+    """AC6, AC3, surface 4.1: one call at a time, unless max_concurrency says more."""
 
     @ray.remote(concurrency_groups={"io": 2})
     class Inside:
@@ -78,7 +78,7 @@ def the_default_group_is_serial(ray: ModuleType) -> None:
 
 @program()
 def a_call_may_choose_its_group(ray: ModuleType) -> None:
-    """AC6: over what its method says."""
+    """AC6, surface 4.1: over what its method says."""
     actor = _make_threaded(ray).remote()
     waiting = [actor.wait.remote() for _ in range(2)]
     # In the full group it waits, in its own it does not.
@@ -91,7 +91,7 @@ def a_call_may_choose_its_group(ray: ModuleType) -> None:
 
 @program()
 def an_unknown_group_is_an_error(ray: ModuleType) -> None:
-    """AC6: of a call; of an actor without groups too. (Real Ray's actor dies of it.)"""
+    """AC6, surface 4.1: of a call; of an actor without groups too. (Real Ray's actor dies of it.)"""
     actor = _make_threaded(ray).remote()
     with pytest.raises((ValueError, ray.exceptions.RayActorError)):
         ray.get(actor.default.options(concurrency_group="nobody's").remote())
@@ -107,7 +107,7 @@ def an_unknown_group_is_an_error(ray: ModuleType) -> None:
 
 @program()
 def a_methods_group_must_be_declared(ray: ModuleType) -> None:
-    """AC6: else the actor is not created."""
+    """AC6, surface 4.1: else the actor is not created."""
 
     @ray.remote(concurrency_groups={"io": 2})
     class Misspelt:
@@ -121,7 +121,7 @@ def a_methods_group_must_be_declared(ray: ModuleType) -> None:
 
 @program()
 def groups_belong_to_the_decorator(ray: ModuleType) -> None:
-    """AC6: not to .options(), which keeps them; names are strings, limits integers."""
+    """AC6, surface 4.1: not to .options(), which keeps them; names are strings, limits integers."""
 
     class Plain:
         @staticmethod
@@ -140,7 +140,7 @@ def groups_belong_to_the_decorator(ray: ModuleType) -> None:
 
 @program()
 def asynchronous_groups_have_loops_of_their_own(ray: ModuleType) -> None:
-    """AC6, AC4: each on a thread; methods of one group share it, plain ones too; limits are kept."""
+    """AC6, AC4, surface 4.1: each on a thread; methods of one group share it, plain ones too; limits are kept."""
 
     @ray.remote(concurrency_groups={"io": 2, "compute": 4})
     class Asynchronous:
@@ -178,7 +178,7 @@ def asynchronous_groups_have_loops_of_their_own(ray: ModuleType) -> None:
 
 @program()
 def what_blocks_one_loop_does_not_block_another(ray: ModuleType) -> None:
-    """AC6: a plain method that waits in one group is let go of by another."""
+    """AC6, surface 4.1: a plain method that waits in one group is let go of by another."""
 
     @ray.remote(concurrency_groups={"io": 1, "compute": 1})
     class Asynchronous:
@@ -207,7 +207,7 @@ def what_blocks_one_loop_does_not_block_another(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason="one thread runs at a time, and this one never waits for anything")
 def a_blocked_default_loop_blocks_no_group(ray: ModuleType) -> None:
-    """AC6: although nothing of the group has run before."""
+    """AC6, surface 4.1: although nothing of the group has run before."""
 
     @ray.remote(concurrency_groups={"io": 1})
     class Asynchronous:
@@ -231,7 +231,7 @@ def a_blocked_default_loop_blocks_no_group(ray: ModuleType) -> None:
 
 @program()
 def generators_have_groups_too(ray: ModuleType) -> None:
-    """AC6, AC21: of threads and of loops."""
+    """AC6, AC21, surface 4.1: of threads and of loops."""
     actor = _make_threaded(ray).remote()
     assert [ray.get(ref) for ref in actor.count.remote(3)] == [0, 1, 2]
 
@@ -247,7 +247,7 @@ def generators_have_groups_too(ray: ModuleType) -> None:
 
 @program()
 def handles_elsewhere_know_the_groups(ray: ModuleType) -> None:
-    """AC6, AC7: a handle in a task; one by name."""
+    """AC6, AC7, surface 4.1: a handle in a task; one by name."""
     actor = _make_threaded(ray).options(name="actor with groups").remote()
     waiting = [actor.wait.remote() for _ in range(2)]
 

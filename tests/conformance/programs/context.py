@@ -11,7 +11,7 @@ from ..registry import program
 
 @program()
 def the_driver_has_a_job_but_no_task(ray: ModuleType) -> None:
-    """RuntimeContext: ids are hex; task and actor ids are None in the driver."""
+    """Surface 7: ids are hex; task and actor ids are None in the driver."""
     context = ray.get_runtime_context()
     for text in (context.get_job_id(), context.get_node_id(), context.get_worker_id()):
         assert isinstance(text, str)
@@ -27,7 +27,7 @@ def the_driver_has_a_job_but_no_task(ray: ModuleType) -> None:
 
 @program()
 def the_driver_is_no_actor_and_no_worker(ray: ModuleType) -> None:
-    """RuntimeContext: current_actor and is_canceled are RuntimeErrors there."""
+    """Surface 7: current_actor and is_canceled are RuntimeErrors there."""
     context = ray.get_runtime_context()
     with pytest.raises(RuntimeError):
         _ = context.current_actor
@@ -37,7 +37,7 @@ def the_driver_is_no_actor_and_no_worker(ray: ModuleType) -> None:
 
 @program()
 def everyone_is_in_the_same_job_and_namespace(ray: ModuleType) -> None:
-    """RuntimeContext: job, node and namespace agree in driver, task and actor."""
+    """Surface 7: job, node and namespace agree in driver, task and actor."""
 
     def who():
         context = ray.get_runtime_context()
@@ -58,7 +58,7 @@ def everyone_is_in_the_same_job_and_namespace(ray: ModuleType) -> None:
 
 @program()
 def each_task_has_an_id_of_its_own(ray: ModuleType) -> None:
-    """RuntimeContext: it is the id in the ref, and a method's is of its actor."""
+    """Surface 7: it is the id in the ref, and a method's is of its actor."""
 
     @ray.remote
     def task():
@@ -79,7 +79,7 @@ def each_task_has_an_id_of_its_own(ray: ModuleType) -> None:
 
 @program()
 def a_task_knows_its_name(ray: ModuleType) -> None:
-    """T15: the function's name, or the one given with name=; a method's has the class in front."""
+    """T15, surface 7: the function's name, or the one given with name=; a method's has the class in front."""
 
     @ray.remote
     def plain():
@@ -99,7 +99,7 @@ def a_task_knows_its_name(ray: ModuleType) -> None:
 
 @program()
 def a_task_is_in_no_actor(ray: ModuleType) -> None:
-    """RuntimeContext: actor id and name are None, current_actor raises; is_canceled is False."""
+    """Surface 7: actor id and name are None, current_actor raises; is_canceled is False."""
 
     @ray.remote
     def ask():
@@ -115,7 +115,7 @@ def a_task_is_in_no_actor(ray: ModuleType) -> None:
 
 @program()
 def an_actor_knows_itself(ray: ModuleType) -> None:
-    """RuntimeContext: its id is the handle's, also in the constructor; its name is "" unless given."""
+    """Surface 7: its id is the handle's, also in the constructor; its name is "" unless given."""
 
     @ray.remote
     class Actor:
@@ -141,7 +141,7 @@ def an_actor_knows_itself(ray: ModuleType) -> None:
 
 @program(num_cpus=2, resources={"widget": 2}, num_gpus=2)
 def assigned_resources_are_those_asked_for(ray: ModuleType) -> None:
-    """RuntimeContext: one CPU for a plain task, nothing for a default actor, otherwise what was given."""
+    """Surface 7: one CPU for a plain task, nothing for a default actor, otherwise what was given."""
 
     @ray.remote
     def task():
@@ -162,7 +162,7 @@ def assigned_resources_are_those_asked_for(ray: ModuleType) -> None:
 
 @program()
 def async_methods_know_their_own_task(ray: ModuleType) -> None:
-    """RuntimeContext: interleaved async calls each see their own task id, before and after an await."""
+    """Surface 7: interleaved async calls each see their own task id, before and after an await."""
 
     @ray.remote
     class Actor:
@@ -182,7 +182,7 @@ def async_methods_know_their_own_task(ray: ModuleType) -> None:
 
 @program()
 def worker_ids_differ_between_actors(ray: ModuleType) -> None:
-    """T5: each actor has a worker of its own, which stays the same, and none is the driver's."""
+    """T5, surface 7: each actor has a worker of its own, which stays the same, and none is the driver's."""
 
     @ray.remote
     class Actor:

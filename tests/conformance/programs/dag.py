@@ -27,7 +27,7 @@ def _adder(ray: ModuleType):
 
 @program()
 def dag_of_functions(ray: ModuleType) -> None:
-    """bind() makes nodes; execute() submits all of them and returns a reference to the last."""
+    """Surface 10: bind() makes nodes; execute() submits all of them and returns a reference to the last."""
     dag = _dag(ray)
     add = _adder(ray)
     node = add.bind(add.bind(1, 2), b=add.bind(3, 4))
@@ -41,7 +41,7 @@ def dag_of_functions(ray: ModuleType) -> None:
 
 @program()
 def dag_runs_a_shared_node_once(ray: ModuleType) -> None:
-    """A node that two others need runs once."""
+    """Surface 10: A node that two others need runs once."""
     _dag(ray)
 
     @ray.remote
@@ -69,7 +69,7 @@ def dag_runs_a_shared_node_once(ray: ModuleType) -> None:
 
 @program()
 def dag_nodes_inside_containers(ray: ModuleType) -> None:
-    """Nodes hang anywhere in the arguments; in a container they become references."""
+    """Surface 10: Nodes hang anywhere in the arguments; in a container they become references."""
     _dag(ray)
     add = _adder(ray)
 
@@ -83,7 +83,7 @@ def dag_nodes_inside_containers(ray: ModuleType) -> None:
 
 @program()
 def dag_options(ray: ModuleType) -> None:
-    """options(...).bind(...) keeps the options."""
+    """Surface 10: options(...).bind(...) keeps the options."""
     _dag(ray)
 
     @ray.remote
@@ -103,7 +103,7 @@ def dag_options(ray: ModuleType) -> None:
 
 @program()
 def dag_of_a_class(ray: ModuleType) -> None:
-    """A class that is bound is created at execution; its bound calls run in the order they were bound."""
+    """Surface 10: A class that is bound is created at execution; its bound calls run in the order they were bound."""
     dag = _dag(ray)
 
     @ray.remote
@@ -133,7 +133,7 @@ def dag_of_a_class(ray: ModuleType) -> None:
 
 @program()
 def dag_of_a_living_actor(ray: ModuleType) -> None:
-    """Methods of a handle can be bound; each execution calls the same actor."""
+    """Surface 10: Methods of a handle can be bound; each execution calls the same actor."""
     dag = _dag(ray)
 
     @ray.remote
@@ -157,7 +157,7 @@ def dag_of_a_living_actor(ray: ModuleType) -> None:
 
 @program()
 def dag_method_with_several_returns(ray: ModuleType) -> None:
-    """A method of two returns gives two nodes."""
+    """Surface 10: A method of two returns gives two nodes."""
     dag = _dag(ray)
 
     @ray.remote
@@ -182,7 +182,7 @@ def dag_method_with_several_returns(ray: ModuleType) -> None:
 
 @program()
 def dag_input(ray: ModuleType) -> None:
-    """InputNode stands for what execute() is given: the one thing, or by index and name."""
+    """Surface 10: InputNode stands for what execute() is given: the one thing, or by index and name."""
     dag = _dag(ray)
     add = _adder(ray)
     with dag.InputNode() as given:
@@ -201,7 +201,7 @@ def dag_input(ray: ModuleType) -> None:
 
 @program()
 def dag_input_by_attribute(ray: ModuleType) -> None:
-    """Of a single argument, a name is an attribute."""
+    """Surface 10: Of a single argument, a name is an attribute."""
     dag = _dag(ray)
     add = _adder(ray)
 
@@ -217,7 +217,7 @@ def dag_input_by_attribute(ray: ModuleType) -> None:
 
 @program()
 def dag_input_errors(ray: ModuleType) -> None:
-    """InputNode takes no arguments, is entered, is one for each graph, and is nothing for a constructor."""
+    """Surface 10: InputNode takes no arguments, is entered, is one for each graph, and is nothing for a constructor."""
     dag = _dag(ray)
     add = _adder(ray)
     with pytest.raises(ValueError, match="should not take any args"):
@@ -243,7 +243,7 @@ def dag_input_errors(ray: ModuleType) -> None:
 
 @program()
 def dag_input_data(ray: ModuleType) -> None:
-    """DAGInputData: by index, by name, else ValueError."""
+    """Surface 10: DAGInputData: by index, by name, else ValueError."""
     data = _dag(ray).DAGInputData(1, 2, x=3)
     assert (data[0], data[1], data["x"]) == (1, 2, 3)
     with pytest.raises(ValueError):
@@ -252,7 +252,7 @@ def dag_input_data(ray: ModuleType) -> None:
 
 @program()
 def dag_misuse(ray: ModuleType) -> None:
-    """A node can be neither bound again nor called by remote()."""
+    """Surface 10: A node can be neither bound again nor called by remote()."""
     _dag(ray)
     node = _adder(ray).bind(1)
     with pytest.raises(AttributeError, match="cannot be used again"):
@@ -271,7 +271,7 @@ def dag_misuse(ray: ModuleType) -> None:
 
 @program()
 def dag_several_outputs(ray: ModuleType) -> None:
-    """MultiOutputNode: a list of references; anything else than a list is refused."""
+    """Surface 10: MultiOutputNode: a list of references; anything else than a list is refused."""
     dag = _dag(ray)
     add = _adder(ray)
     with dag.InputNode() as given:
@@ -286,7 +286,7 @@ def dag_several_outputs(ray: ModuleType) -> None:
 
 @program()
 def dag_errors_go_on(ray: ModuleType) -> None:
-    """The error of a node is that of all that need it."""
+    """Surface 10: The error of a node is that of all that need it."""
     _dag(ray)
     add = _adder(ray)
 
@@ -300,7 +300,7 @@ def dag_errors_go_on(ray: ModuleType) -> None:
 
 @program()
 def dag_walks(ray: ModuleType) -> None:
-    """apply_recursive goes from the leaves up, each node once; traverse_and_apply sees all; uuids are stable."""
+    """Surface 10: apply_recursive goes from the leaves up, each node once; traverse_and_apply sees all; uuids are stable."""
     dag = _dag(ray)
     add = _adder(ray)
     leaf = add.bind(1, 2)
@@ -324,7 +324,7 @@ def dag_walks(ray: ModuleType) -> None:
 
 @program()
 def dag_keeps_what_nodes_returned(ray: ModuleType) -> None:
-    """With _ray_cache_refs the nodes' references can be asked for afterwards."""
+    """Surface 10: With _ray_cache_refs the nodes' references can be asked for afterwards."""
     import asyncio
 
     _dag(ray)
@@ -341,7 +341,7 @@ def dag_keeps_what_nodes_returned(ray: ModuleType) -> None:
 
 @program()
 def dag_names(ray: ModuleType) -> None:
-    """What programs import, and a context with Ray's defaults."""
+    """Surface 10: What programs import, and a context with Ray's defaults."""
     dag = _dag(ray)
     for name in dag.__all__:
         assert hasattr(dag, name)
@@ -356,7 +356,7 @@ def dag_names(ray: ModuleType) -> None:
 
 @program()
 def dag_text(ray: ModuleType) -> None:
-    """str() of a node names its kind, uuid and body."""
+    """Surface 10: str() of a node names its kind, uuid and body."""
     _dag(ray)
     node = _adder(ray).bind(1)
     text = str(node)
@@ -367,7 +367,7 @@ def dag_text(ray: ModuleType) -> None:
 
 @program()
 def dag_modules(ray: ModuleType) -> None:
-    """The names of nodes are where Ray has them, too; children are replaced in a copy."""
+    """Surface 10: The names of nodes are where Ray has them, too; children are replaced in a copy."""
     dag = _dag(ray)
     for module, name in (
         ("dag_node", "DAGNode"),

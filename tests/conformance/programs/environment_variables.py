@@ -38,7 +38,7 @@ class Driver:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def tasks_have_as_many_retries_as_the_variable_says(ray: ModuleType) -> None:
-    """T1, section 13: RAY_TASK_MAX_RETRIES is the default of max_retries, and only that."""
+    """T1, surface 13: RAY_TASK_MAX_RETRIES is the default of max_retries, and only that."""
     code = """
         @ray.remote(num_cpus=0)
         class Counter:
@@ -69,7 +69,7 @@ def tasks_have_as_many_retries_as_the_variable_says(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def nothing_is_shown_if_the_variable_says_so(ray: ModuleType) -> None:
-    """L4, section 13: RAY_LOG_TO_DRIVER=0; what init is told goes before it."""
+    """L4, surface 13: RAY_LOG_TO_DRIVER=0; what init is told goes before it."""
     code = """
         @ray.remote
         def talk():
@@ -87,7 +87,7 @@ def nothing_is_shown_if_the_variable_says_so(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def equal_lines_are_shown_if_the_variable_says_so(ray: ModuleType) -> None:
-    """L4, section 13: RAY_DEDUP_LOGS=0 shows each worker's line; without it they are folded."""
+    """L4, surface 13: RAY_DEDUP_LOGS=0 shows each worker's line; without it they are folded."""
     code = """
         @ray.remote(num_cpus=0)
         class Talker:
@@ -106,7 +106,7 @@ def equal_lines_are_shown_if_the_variable_says_so(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def prefixes_are_coloured_or_left_out(ray: ModuleType) -> None:
-    """L4, section 13: RAY_COLOR_PREFIX=0 has no colours; RAY_DISABLE_WORKER_LOG_PREFIX=1 has no prefix."""
+    """L4, surface 13: RAY_COLOR_PREFIX=0 has no colours; RAY_DISABLE_WORKER_LOG_PREFIX=1 has no prefix."""
     code = """
         @ray.remote
         def talk():
@@ -124,7 +124,7 @@ def prefixes_are_coloured_or_left_out(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def errors_that_nobody_sees_may_be_kept_quiet(ray: ModuleType) -> None:
-    """E5, section 13: RAY_IGNORE_UNHANDLED_ERRORS=1: a failed task whose reference is dropped is not told of."""
+    """E5, surface 13: RAY_IGNORE_UNHANDLED_ERRORS=1: a failed task whose reference is dropped is not told of."""
     code = """
         @ray.remote
         def fail():
@@ -142,7 +142,7 @@ def errors_that_nobody_sees_may_be_kept_quiet(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def sessions_live_where_the_variable_says(ray: ModuleType) -> None:
-    """Section 13: RAY_TMPDIR: the session's directory is below it."""
+    """Surface 13: RAY_TMPDIR: the session's directory is below it."""
     with tempfile.TemporaryDirectory(prefix="r") as root:
         code = """
             print(os.path.realpath(ray.get_runtime_context().get_temp_dir()))
@@ -153,7 +153,7 @@ def sessions_live_where_the_variable_says(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def devices_may_be_left_alone(ray: ModuleType) -> None:
-    """T13, section 13: RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES=1: the ids are given, the variable is not set."""
+    """T13, surface 13: RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES=1: the ids are given, the variable is not set."""
     code = """
         @ray.remote(num_gpus=1)
         def seen():
@@ -168,7 +168,7 @@ def devices_may_be_left_alone(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def the_users_number_of_threads_is_kept(ray: ModuleType) -> None:
-    """T12, section 13: OMP_NUM_THREADS that the user has set is what workers see, whatever num_cpus says."""
+    """T12, surface 13: OMP_NUM_THREADS that the user has set is what workers see, whatever num_cpus says."""
     code = """
         @ray.remote(num_cpus=2)
         def seen():
@@ -180,7 +180,7 @@ def the_users_number_of_threads_is_kept(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def cpus_are_counted_as_the_variable_says(ray: ModuleType) -> None:
-    """Section 13: RAY_USE_MULTIPROCESSING_CPU_COUNT=1: as many as multiprocessing counts."""
+    """Surface 13: RAY_USE_MULTIPROCESSING_CPU_COUNT=1: as many as multiprocessing counts."""
     start = 'ray.init("local", include_dashboard=False)\n'
     code = """
         import multiprocessing
@@ -191,7 +191,7 @@ def cpus_are_counted_as_the_variable_says(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def a_warning_of_blocking_calls_may_be_silenced(ray: ModuleType) -> None:
-    """G5, section 13: RAY_WARN_BLOCKING_GET_INSIDE_ASYNC=0; without it, one warning for each worker."""
+    """G5, surface 13: RAY_WARN_BLOCKING_GET_INSIDE_ASYNC=0; without it, one warning for each worker."""
     code = """
         @ray.remote
         class Blocking:
@@ -208,7 +208,7 @@ def a_warning_of_blocking_calls_may_be_silenced(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def a_retry_may_be_delayed(ray: ModuleType) -> None:
-    """T1, section 13: RAY_task_retry_delay_ms: so long a crashed task waits before it is run again."""
+    """T1, surface 13: RAY_task_retry_delay_ms: so long a crashed task waits before it is run again."""
     code = """
         @ray.remote(num_cpus=0)
         class Times:
@@ -236,7 +236,7 @@ def a_retry_may_be_delayed(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def large_captures_are_warned_of(ray: ModuleType) -> None:
-    """V15: a function that has captured more than ten megabytes is told of, and runs."""
+    """V15, surface 13: a function that has captured more than ten megabytes is told of, and runs."""
     code = """
         captured = b"x" * (20 * 2**20)
 
@@ -254,7 +254,7 @@ def large_captures_are_warned_of(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False)
 def workers_log_as_the_variable_says(ray: ModuleType) -> None:
-    """L5, section 13: RAY_LOGGING_CONFIG_ENCODING=JSON: what workers log is JSON, with the ids of job and task."""
+    """L5, surface 13: RAY_LOGGING_CONFIG_ENCODING=JSON: what workers log is JSON, with the ids of job and task."""
     code = """
         @ray.remote
         def log():

@@ -14,7 +14,7 @@ from ..registry import program
 
 @program()
 def an_error_is_both_ray_error_and_the_users_type(ray: ModuleType) -> None:
-    """E1: caught as RayTaskError, as RayError, as the user's class, and as its base."""
+    """E1, surface 5: caught as RayTaskError, as RayError, as the user's class, and as its base."""
 
     class Mine(LookupError):
         pass
@@ -39,7 +39,7 @@ def an_error_is_both_ray_error_and_the_users_type(ray: ModuleType) -> None:
 
 @program()
 def an_error_carries_its_cause(ray: ModuleType) -> None:
-    """E1: .cause is the exception itself, args is (cause,), its attributes are forwarded."""
+    """E1, surface 5: .cause is the exception itself, args is (cause,), its attributes are forwarded."""
 
     @ray.remote
     def fail():
@@ -58,7 +58,7 @@ def an_error_carries_its_cause(ray: ModuleType) -> None:
 
 @program()
 def an_errors_text_is_the_remote_traceback(ray: ModuleType) -> None:
-    """E3: str() names the task, shows the user's frames and the message."""
+    """E3, surface 5: str() names the task, shows the user's frames and the message."""
 
     @ray.remote
     def outer_step():
@@ -79,7 +79,7 @@ def an_errors_text_is_the_remote_traceback(ray: ModuleType) -> None:
 
 @program()
 def an_error_hides_the_engines_own_frames(ray: ModuleType) -> None:
-    """E3: of the files in the traceback only the user's is shown."""
+    """E3, surface 5: of the files in the traceback only the user's is shown."""
 
     @ray.remote
     def fail():
@@ -93,7 +93,7 @@ def an_error_hides_the_engines_own_frames(ray: ModuleType) -> None:
 
 @program()
 def a_methods_error_shows_the_actor(ray: ModuleType) -> None:
-    """E3: class and method, actor id and repr are in the text."""
+    """E3, surface 5: class and method, actor id and repr are in the text."""
 
     @ray.remote
     class Cat:
@@ -114,7 +114,7 @@ def a_methods_error_shows_the_actor(ray: ModuleType) -> None:
 
 @program()
 def a_chained_cause_is_in_the_text(ray: ModuleType) -> None:
-    """E3: `raise ... from ...` shows both exceptions."""
+    """E3, surface 5: `raise ... from ...` shows both exceptions."""
 
     @ray.remote
     def fail():
@@ -132,7 +132,7 @@ def a_chained_cause_is_in_the_text(ray: ModuleType) -> None:
 
 @program()
 def a_nested_error_keeps_its_inner_type(ray: ModuleType) -> None:
-    """E6: through three tasks the user's type stays, and every task is named in the text."""
+    """E6, surface 5: through three tasks the user's type stays, and every task is named in the text."""
 
     @ray.remote
     def innermost():
@@ -156,7 +156,7 @@ def a_nested_error_keeps_its_inner_type(ray: ModuleType) -> None:
 
 @program()
 def a_task_can_catch_a_subtasks_error(ray: ModuleType) -> None:
-    """E6: inside workers errors have the same dual type as in the driver."""
+    """E6, surface 5: inside workers errors have the same dual type as in the driver."""
 
     @ray.remote
     def fail():
@@ -175,7 +175,7 @@ def a_task_can_catch_a_subtasks_error(ray: ModuleType) -> None:
 
 @program()
 def a_failed_dependency_fails_its_dependents(ray: ModuleType) -> None:
-    """T11: dependents never run; their error names the original failure, at any depth."""
+    """T11, surface 5: dependents never run; their error names the original failure, at any depth."""
     recorder = make_recorder(ray)
 
     @ray.remote
@@ -199,7 +199,7 @@ def a_failed_dependency_fails_its_dependents(ray: ModuleType) -> None:
 
 @program()
 def a_failed_dependency_does_not_fail_siblings(ray: ModuleType) -> None:
-    """T11: only what takes the failed ref as an argument fails; nested in a list it arrives as a ref."""
+    """T11, surface 5: only what takes the failed ref as an argument fails; nested in a list it arrives as a ref."""
 
     @ray.remote
     def fail():
@@ -225,7 +225,7 @@ def a_failed_dependency_does_not_fail_siblings(ray: ModuleType) -> None:
 
 @program()
 def an_unpicklable_exception_still_arrives_as_text(ray: ModuleType) -> None:
-    """E2: RayTaskError with the traceback, not a hang."""
+    """E2, surface 5: RayTaskError with the traceback, not a hang."""
 
     class Locked(Exception):
         def __init__(self, message):
@@ -244,7 +244,7 @@ def an_unpicklable_exception_still_arrives_as_text(ray: ModuleType) -> None:
 
 @program()
 def an_exception_that_cannot_be_rebuilt_still_arrives(ray: ModuleType) -> None:
-    """E2: when unpickling fails (an __init__ that wants more than args) a RayError with the text is raised."""
+    """E2, surface 5: when unpickling fails (an __init__ that wants more than args) a RayError with the text is raised."""
 
     class Picky(Exception):
         def __init__(self, message, code):
@@ -262,7 +262,7 @@ def an_exception_that_cannot_be_rebuilt_still_arrives(ray: ModuleType) -> None:
 
 @program()
 def exceptions_with_their_own_constructor_arrive(ray: ModuleType) -> None:
-    """E2: arguments kept in args, or a __reduce__, are enough."""
+    """E2, surface 5: arguments kept in args, or a __reduce__, are enough."""
 
     class Plain(Exception):
         def __init__(self, message, code):
@@ -294,7 +294,7 @@ def exceptions_with_their_own_constructor_arrive(ray: ModuleType) -> None:
 
 @program()
 def a_class_that_refuses_subclasses_gives_a_plain_error(ray: ModuleType) -> None:
-    """E2: the error cannot be of both types; it is a RayTaskError with the cause."""
+    """E2, surface 5: the error cannot be of both types; it is a RayTaskError with the cause."""
 
     class Final(Exception):
         def __init_subclass__(cls):
@@ -312,7 +312,7 @@ def a_class_that_refuses_subclasses_gives_a_plain_error(ray: ModuleType) -> None
 
 @program()
 def exceptions_are_values_too(ray: ModuleType) -> None:
-    """V: a plain exception that is put, returned or passed is not raised."""
+    """V, surface 5: a plain exception that is put, returned or passed is not raised."""
 
     @ray.remote
     def give_back(error):
@@ -326,7 +326,7 @@ def exceptions_are_values_too(ray: ModuleType) -> None:
 
 @program()
 def each_get_of_a_failed_ref_raises(ray: ModuleType) -> None:
-    """E1: the error can be read again and again, alone and in a list."""
+    """E1, surface 5: the error can be read again and again, alone and in a list."""
 
     @ray.remote
     def fail():
@@ -342,7 +342,7 @@ def each_get_of_a_failed_ref_raises(ray: ModuleType) -> None:
 
 @program()
 def the_exception_classes_have_rays_bases(ray: ModuleType) -> None:
-    """E: programs catch these by their base classes."""
+    """E, surface 5: programs catch these by their base classes."""
     errors = ray.exceptions
     for name in ("RayTaskError", "WorkerCrashedError", "RayActorError", "ObjectLostError", "ObjectStoreFullError"):
         assert issubclass(getattr(errors, name), errors.RayError)

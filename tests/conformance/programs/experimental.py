@@ -26,7 +26,7 @@ def _locations(ray: ModuleType, ref: Any) -> dict[str, Any]:
 
 @program()
 def internal_kv_put_and_get(ray: ModuleType) -> None:
-    """Texts and bytes; put says whether there was a value, and overwrites unless told not to."""
+    """Surface 10: Texts and bytes; put says whether there was a value, and overwrites unless told not to."""
     kv = _kv(ray)
     assert kv._internal_kv_initialized()
     assert kv._internal_kv_put("kv_one", "1") is False
@@ -43,7 +43,7 @@ def internal_kv_put_and_get(ray: ModuleType) -> None:
 
 @program()
 def internal_kv_prefixes_and_namespaces(ray: ModuleType) -> None:
-    """Keys are listed and deleted by prefix, and each namespace has its own."""
+    """Surface 10: Keys are listed and deleted by prefix, and each namespace has its own."""
     kv = _kv(ray)
     for name in ("kv_a", "kv_ab", "kv_b"):
         kv._internal_kv_put(name, b"x")
@@ -59,7 +59,7 @@ def internal_kv_prefixes_and_namespaces(ray: ModuleType) -> None:
 
 @program()
 def internal_kv_of_tasks(ray: ModuleType) -> None:
-    """Tasks and the driver share the table."""
+    """Surface 10: Tasks and the driver share the table."""
     kv = _kv(ray)
     name = kv.__name__
 
@@ -77,7 +77,7 @@ def internal_kv_of_tasks(ray: ModuleType) -> None:
 
 @program()
 def internal_kv_misuse(ray: ModuleType) -> None:
-    """Keys and values are texts or bytes."""
+    """Surface 10: Keys and values are texts or bytes."""
     kv = _kv(ray)
     with pytest.raises(AssertionError):
         kv._internal_kv_put("kv_wrong", 5)
@@ -89,7 +89,7 @@ def internal_kv_misuse(ray: ModuleType) -> None:
 
 @program()
 def locations_of_large_objects(ray: ModuleType) -> None:
-    """A large object is on the node that has it, whoever made it."""
+    """Surface 10: A large object is on the node that has it, whoever made it."""
 
     @ray.remote
     def make():
@@ -106,7 +106,7 @@ def locations_of_large_objects(ray: ModuleType) -> None:
 
 @program()
 def locations_of_small_and_pending_objects(ray: ModuleType) -> None:
-    """What was put is here, however small; what a task has not returned yet is nowhere and has no size."""
+    """Surface 10: What was put is here, however small; what a task has not returned yet is nowhere and has no size."""
     gate = make_gate(ray)
     pending = make_waiter(ray).remote(gate)
     small = ray.put(1)
@@ -124,7 +124,7 @@ def locations_of_small_and_pending_objects(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def experimental_without_a_session(ray: ModuleType) -> None:
-    """Without a session there are no locations, and no table."""
+    """Surface 10: Without a session there are no locations, and no table."""
     locations = importlib.import_module(f"{ray.__name__}.experimental")
     with pytest.raises(RuntimeError, match="hasn't been initialized"):
         locations.get_object_locations([])
@@ -133,7 +133,7 @@ def experimental_without_a_session(ray: ModuleType) -> None:
 
 @program()
 def timeline_is_a_chrome_trace(ray: ModuleType) -> None:
-    """timeline() is a list that JSON can hold; of tasks that ran there are complete events in microseconds."""
+    """Surface 10: timeline() is a list that JSON can hold; of tasks that ran there are complete events in microseconds."""
     import time
 
     @ray.remote
@@ -155,7 +155,7 @@ def timeline_is_a_chrome_trace(ray: ModuleType) -> None:
 
 @program()
 def timeline_goes_into_a_file(ray: ModuleType) -> None:
-    """Section 1: timeline(filename) writes what timeline() returns, and returns nothing."""
+    """Surface 1, surface 10: timeline(filename) writes what timeline() returns, and returns nothing."""
 
     @ray.remote
     def noted():
@@ -171,7 +171,7 @@ def timeline_goes_into_a_file(ray: ModuleType) -> None:
 
 @program()
 def progress_bars_in_tasks(ray: ModuleType) -> None:
-    """A bar counts what goes through it, on the driver and in tasks."""
+    """Surface 10: A bar counts what goes through it, on the driver and in tasks."""
     tqdm_ray = importlib.import_module(f"{ray.__name__}.experimental.tqdm_ray")
     name = tqdm_ray.__name__
 

@@ -36,7 +36,7 @@ def _numbers(ray: ModuleType, **options):
 
 @program()
 def a_generator_function_gives_refs_in_yield_order(ray: ModuleType) -> None:
-    """R2: without num_returns; an ObjectRefGenerator whose items are ordinary references."""
+    """R2, surface 3: without num_returns; an ObjectRefGenerator whose items are ordinary references."""
     generator = _numbers(ray).remote(50)
     assert isinstance(generator, ray.ObjectRefGenerator)
     refs = list(generator)
@@ -47,7 +47,7 @@ def a_generator_function_gives_refs_in_yield_order(ray: ModuleType) -> None:
 
 @program()
 def items_are_there_before_the_task_ends(ray: ModuleType) -> None:
-    """R2: the first item can be read while the generator waits for what the reader does next."""
+    """R2, surface 3: the first item can be read while the generator waits for what the reader does next."""
     gate = make_gate(ray)
 
     @ray.remote
@@ -69,7 +69,7 @@ def items_are_there_before_the_task_ends(ray: ModuleType) -> None:
 
 @program()
 def streaming_may_be_said(ray: ModuleType) -> None:
-    """R2, R11: num_returns="streaming" at the decorator and per call."""
+    """R2, R11, surface 3: num_returns="streaming" at the decorator and per call."""
     assert ray.get(list(_numbers(ray, num_returns="streaming").remote(3))) == [0, 1, 2]
     fixed = _numbers(ray, num_returns=2)
     assert ray.get(list(fixed.options(num_returns="streaming").remote(3))) == [0, 1, 2]
@@ -78,7 +78,7 @@ def streaming_may_be_said(ray: ModuleType) -> None:
 
 @program()
 def ids_of_items_follow_the_tasks(ray: ModuleType) -> None:
-    """R2: the generator's own reference is the task's first return, the items are those behind it."""
+    """R2, surface 3: the generator's own reference is the task's first return, the items are those behind it."""
     generator = _numbers(ray).remote(2)
     end = generator.completed()
     refs = list(generator)
@@ -88,7 +88,7 @@ def ids_of_items_follow_the_tasks(ray: ModuleType) -> None:
 
 @program()
 def an_empty_generator_just_ends(ray: ModuleType) -> None:
-    """R2: no items."""
+    """R2, surface 3: no items."""
     generator = _numbers(ray).remote(0)
     assert list(generator) == []
     assert ray.get(generator.completed()) is None
@@ -97,7 +97,7 @@ def an_empty_generator_just_ends(ray: ModuleType) -> None:
 
 @program()
 def an_exception_is_the_last_item(ray: ModuleType) -> None:
-    """R3: after two yields; the two are good, the third raises, and that is all."""
+    """R3, surface 3: after two yields; the two are good, the third raises, and that is all."""
 
     @ray.remote
     def fails_after(count):
@@ -115,7 +115,7 @@ def an_exception_is_the_last_item(ray: ModuleType) -> None:
 
 @program()
 def what_cannot_be_serialized_ends_the_generator(ray: ModuleType) -> None:
-    """R3, V10: a yielded lock is a TypeError of the task."""
+    """R3, V10, surface 3: a yielded lock is a TypeError of the task."""
 
     @ray.remote
     def yields_a_lock():
@@ -134,7 +134,7 @@ def what_cannot_be_serialized_ends_the_generator(ray: ModuleType) -> None:
 
 @program()
 def a_failed_argument_is_the_only_item(ray: ModuleType) -> None:
-    """R3, E: a generator that never starts gives one reference, which raises."""
+    """R3, E, surface 3: a generator that never starts gives one reference, which raises."""
 
     @ray.remote
     def fail():
@@ -150,7 +150,7 @@ def a_failed_argument_is_the_only_item(ray: ModuleType) -> None:
 
 @program()
 def completed_is_ready_at_the_end(ray: ModuleType) -> None:
-    """R6: it resolves to None whether or not anything was taken, and after an error of the generator's own too."""
+    """R6, surface 3: it resolves to None whether or not anything was taken, and after an error of the generator's own too."""
     gate = make_gate(ray)
 
     @ray.remote
@@ -170,7 +170,7 @@ def completed_is_ready_at_the_end(ray: ModuleType) -> None:
 
 @program()
 def is_finished_and_next_ready(ray: ModuleType) -> None:
-    """R6: finished when the last item was taken; ready when the next would come at once; an error counts as one."""
+    """R6, surface 3: finished when the last item was taken; ready when the next would come at once; an error counts as one."""
 
     @ray.remote
     def fails_after_one():
@@ -189,7 +189,7 @@ def is_finished_and_next_ready(ray: ModuleType) -> None:
 
 @program()
 def next_ready_does_not_wait(ray: ModuleType) -> None:
-    """R6: False at once while the generator is held up."""
+    """R6, surface 3: False at once while the generator is held up."""
     gate = make_gate(ray)
 
     @ray.remote(num_cpus=0)
@@ -208,7 +208,7 @@ def next_ready_does_not_wait(ray: ModuleType) -> None:
 
 @program()
 def generators_have_an_asynchronous_side(ray: ModuleType) -> None:
-    """R7, L8: async for, and awaiting what it gives."""
+    """R7, L8, surface 3: async for, and awaiting what it gives."""
     numbers = _numbers(ray)
 
     @ray.remote
@@ -233,7 +233,7 @@ def generators_have_an_asynchronous_side(ray: ModuleType) -> None:
 
 @program()
 def several_generators_are_consumed_at_once(ray: ModuleType) -> None:
-    """R7: by coroutines of one loop."""
+    """R7, surface 3: by coroutines of one loop."""
     numbers = _numbers(ray)
 
     async def consume(count):
@@ -247,7 +247,7 @@ def several_generators_are_consumed_at_once(ray: ModuleType) -> None:
 
 @program()
 def what_a_remote_generator_cannot_do(ray: ModuleType) -> None:
-    """R7: send, throw, close and their asynchronous kin are not implemented."""
+    """R7, surface 3: send, throw, close and their asynchronous kin are not implemented."""
     generator = _numbers(ray).remote(1)
     for method in (generator.send, generator.throw):
         with pytest.raises(NotImplementedError):
@@ -267,7 +267,7 @@ def what_a_remote_generator_cannot_do(ray: ModuleType) -> None:
 
 @program()
 def generators_stay_where_they_are(ray: ModuleType) -> None:
-    """R7, V10: not to be pickled, put, or passed, alone or in a list."""
+    """R7, V10, surface 3: not to be pickled, put, or passed, alone or in a list."""
     generator = _numbers(ray).remote(1)
 
     @ray.remote
@@ -287,7 +287,7 @@ def generators_stay_where_they_are(ray: ModuleType) -> None:
 
 @program()
 def get_hands_a_generator_back(ray: ModuleType) -> None:
-    """G2: get(generator) is the generator; in a list it is a TypeError."""
+    """G2, surface 3: get(generator) is the generator; in a list it is a TypeError."""
     generator = _numbers(ray).remote(1)
     assert ray.get(generator) is generator
     with pytest.raises(TypeError):
@@ -296,7 +296,7 @@ def get_hands_a_generator_back(ray: ModuleType) -> None:
 
 @program()
 def wait_mixes_generators_with_refs(ray: ModuleType) -> None:
-    """W4: a generator is ready when its next item is, when it has failed, and when nothing is left."""
+    """W4, surface 3: a generator is ready when its next item is, when it has failed, and when nothing is left."""
     gate = make_gate(ray)
 
     @ray.remote(num_cpus=0)
@@ -321,7 +321,7 @@ def wait_mixes_generators_with_refs(ray: ModuleType) -> None:
 
 @program()
 def wait_checks_generators_too(ray: ModuleType) -> None:
-    """W1: one alone is a TypeError, twice the same a ValueError."""
+    """W1, surface 3: one alone is a TypeError, twice the same a ValueError."""
     generator = _numbers(ray).remote(1)
     with pytest.raises(TypeError):
         ray.wait(generator)
@@ -331,7 +331,7 @@ def wait_checks_generators_too(ray: ModuleType) -> None:
 
 @program()
 def only_generators_stream(ray: ModuleType) -> None:
-    """R4: "streaming" and "dynamic" for a function that does not yield."""
+    """R4, surface 3: "streaming" and "dynamic" for a function that does not yield."""
 
     def plain():
         return 1
@@ -345,7 +345,7 @@ def only_generators_stream(ray: ModuleType) -> None:
 
 @program()
 def dynamic_returns_are_one_ref(ray: ModuleType) -> None:
-    """R4: deprecated; its value is a generator of references, which may be passed on."""
+    """R4, surface 3: deprecated; its value is a generator of references, which may be passed on."""
 
     def count():
         for number in range(3):  # noqa: UP028 - as above
@@ -370,7 +370,7 @@ def dynamic_returns_are_one_ref(ray: ModuleType) -> None:
 
 @program()
 def an_exception_is_the_last_of_dynamic_returns(ray: ModuleType) -> None:
-    """R4, R3: the reference itself is good."""
+    """R4, R3, surface 3: the reference itself is good."""
 
     def fails():
         yield 1
@@ -383,7 +383,7 @@ def an_exception_is_the_last_of_dynamic_returns(ray: ModuleType) -> None:
 
 @program()
 def backpressure_holds_the_generator_back(ray: ModuleType) -> None:
-    """R5: never more than two items that nobody has taken; with 1 it goes on whenever one is."""
+    """R5, surface 3: never more than two items that nobody has taken; with 1 it goes on whenever one is."""
     for limit in (1, 2):
         recorder = make_recorder(ray)
 
@@ -408,7 +408,7 @@ def backpressure_holds_the_generator_back(ray: ModuleType) -> None:
 
 @program()
 def dropping_the_generator_ends_backpressure(ray: ModuleType) -> None:
-    """R5, R9: the producer runs to its end, unheard."""
+    """R5, R9, surface 3: the producer runs to its end, unheard."""
     recorder = make_recorder(ray)
 
     @ray.remote(_generator_backpressure_num_objects=1)
@@ -427,7 +427,7 @@ def dropping_the_generator_ends_backpressure(ray: ModuleType) -> None:
 
 @program()
 def without_backpressure_a_generator_runs_ahead(ray: ModuleType) -> None:
-    """R5: to the end, whoever takes what; -1 says the same."""
+    """R5, surface 3: to the end, whoever takes what; -1 says the same."""
     for options in ({"num_cpus": 1}, {"_generator_backpressure_num_objects": -1}):
         generator = _numbers(ray, **options).remote(30)
         ray.get(generator.completed(), timeout=60)
@@ -436,7 +436,7 @@ def without_backpressure_a_generator_runs_ahead(ray: ModuleType) -> None:
 
 @program()
 def a_backpressured_generator_may_be_cancelled(ray: ModuleType) -> None:
-    """R5, R10: it waits for its consumer, and is told to stop."""
+    """R5, R10, surface 3: it waits for its consumer, and is told to stop."""
     generator = _numbers(ray, _generator_backpressure_num_objects=1).remote(100)
     assert ray.get(next(generator)) == 0
     ray.cancel(generator)
@@ -447,7 +447,7 @@ def a_backpressured_generator_may_be_cancelled(ray: ModuleType) -> None:
 
 @program()
 def several_objects_of_one_yield(ray: ModuleType) -> None:
-    """R2: _num_objects_per_yield takes tuples and lists apart; another length ends the generator."""
+    """R2, surface 3: _num_objects_per_yield takes tuples and lists apart; another length ends the generator."""
 
     @ray.remote(_num_objects_per_yield=2)
     def pairs(last):
@@ -462,7 +462,7 @@ def several_objects_of_one_yield(ray: ModuleType) -> None:
 
 @program()
 def a_fixed_number_of_returns_may_be_yielded(ray: ModuleType) -> None:
-    """R8: as many as asked for; with too few the missing ones raise, with too many the rest is ignored."""
+    """R8, surface 3: as many as asked for; with too few the missing ones raise, with too many the rest is ignored."""
     three = _numbers(ray, num_returns=3)
     assert ray.get(three.remote(3)) == [0, 1, 2]
     assert ray.get(three.remote(5)) == [0, 1, 2]
@@ -478,7 +478,7 @@ def a_fixed_number_of_returns_may_be_yielded(ray: ModuleType) -> None:
 
 @program(engines=NOT_JUDGED, reason="real Ray delivers them all at the end, against its documentation")
 def large_returns_are_there_early(ray: ModuleType) -> None:
-    """R8: of a fixed number of returns the first can be read while the generator goes on."""
+    """R8, surface 3: of a fixed number of returns the first can be read while the generator goes on."""
     gate = make_gate(ray)
 
     @ray.remote(num_returns=2)
@@ -496,7 +496,7 @@ def large_returns_are_there_early(ray: ModuleType) -> None:
 
 @program()
 def an_error_is_that_of_all_missing_returns(ray: ModuleType) -> None:
-    """R8, R3: what was yielded before is good."""
+    """R8, R3, surface 3: what was yielded before is good."""
 
     @ray.remote(num_returns=3)
     def fails():
@@ -512,7 +512,7 @@ def an_error_is_that_of_all_missing_returns(ray: ModuleType) -> None:
 
 @program()
 def a_returned_generator_is_run_too(ray: ModuleType) -> None:
-    """R8: by a plain function with num_returns=2."""
+    """R8, surface 3: by a plain function with num_returns=2."""
 
     @ray.remote(num_returns=2)
     def hands_on():
@@ -523,7 +523,7 @@ def a_returned_generator_is_run_too(ray: ModuleType) -> None:
 
 @program()
 def items_not_taken_are_released_with_the_generator(ray: ModuleType) -> None:
-    """R9: the store is empty although only one was read."""
+    """R9, surface 3: the store is empty although only one was read."""
 
     @ray.remote
     def large():
@@ -545,7 +545,7 @@ def items_not_taken_are_released_with_the_generator(ray: ModuleType) -> None:
 
 @program()
 def a_generator_dropped_while_it_runs_leaves_nothing(ray: ModuleType) -> None:
-    """R9: what it yields afterwards is nobody's."""
+    """R9, surface 3: what it yields afterwards is nobody's."""
     gate = make_gate(ray)
 
     @ray.remote
@@ -565,7 +565,7 @@ def a_generator_dropped_while_it_runs_leaves_nothing(ray: ModuleType) -> None:
 
 @program()
 def items_are_held_by_their_refs(ray: ModuleType) -> None:
-    """R9, V2: passed to tasks, put into containers, after the generator has gone."""
+    """R9, V2, surface 3: passed to tasks, put into containers, after the generator has gone."""
     refs = list(_numbers(ray).remote(3))
 
     @ray.remote
@@ -578,7 +578,7 @@ def items_are_held_by_their_refs(ray: ModuleType) -> None:
 
 @program()
 def arrays_are_yielded_without_a_copy(ray: ModuleType) -> None:
-    """R2, V4: large arrays come back as read-only views."""
+    """R2, V4, surface 3: large arrays come back as read-only views."""
     import numpy as np
 
     @ray.remote
@@ -594,7 +594,7 @@ def arrays_are_yielded_without_a_copy(ray: ModuleType) -> None:
 
 @program()
 def generators_yield_refs(ray: ModuleType) -> None:
-    """R2, V2: a yielded reference stays one."""
+    """R2, V2, surface 3: a yielded reference stays one."""
 
     @ray.remote
     def yields_refs():
@@ -608,7 +608,7 @@ def generators_yield_refs(ray: ModuleType) -> None:
 
 @program()
 def an_error_is_retried_from_the_start(ray: ModuleType) -> None:
-    """R10: what was delivered is not delivered again; the second run goes on behind it."""
+    """R10, surface 3: what was delivered is not delivered again; the second run goes on behind it."""
     recorder = make_recorder(ray)
 
     @ray.remote(max_retries=2, retry_exceptions=True)
@@ -624,7 +624,7 @@ def an_error_is_retried_from_the_start(ray: ModuleType) -> None:
 
 @program()
 def a_shorter_second_run_just_ends(ray: ModuleType) -> None:
-    """R10: the items of the first remain."""
+    """R10, surface 3: the items of the first remain."""
     recorder = make_recorder(ray)
 
     @ray.remote(max_retries=1, retry_exceptions=True)
@@ -640,7 +640,7 @@ def a_shorter_second_run_just_ends(ray: ModuleType) -> None:
 
 @program()
 def retries_used_up_end_with_the_error(ray: ModuleType) -> None:
-    """R10, R3: after two runs."""
+    """R10, R3, surface 3: after two runs."""
 
     @ray.remote(max_retries=1, retry_exceptions=True)
     def fails():
@@ -652,7 +652,7 @@ def retries_used_up_end_with_the_error(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason="ends its process")
 def a_workers_death_is_the_last_item(ray: ModuleType) -> None:
-    """R10, R6: without retries; completed() raises then."""
+    """R10, R6, surface 3: without retries; completed() raises then."""
 
     @ray.remote(max_retries=0)
     def dies():
@@ -671,7 +671,7 @@ def a_workers_death_is_the_last_item(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason="ends its process")
 def a_workers_death_is_retried(ray: ModuleType) -> None:
-    """R10: items already taken do not come again."""
+    """R10, surface 3: items already taken do not come again."""
     recorder = make_recorder(ray)
 
     @ray.remote(max_retries=2)
@@ -693,7 +693,7 @@ def a_workers_death_is_retried(ray: ModuleType) -> None:
 
 @program()
 def a_cancelled_generator_ends_with_that(ray: ModuleType) -> None:
-    """R10, C2: the next reference raises TaskCancelledError, then it stops; what came before is good."""
+    """R10, C2, surface 3: the next reference raises TaskCancelledError, then it stops; what came before is good."""
 
     @ray.remote
     def endless():
@@ -715,7 +715,7 @@ def a_cancelled_generator_ends_with_that(ray: ModuleType) -> None:
 
 @program()
 def a_generator_cancelled_before_it_starts(ray: ModuleType) -> None:
-    """R10, C1: one reference, which raises."""
+    """R10, C1, surface 3: one reference, which raises."""
     gate = make_gate(ray)
 
     @ray.remote
@@ -736,7 +736,7 @@ def a_generator_cancelled_before_it_starts(ray: ModuleType) -> None:
 
 @program()
 def generators_are_made_and_used_in_tasks(ray: ModuleType) -> None:
-    """R2: a task consumes another's stream while it has the only CPU's worth of work."""
+    """R2, surface 3: a task consumes another's stream while it has the only CPU's worth of work."""
     numbers = _numbers(ray)
 
     @ray.remote
@@ -748,7 +748,7 @@ def generators_are_made_and_used_in_tasks(ray: ModuleType) -> None:
 
 @program()
 def generators_feed_generators(ray: ModuleType) -> None:
-    """R2: the items of one are the arguments of another's calls."""
+    """R2, surface 3: the items of one are the arguments of another's calls."""
     numbers = _numbers(ray)
 
     @ray.remote
@@ -761,5 +761,5 @@ def generators_feed_generators(ray: ModuleType) -> None:
 
 @program()
 def many_items(ray: ModuleType) -> None:
-    """R2: two thousand, in order."""
+    """R2, surface 3: two thousand, in order."""
     assert [ray.get(ref) for ref in _numbers(ray).remote(2000)] == list(range(2000))

@@ -13,7 +13,7 @@ from ..registry import program
 
 @program()
 def get_returns_values_in_the_order_of_the_refs(ray: ModuleType) -> None:
-    """G1: the order of the refs counts, not the order of completion."""
+    """G1, surface 1: the order of the refs counts, not the order of completion."""
     gate = make_gate(ray)
     late = make_waiter(ray).remote(gate, "late")
 
@@ -29,14 +29,14 @@ def get_returns_values_in_the_order_of_the_refs(ray: ModuleType) -> None:
 
 @program()
 def get_of_an_empty_list(ray: ModuleType) -> None:
-    """G1: get([]) is []."""
+    """G1, surface 1: get([]) is []."""
     assert ray.get([]) == []
     assert ray.get([], timeout=0) == []
 
 
 @program()
 def get_refuses_what_is_not_a_ref_or_a_list(ray: ModuleType) -> None:
-    """G2: other things than a ref or a list are a ValueError, a list with another thing in it a TypeError."""
+    """G2, surface 1: other things than a ref or a list are a ValueError, a list with another thing in it a TypeError."""
     ref = ray.put(1)
     for wrong in (1, "text", None, {ref}, {"a": ref}, object()):
         with pytest.raises(ValueError, match="ObjectRef"):
@@ -48,7 +48,7 @@ def get_refuses_what_is_not_a_ref_or_a_list(ray: ModuleType) -> None:
 
 @program()
 def get_with_a_timeout_leaves_the_task_alone(ray: ModuleType) -> None:
-    """G3: GetTimeoutError is a TimeoutError; a later get of the same ref succeeds."""
+    """G3, surface 1: GetTimeoutError is a TimeoutError; a later get of the same ref succeeds."""
     gate = make_gate(ray)
     ref = make_waiter(ray).remote(gate, "value")
     with pytest.raises(ray.exceptions.GetTimeoutError) as caught:
@@ -61,7 +61,7 @@ def get_with_a_timeout_leaves_the_task_alone(ray: ModuleType) -> None:
 
 @program()
 def get_with_a_timeout_of_zero_never_blocks(ray: ModuleType) -> None:
-    """G3: timeout=0 gives what is there and raises for what is not."""
+    """G3, surface 1: timeout=0 gives what is there and raises for what is not."""
     gate = make_gate(ray)
     ref = make_waiter(ray).remote(gate, "value")
     with pytest.raises(ray.exceptions.GetTimeoutError):
@@ -74,7 +74,7 @@ def get_with_a_timeout_of_zero_never_blocks(ray: ModuleType) -> None:
 
 @program()
 def get_of_a_list_times_out_as_a_whole(ray: ModuleType) -> None:
-    """G3: one unfinished ref in the list is enough for GetTimeoutError."""
+    """G3, surface 1: one unfinished ref in the list is enough for GetTimeoutError."""
     gate = make_gate(ray)
     slow = make_waiter(ray).remote(gate, 2)
     ready = ray.put(1)
@@ -86,7 +86,7 @@ def get_of_a_list_times_out_as_a_whole(ray: ModuleType) -> None:
 
 @program()
 def get_of_a_list_raises_as_soon_as_one_has_failed(ray: ModuleType) -> None:
-    """G4: get([slow, bad]) does not wait for the slow one."""
+    """G4, surface 1: get([slow, bad]) does not wait for the slow one."""
     gate = make_gate(ray)
     slow = make_waiter(ray).remote(gate, "slow")
 
@@ -106,7 +106,7 @@ def get_of_a_list_raises_as_soon_as_one_has_failed(ray: ModuleType) -> None:
 
 @program()
 def get_reads_the_same_ref_any_number_of_times(ray: ModuleType) -> None:
-    """G6: by the driver, twice in one list, and by several tasks."""
+    """G6, surface 1: by the driver, twice in one list, and by several tasks."""
     ref = ray.put({"answer": [42]})
 
     @ray.remote
@@ -122,7 +122,7 @@ def get_reads_the_same_ref_any_number_of_times(ray: ModuleType) -> None:
 
 @program()
 def two_gets_give_independent_copies(ray: ModuleType) -> None:
-    """G6: changing what one get returned does not show in the next."""
+    """G6, surface 1: changing what one get returned does not show in the next."""
     ref = ray.put([1, [2, 3]])
     first = ray.get(ref)
     first.append(4)
@@ -132,7 +132,7 @@ def two_gets_give_independent_copies(ray: ModuleType) -> None:
 
 @program()
 def put_and_get_round_trip_plain_values(ray: ModuleType) -> None:
-    """P: equal values of equal type come back, falsy ones included."""
+    """P, surface 1: equal values of equal type come back, falsy ones included."""
     values = [
         None, False, 0, 0.0, "", b"", (), [], {}, set(), frozenset({1}), 10**30, -1.5, 3 + 4j, "naïve ☃",
         b"\x00\xff", range(3), slice(1, 2), (1, (2, [3])), {"k": {1: (2,)}}, Ellipsis, float("inf"),
@@ -144,7 +144,7 @@ def put_and_get_round_trip_plain_values(ray: ModuleType) -> None:
 
 @program()
 def put_of_a_ref_is_refused(ray: ModuleType) -> None:
-    """P1: put(ref) is a TypeError; wrapped in a list it is allowed."""
+    """P1, surface 1: put(ref) is a TypeError; wrapped in a list it is allowed."""
     ref = ray.put(1)
     with pytest.raises(TypeError, match=r"ray\.ObjectRef|ObjectRef"):
         ray.put(ref)
@@ -153,7 +153,7 @@ def put_of_a_ref_is_refused(ray: ModuleType) -> None:
 
 @program()
 def put_with_an_owner_is_refused(ray: ModuleType) -> None:
-    """P1: `_owner` is gone and gives a ValueError."""
+    """P1, surface 1: `_owner` is gone and gives a ValueError."""
     gate = make_gate(ray)
     with pytest.raises(ValueError, match="owner"):
         ray.put(1, _owner=gate)
@@ -161,7 +161,7 @@ def put_with_an_owner_is_refused(ray: ModuleType) -> None:
 
 @program()
 def put_of_something_unserializable_names_it(ray: ModuleType) -> None:
-    """P2: TypeError whose text says what could not be serialized."""
+    """P2, surface 1: TypeError whose text says what could not be serialized."""
     lock = threading.Lock()
     with pytest.raises(TypeError, match="lock"):
         ray.put({"inside": lock})
@@ -170,7 +170,7 @@ def put_of_something_unserializable_names_it(ray: ModuleType) -> None:
 
 @program()
 def put_takes_a_snapshot(ray: ModuleType) -> None:
-    """P3: changing the original after put changes nothing."""
+    """P3, surface 1: changing the original after put changes nothing."""
     original = {"list": [1, 2, 3]}
     ref = ray.put(original)
     original["list"].append(4)
@@ -180,7 +180,7 @@ def put_takes_a_snapshot(ray: ModuleType) -> None:
 
 @program()
 def each_put_gives_a_new_ref(ray: ModuleType) -> None:
-    """P: refs are equal and hash alike exactly if they are of the same object."""
+    """P, surface 1: refs are equal and hash alike exactly if they are of the same object."""
     first, second = ray.put("same"), ray.put("same")
     assert first != second
     assert len({first, second, first}) == 2
@@ -190,7 +190,7 @@ def each_put_gives_a_new_ref(ray: ModuleType) -> None:
 
 @program()
 def wait_refuses_bad_arguments(ray: ModuleType) -> None:
-    """W1: TypeError for what is no list or no ref, ValueError for duplicates and impossible counts or timeouts."""
+    """W1, surface 1: TypeError for what is no list or no ref, ValueError for duplicates and impossible counts or timeouts."""
     refs = [ray.put(1), ray.put(2)]
     for not_a_list in (refs[0], tuple(refs), set(refs), 1, None):
         with pytest.raises(TypeError):
@@ -209,13 +209,13 @@ def wait_refuses_bad_arguments(ray: ModuleType) -> None:
 
 @program()
 def wait_of_an_empty_list(ray: ModuleType) -> None:
-    """W1: ([], [])."""
+    """W1, surface 1: ([], [])."""
     assert ray.wait([]) == ([], [])
 
 
 @program()
 def wait_returns_exactly_num_returns(ray: ModuleType) -> None:
-    """W2: never more than asked for, even if more are ready; both lists in input order and together the input."""
+    """W2, surface 1: never more than asked for, even if more are ready; both lists in input order and together the input."""
     refs = [ray.put(index) for index in range(6)]
     assert len(ray.wait(refs)[0]) == 1
     for count in range(1, 7):
@@ -228,7 +228,7 @@ def wait_returns_exactly_num_returns(ray: ModuleType) -> None:
 
 @program()
 def wait_with_a_timeout_returns_fewer(ray: ModuleType) -> None:
-    """W2: on timeout what is ready is returned, in input order, without an error."""
+    """W2, surface 1: on timeout what is ready is returned, in input order, without an error."""
     gate = make_gate(ray)
     slow = make_waiter(ray).remote(gate)
     done = [ray.put(1), ray.put(2)]
@@ -241,7 +241,7 @@ def wait_with_a_timeout_returns_fewer(ray: ModuleType) -> None:
 
 @program()
 def wait_keeps_input_order_when_completion_is_reversed(ray: ModuleType) -> None:
-    """W2: ready refs come in input order, not in order of completion."""
+    """W2, surface 1: ready refs come in input order, not in order of completion."""
     gates = [make_gate(ray) for _ in range(3)]
     wait_for = make_waiter(ray, num_cpus=0)
     refs = [wait_for.remote(gate, index) for index, gate in enumerate(gates)]
@@ -253,7 +253,7 @@ def wait_keeps_input_order_when_completion_is_reversed(ray: ModuleType) -> None:
 
 @program()
 def wait_counts_failed_tasks_as_ready(ray: ModuleType) -> None:
-    """W3: wait never raises the task's error; get does."""
+    """W3, surface 1: wait never raises the task's error; get does."""
 
     @ray.remote
     def fail():
@@ -267,7 +267,7 @@ def wait_counts_failed_tasks_as_ready(ray: ModuleType) -> None:
 
 @program()
 def wait_accepts_fetch_local(ray: ModuleType) -> None:
-    """W5: fetch_local=False gives the same answer on one machine."""
+    """W5, surface 1: fetch_local=False gives the same answer on one machine."""
 
     @ray.remote
     def one():
@@ -280,7 +280,7 @@ def wait_accepts_fetch_local(ray: ModuleType) -> None:
 
 @program()
 def wait_in_a_loop_drains_everything_once(ray: ModuleType) -> None:
-    """W2: the usual loop of wait(num_returns=1) sees every result exactly once."""
+    """W2, surface 1: the usual loop of wait(num_returns=1) sees every result exactly once."""
 
     @ray.remote
     def square(number):
@@ -296,7 +296,7 @@ def wait_in_a_loop_drains_everything_once(ray: ModuleType) -> None:
 
 @program()
 def wait_inside_a_task(ray: ModuleType) -> None:
-    """W2: wait works in workers as in the driver."""
+    """W2, surface 1: wait works in workers as in the driver."""
 
     @ray.remote
     def value(number):
@@ -313,7 +313,7 @@ def wait_inside_a_task(ray: ModuleType) -> None:
 
 @program()
 def wait_needs_its_counts_by_keyword(ray: ModuleType) -> None:
-    """W1: num_returns and timeout are keyword only, as is get's timeout."""
+    """W1, surface 1: num_returns and timeout are keyword only, as is get's timeout."""
     ref = ray.put(1)
     with pytest.raises(TypeError):
         ray.wait([ref], 1)

@@ -31,7 +31,7 @@ def _await_end(client: Any, job: str) -> str:
 
 @program(**WORLDLY)
 def job_succeeds(ray: ModuleType) -> None:
-    """A job ends in SUCCEEDED; its output, metadata and environment are kept."""
+    """Surface 10: A job ends in SUCCEEDED; its output, metadata and environment are kept."""
     client = _client(ray)
     job = _run(
         client,
@@ -54,7 +54,7 @@ def job_succeeds(ray: ModuleType) -> None:
 
 @program(**WORLDLY)
 def job_fails(ray: ModuleType) -> None:
-    """A job whose command fails is FAILED, with its exit code and last lines."""
+    """Surface 10: A job whose command fails is FAILED, with its exit code and last lines."""
     client = _client(ray)
     job = _run(client, "import sys; print('last words'); sys.exit(3)", submission_id="job_fails")
     assert job == "job_fails"
@@ -72,7 +72,7 @@ def job_fails(ray: ModuleType) -> None:
 
 @program(**WORLDLY)
 def job_is_stopped(ray: ModuleType) -> None:
-    """A job that is stopped is STOPPED; one that runs can't be deleted; one that is over can't be stopped."""
+    """Surface 10: A job that is stopped is STOPPED; one that runs can't be deleted; one that is over can't be stopped."""
     client = _client(ray)
     job = _run(client, "import time; time.sleep(600)")
     wait_until(lambda: str(client.get_job_status(job)) == "RUNNING", "the job runs", 60.0)
@@ -85,7 +85,7 @@ def job_is_stopped(ray: ModuleType) -> None:
 
 @program(**WORLDLY)
 def job_logs_as_they_come(ray: ModuleType) -> None:
-    """tail_job_logs() gives what is printed until the job is over."""
+    """Surface 10: tail_job_logs() gives what is printed until the job is over."""
     client = _client(ray)
     job = _run(client, "print('one'); print('two')")
 
@@ -100,7 +100,7 @@ def job_logs_as_they_come(ray: ModuleType) -> None:
 
 @program(**WORLDLY)
 def job_misuse(ray: ModuleType) -> None:
-    """Jobs that there are not; arguments of the wrong kind; states."""
+    """Surface 10: Jobs that there are not; arguments of the wrong kind; states."""
     module = importlib.import_module(f"{ray.__name__}.job_submission")
     client = _client(ray)
     for ask in (client.get_job_status, client.get_job_logs, client.stop_job, client.delete_job):

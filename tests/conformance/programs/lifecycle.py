@@ -16,7 +16,7 @@ LOCAL = {"num_cpus": 1, "include_dashboard": False, "log_to_driver": False}
 
 @program()
 def a_second_init_is_refused(ray: ModuleType) -> None:
-    """L1: RuntimeError that names both ways out; the session goes on."""
+    """L1, surface 2: RuntimeError that names both ways out; the session goes on."""
     with pytest.raises(RuntimeError, match=r"(?s)ignore_reinit_error.*shutdown"):
         ray.init()
     assert ray.is_initialized()
@@ -25,7 +25,7 @@ def a_second_init_is_refused(ray: ModuleType) -> None:
 
 @program()
 def a_second_init_can_be_ignored(ray: ModuleType) -> None:
-    """L1: ignore_reinit_error=True changes nothing and returns a context."""
+    """L1, surface 2: ignore_reinit_error=True changes nothing and returns a context."""
     before = ray.cluster_resources()["CPU"]
     context = ray.init(num_cpus=7, ignore_reinit_error=True)
     assert context.address_info["node_id"] == ray.get_runtime_context().get_node_id()
@@ -34,7 +34,7 @@ def a_second_init_can_be_ignored(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def init_and_shutdown_toggle_is_initialized(ray: ModuleType) -> None:
-    """L1, A2: shutdown is a no-op before init and the second time."""
+    """L1, A2, surface 2: shutdown is a no-op before init and the second time."""
     assert ray.is_initialized() is False
     ray.shutdown()
     ray.init(**LOCAL)
@@ -47,7 +47,7 @@ def init_and_shutdown_toggle_is_initialized(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def some_questions_need_a_session(ray: ModuleType) -> None:
-    """A2: before init nodes and resources are RaySystemErrors, timeline a RuntimeError; nothing is started."""
+    """A2, surface 2: before init nodes and resources are RaySystemErrors, timeline a RuntimeError; nothing is started."""
     for ask in (ray.nodes, ray.cluster_resources, ray.available_resources):
         with pytest.raises(ray.exceptions.RaySystemError):
             ask()
@@ -58,7 +58,7 @@ def some_questions_need_a_session(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def unusable_init_arguments_are_refused(ray: ModuleType) -> None:
-    """L2: an unknown keyword is a RuntimeError, a second positional argument a TypeError."""
+    """L2, surface 2: an unknown keyword is a RuntimeError, a second positional argument a TypeError."""
     with pytest.raises(RuntimeError, match="flavour"):
         ray.init(flavour=1)
     with pytest.raises(TypeError):
@@ -68,7 +68,7 @@ def unusable_init_arguments_are_refused(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_context_is_a_mapping_and_a_context_manager(ray: ModuleType) -> None:
-    """L2: `with ray.init()` ends the session, also when the block raises."""
+    """L2, surface 2: `with ray.init()` ends the session, also when the block raises."""
     with ray.init(**LOCAL) as context:
         assert ray.is_initialized()
         assert isinstance(context, Mapping)
@@ -94,7 +94,7 @@ def the_context_is_a_mapping_and_a_context_manager(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_first_call_starts_a_session(ray: ModuleType) -> None:
-    """A1: .remote() and put do so by themselves."""
+    """A1, surface 2: .remote() and put do so by themselves."""
 
     @ray.remote
     def one():
@@ -111,7 +111,7 @@ def the_first_call_starts_a_session(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def definitions_outlive_sessions(ray: ModuleType) -> None:
-    """V14: what was decorated before init works after it, and again in the next session."""
+    """V14, surface 2: what was decorated before init works after it, and again in the next session."""
 
     @ray.remote
     def double(number):
@@ -135,7 +135,7 @@ def definitions_outlive_sessions(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def a_new_session_is_clean(ray: ModuleType) -> None:
-    """L1: names, handles and resources of the old one are gone; a stale handle raises, it does not hang."""
+    """L1, surface 2: names, handles and resources of the old one are gone; a stale handle raises, it does not hang."""
 
     @ray.remote
     class Named:
@@ -158,7 +158,7 @@ def a_new_session_is_clean(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_namespace_is_the_one_given_to_init(ray: ModuleType) -> None:
-    """AC16: and a random one otherwise, another for each session."""
+    """AC16, surface 2: and a random one otherwise, another for each session."""
     ray.init(**LOCAL, namespace="given")
     assert ray.get_runtime_context().namespace == "given"
 
@@ -179,7 +179,7 @@ def the_namespace_is_the_one_given_to_init(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def shutdown_ends_running_and_queued_work(ray: ModuleType) -> None:
-    """L1, L3: it does not wait for tasks that would never end."""
+    """L1, L3, surface 2: it does not wait for tasks that would never end."""
     import time
 
     ray.init(**LOCAL)

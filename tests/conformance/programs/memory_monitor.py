@@ -53,7 +53,7 @@ def _run_for_ever(ray: ModuleType, notes: pathlib.Path, **options: object) -> ob
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON)
 def killed_for_memory_without_retries(ray: ModuleType) -> None:
-    """A task that may not be retried fails with OutOfMemoryError, which has the figures; it ran once."""
+    """Surface 13: A task that may not be retried fails with OutOfMemoryError, which has the figures; it ran once."""
     with _starved(ray) as notes:
         with pytest.raises(ray.exceptions.OutOfMemoryError) as caught:
             ray.get(_run_for_ever(ray, notes, max_retries=0), timeout=60)
@@ -66,7 +66,7 @@ def killed_for_memory_without_retries(ray: ModuleType) -> None:
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON)
 def killed_for_memory_and_retried(ray: ModuleType) -> None:
-    """T16: the monitor's retries are a budget of their own, beside max_retries."""
+    """T16, surface 13: the monitor's retries are a budget of their own, beside max_retries."""
     with _starved(ray, task_oom_retries="2") as notes:
         with pytest.raises(ray.exceptions.OutOfMemoryError):
             ray.get(_run_for_ever(ray, notes, max_retries=1), timeout=60)
@@ -75,7 +75,7 @@ def killed_for_memory_and_retried(ray: ModuleType) -> None:
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON)
 def actor_killed_for_memory(ray: ModuleType) -> None:
-    """An actor that is killed is dead: this call and those that follow fail with OutOfMemoryError."""
+    """Surface 13: An actor that is killed is dead: this call and those that follow fail with OutOfMemoryError."""
     with _starved(ray):
 
         @ray.remote
@@ -93,7 +93,7 @@ def actor_killed_for_memory(ray: ModuleType) -> None:
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON)
 def monitor_turned_off(ray: ModuleType) -> None:
-    """RAY_memory_monitor_refresh_ms=0: nobody is killed however full the node is."""
+    """Surface 13: RAY_memory_monitor_refresh_ms=0: nobody is killed however full the node is."""
     with _starved(ray, memory_monitor_refresh_ms="0"):
 
         @ray.remote(max_retries=0)
@@ -108,7 +108,7 @@ def monitor_turned_off(ray: ModuleType) -> None:
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON)
 def what_is_killed_for_memory_waits_longer_each_time(ray: ModuleType) -> None:
-    """T16: before a second, third and fourth try half a second, one, and two."""
+    """T16, surface 13: before a second, third and fourth try half a second, one, and two."""
     with _starved(
         ray, task_oom_retries="3", task_oom_retry_delay_base_ms="500", memory_monitor_refresh_ms="300"
     ) as notes:
@@ -133,7 +133,7 @@ def what_is_killed_for_memory_waits_longer_each_time(ray: ModuleType) -> None:
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON)
 def what_is_killed_for_memory_waits_a_minute_at_most(ray: ModuleType) -> None:
-    """T16: with an hour to begin with, the next try is after a minute."""
+    """T16, surface 13: with an hour to begin with, the next try is after a minute."""
     with _starved(ray, task_oom_retries="1", task_oom_retry_delay_base_ms="3600000") as notes:
         began = time.monotonic()
         with pytest.raises(ray.exceptions.OutOfMemoryError):
@@ -150,7 +150,7 @@ def _used_and_total_bytes() -> tuple[int, int]:
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON)
 def the_newest_that_may_be_tried_again_is_killed_first(ray: ModuleType) -> None:
-    """T16: of three tasks with as much memory the one goes that started last of those that may be tried again; an older one
+    """T16, surface 13: of three tasks with as much memory the one goes that started last of those that may be tried again; an older one
     and one that may not be retried go on."""
     used, total = _used_and_total_bytes()
     # What is to be freed is what is above the threshold and a twentieth of all: a little less than one task has.

@@ -28,7 +28,7 @@ def _kinds(ray: ModuleType, reference: object) -> set[str]:
 
 @program(engines=NOT_SIMULATED, reason="it waits for the judge's table in real time")
 def memory_summary_tells_why(ray: ModuleType) -> None:
-    """Each kind of reference by Ray's name: local, pinned, used by a task, an actor's handle."""
+    """Surface 10: Each kind of reference by Ray's name: local, pinned, used by a task, an actor's handle."""
 
     @ray.remote
     class Keeper:
@@ -61,7 +61,7 @@ def memory_summary_tells_why(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason="it waits for the judge's table in real time")
 def memory_summary_of_captured_objects(ray: ModuleType) -> None:
-    """An object that only another object refers to is captured in it; when that goes, so does its row."""
+    """Surface 10: An object that only another object refers to is captured in it; when that goes, so does its row."""
     inner = ray.put(np.zeros(200_000))
     inner_hex = inner.hex()
     outer = ray.put([inner])
@@ -77,7 +77,7 @@ def memory_summary_of_captured_objects(ray: ModuleType) -> None:
 
 @program()
 def memory_summary_layout(ray: ModuleType) -> None:
-    """Groups, units, the number of entries, the totals alone; wrong words are refused."""
+    """Surface 10: Groups, units, the number of entries, the totals alone; wrong words are refused."""
     summary = _api(ray).memory_summary
     reference = ray.put(b"something")
     text = summary()

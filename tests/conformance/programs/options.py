@@ -21,7 +21,7 @@ class _Thing:
 
 @program()
 def unknown_options_are_refused_with_the_valid_ones(ray: ModuleType) -> None:
-    """E7: ValueError at decoration and at .options(), listing what is valid."""
+    """E7, surface 4.1: ValueError at decoration and at .options(), listing what is valid."""
     for use in (
         lambda: ray.remote(flavour=1)(_function),
         lambda: ray.remote(_function).options(flavour=1),
@@ -34,7 +34,7 @@ def unknown_options_are_refused_with_the_valid_ones(ray: ModuleType) -> None:
 
 @program()
 def options_of_the_other_kind_are_refused(ray: ModuleType) -> None:
-    """E7: task options on actors and actor options on tasks are ValueErrors that name them."""
+    """E7, surface 4.1: task options on actors and actor options on tasks are ValueErrors that name them."""
     for name in ("max_restarts", "max_concurrency", "lifetime", "get_if_exists", "namespace", "max_pending_calls"):
         with pytest.raises(ValueError, match=name):
             ray.remote(**{name: 1})(_function)
@@ -45,7 +45,7 @@ def options_of_the_other_kind_are_refused(ray: ModuleType) -> None:
 
 @program()
 def options_of_a_wrong_type_are_refused(ray: ModuleType) -> None:
-    """E7: TypeError that names the option."""
+    """E7, surface 4.1: TypeError that names the option."""
     wrong = {
         "num_cpus": "1", "num_gpus": [1], "memory": "1", "resources": [1], "max_retries": 1.5, "max_calls": "2",
         "name": 1, "runtime_env": 1, "retry_exceptions": 1, "scheduling_strategy": 1,
@@ -60,7 +60,7 @@ def options_of_a_wrong_type_are_refused(ray: ModuleType) -> None:
 
 @program()
 def options_with_a_bad_value_are_refused(ray: ModuleType) -> None:
-    """E7: ValueError at decoration that names the option."""
+    """E7, surface 4.1: ValueError at decoration that names the option."""
     bad = {
         "num_cpus": -1, "num_gpus": -1, "memory": -1, "max_retries": -2, "max_calls": -1, "num_returns": -1,
         "retry_exceptions": [1], "_generator_backpressure_num_objects": 0,
@@ -78,7 +78,7 @@ def options_with_a_bad_value_are_refused(ray: ModuleType) -> None:
 
 @program()
 def resource_quantities_are_checked(ray: ModuleType) -> None:
-    """E7, T7: nothing finer than 0.0001, no CPU or GPU among the custom ones, no negative ones."""
+    """E7, T7, surface 4.1: nothing finer than 0.0001, no CPU or GPU among the custom ones, no negative ones."""
     for options in ({"num_cpus": 0.00001}, {"num_gpus": 0.00001}, {"resources": {"widget": 0.00001}}):
         with pytest.raises(ValueError, match=r"0\.0001"):
             ray.remote(**options)(_function)
@@ -91,7 +91,7 @@ def resource_quantities_are_checked(ray: ModuleType) -> None:
 
 @program()
 def some_resources_are_checked_only_at_submission(ray: ModuleType) -> None:
-    """E7: a fraction of more than one GPU and `memory` as a custom resource are refused by .remote()."""
+    """E7, surface 4.1: a fraction of more than one GPU and `memory` as a custom resource are refused by .remote()."""
     fractional = ray.remote(num_gpus=1.5)(_function)
     with pytest.raises(ValueError, match="whole"):
         fractional.remote()
@@ -105,7 +105,7 @@ def some_resources_are_checked_only_at_submission(ray: ModuleType) -> None:
 
 @program()
 def names_are_checked(ray: ModuleType) -> None:
-    """E7, AC16: empty names and namespaces are refused at .remote(), get_if_exists needs a name."""
+    """E7, AC16, surface 4.1: empty names and namespaces are refused at .remote(), get_if_exists needs a name."""
     with pytest.raises(ValueError, match="empty"):
         ray.remote(_Thing).options(name="").remote()
     with pytest.raises(ValueError, match="namespace"):
@@ -119,7 +119,7 @@ def names_are_checked(ray: ModuleType) -> None:
 
 @program()
 def the_decorator_refuses_what_is_not_its_form(ray: ModuleType) -> None:
-    """E7: empty parentheses, a value, or a function together with options are AssertionErrors."""
+    """E7, surface 4.1: empty parentheses, a value, or a function together with options are AssertionErrors."""
     for use in (lambda: ray.remote(), lambda: ray.remote(1), lambda: ray.remote(_function, num_cpus=1)):
         with pytest.raises((AssertionError, TypeError), match=r"@ray\.remote"):
             use()
@@ -127,7 +127,7 @@ def the_decorator_refuses_what_is_not_its_form(ray: ModuleType) -> None:
 
 @program()
 def the_decorator_refuses_what_is_neither_function_nor_class(ray: ModuleType) -> None:
-    """E7: builtins, partials, instances and what is remote already are TypeErrors."""
+    """E7, surface 4.1: builtins, partials, instances and what is remote already are TypeErrors."""
     for wrong in (len, functools.partial(_function), ray.remote(_function), ray.remote(_Thing)):
         with pytest.raises(TypeError, match="function or a class"):
             ray.remote(wrong)
@@ -137,7 +137,7 @@ def the_decorator_refuses_what_is_neither_function_nor_class(ray: ModuleType) ->
 
 @program()
 def async_functions_are_refused_as_tasks(ray: ModuleType) -> None:
-    """T19: `async def` is a ValueError at decoration."""
+    """T19, surface 4.1: `async def` is a ValueError at decoration."""
 
     async def coroutine():
         return 1
@@ -148,7 +148,7 @@ def async_functions_are_refused_as_tasks(ray: ModuleType) -> None:
 
 @program()
 def generator_only_options_are_refused_elsewhere(ray: ModuleType) -> None:
-    """R4: "streaming" and "dynamic" need a generator function."""
+    """R4, surface 4.1: "streaming" and "dynamic" need a generator function."""
     for name in ("streaming", "dynamic"):
         with pytest.raises(ValueError, match="generator"):
             ray.remote(num_returns=name)(_function)
@@ -156,7 +156,7 @@ def generator_only_options_are_refused_elsewhere(ray: ModuleType) -> None:
 
 @program()
 def some_options_cannot_be_changed_later(ray: ModuleType) -> None:
-    """E7: max_calls and concurrency_groups belong to the decorator."""
+    """E7, surface 4.1: max_calls and concurrency_groups belong to the decorator."""
     with pytest.raises(ValueError, match=r"max_calls.*options"):
         ray.remote(_function).options(max_calls=1)
     with pytest.raises(ValueError, match=r"concurrency_groups.*options"):
@@ -165,7 +165,7 @@ def some_options_cannot_be_changed_later(ray: ModuleType) -> None:
 
 @program()
 def method_decorator_is_checked(ray: ModuleType) -> None:
-    """E7: @ray.method takes its known keywords; empty parentheses and the bare form are fine."""
+    """E7, surface 4.1: @ray.method takes its known keywords; empty parentheses and the bare form are fine."""
     for use in (lambda: ray.method(flavour=1), lambda: ray.method(1)):
         with pytest.raises((AssertionError, TypeError), match=r"@ray\.method"):
             use()
@@ -190,7 +190,7 @@ def method_decorator_is_checked(ray: ModuleType) -> None:
 
 @program()
 def none_is_allowed_where_the_type_says_so(ray: ModuleType) -> None:
-    """E7: None is the default; only a task's num_cpus=None, given explicitly, asks for no CPU at all."""
+    """E7, surface 4.1: None is the default; only a task's num_cpus=None, given explicitly, asks for no CPU at all."""
 
     @ray.remote(**dict.fromkeys(("num_gpus", "memory", "resources", "name", "runtime_env", "num_returns")))
     def assigned():
@@ -208,7 +208,7 @@ def none_is_allowed_where_the_type_says_so(ray: ModuleType) -> None:
 
 @program()
 def actor_options_do_not_alter_the_class(ray: ModuleType) -> None:
-    """T14: .options of a class gives something new; later actors of the class are unaffected."""
+    """T14, surface 4.1: .options of a class gives something new; later actors of the class are unaffected."""
 
     @ray.remote(num_cpus=1)
     class Sized:
@@ -226,7 +226,7 @@ def actor_options_do_not_alter_the_class(ray: ModuleType) -> None:
 
 @program()
 def actor_classes_cannot_be_subclassed(ray: ModuleType) -> None:
-    """AC23: a subclass of a decorated class is an error; a decorated subclass of a plain class works."""
+    """AC23, surface 4.1: a subclass of a decorated class is an error; a decorated subclass of a plain class works."""
 
     class Base:
         def who(self):

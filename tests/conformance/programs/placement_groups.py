@@ -51,7 +51,7 @@ def make_placed(ray: ModuleType, **options: object) -> Any:
 
 @program(num_cpus=4, resources=WIDGETS)
 def a_group_takes_its_resources_at_once_and_gives_them_back(ray: ModuleType) -> None:
-    """PG1: what a group reserves is not available, and is there under names of the group's own."""
+    """PG1, surface 6: what a group reserves is not available, and is there under names of the group's own."""
     group = ray.util.placement_group([{"CPU": 1, "widget": 1}, {"CPU": 1.5}])
     assert ray.get(group.ready(), timeout=30) == group
     assert group.wait(5) is True
@@ -85,7 +85,7 @@ def a_group_takes_its_resources_at_once_and_gives_them_back(ray: ModuleType) -> 
 
 @program(num_cpus=2)
 def a_handle_tells_what_was_asked_for(ray: ModuleType) -> None:
-    """PG1: bundle_specs, bundle_count, is_empty; equality and hash by id; it travels."""
+    """PG1, surface 6: bundle_specs, bundle_count, is_empty; equality and hash by id; it travels."""
     group = ray.util.placement_group([{"CPU": 1}, {"CPU": 0.5}])
     assert group.bundle_specs == [{"CPU": 1.0}, {"CPU": 0.5}]
     assert (group.bundle_count, group.is_empty) == (2, False)
@@ -106,7 +106,7 @@ def a_handle_tells_what_was_asked_for(ray: ModuleType) -> None:
 
 @program(num_cpus=2)
 def a_group_without_room_waits_as_a_whole(ray: ModuleType) -> None:
-    """PG1, PG2: all or nothing; wait says False in time, get of ready() times out; room freed later is taken."""
+    """PG1, PG2, surface 6: all or nothing; wait says False in time, get of ready() times out; room freed later is taken."""
     first = ray.util.placement_group([{"CPU": 1}])
     assert first.wait(30)
     second = ray.util.placement_group([{"CPU": 1}, {"CPU": 1}], strategy="SPREAD")
@@ -124,7 +124,7 @@ def a_group_without_room_waits_as_a_whole(ray: ModuleType) -> None:
 
 @program(num_cpus=2)
 def on_one_node_bundles_cannot_be_apart(ray: ModuleType) -> None:
-    """PG2: STRICT_SPREAD of two bundles waits on one node; the other strategies do not."""
+    """PG2, surface 6: STRICT_SPREAD of two bundles waits on one node; the other strategies do not."""
     apart = ray.util.placement_group([{"CPU": 1}, {"CPU": 1}], strategy="STRICT_SPREAD")
     assert apart.wait(0.5) is False
     for strategy in ("PACK", "SPREAD", "STRICT_PACK"):
@@ -137,7 +137,7 @@ def on_one_node_bundles_cannot_be_apart(ray: ModuleType) -> None:
 
 @program(num_cpus=4, resources=WIDGETS, num_gpus=2)
 def tasks_run_within_their_bundle(ray: ModuleType) -> None:
-    """PG4: index -1 is any bundle, others are that bundle; the context tells the group and plain resources."""
+    """PG4, surface 6: index -1 is any bundle, others are that bundle; the context tells the group and plain resources."""
     group = ray.util.placement_group([{"CPU": 1, "widget": 1}, {"CPU": 1.5, "GPU": 1}])
     placed = make_placed(ray)
     identity = group.id.hex()
@@ -159,7 +159,7 @@ def tasks_run_within_their_bundle(ray: ModuleType) -> None:
 
 @program(num_cpus=4, num_gpus=2)
 def the_devices_of_a_bundle_are_its_tasks_devices(ray: ModuleType) -> None:
-    """PG4: each GPU is in one bundle; tasks get those of their bundle."""
+    """PG4, surface 6: each GPU is in one bundle; tasks get those of their bundle."""
     group = ray.util.placement_group([{"CPU": 1, "GPU": 1}, {"CPU": 1, "GPU": 1}])
 
     @ray.remote(num_gpus=1)
@@ -177,7 +177,7 @@ def the_devices_of_a_bundle_are_its_tasks_devices(ray: ModuleType) -> None:
 
 @program(num_cpus=4)
 def a_bundle_is_a_limit(ray: ModuleType) -> None:
-    """PG4: what does not fit into its bundle waits, though the node has CPUs and the group another bundle."""
+    """PG4, surface 6: what does not fit into its bundle waits, though the node has CPUs and the group another bundle."""
     group = ray.util.placement_group([{"CPU": 1}, {"CPU": 1}])
     placed = make_placed(ray)
 
@@ -200,7 +200,7 @@ def a_bundle_is_a_limit(ray: ModuleType) -> None:
 
 @program(num_cpus=4)
 def actors_in_a_group(ray: ModuleType) -> None:
-    """PG4: a default actor holds nothing of its bundle, one with CPUs holds them for life."""
+    """PG4, surface 6: a default actor holds nothing of its bundle, one with CPUs holds them for life."""
     group = ray.util.placement_group([{"CPU": 2}])
 
     @ray.remote
@@ -224,7 +224,7 @@ def actors_in_a_group(ray: ModuleType) -> None:
 
 @program(num_cpus=4)
 def children_are_captured_when_asked(ray: ModuleType) -> None:
-    """PG5: a child runs in its parent's group only with placement_group_capture_child_tasks, and so on downwards."""
+    """PG5, surface 6: a child runs in its parent's group only with placement_group_capture_child_tasks, and so on downwards."""
     group = ray.util.placement_group([{"CPU": 2}])
     placed = make_placed(ray)
 
@@ -255,7 +255,7 @@ def children_are_captured_when_asked(ray: ModuleType) -> None:
 
 @program(num_cpus=4)
 def a_captured_child_can_leave_its_group(ray: ModuleType) -> None:
-    """PG5: a strategy of its own, or a group of None, takes a child out."""
+    """PG5, surface 6: a strategy of its own, or a group of None, takes a child out."""
     group = ray.util.placement_group([{"CPU": 2}])
     placed = make_placed(ray)
     inside = within(ray, group, 0, True)
@@ -275,7 +275,7 @@ def a_captured_child_can_leave_its_group(ray: ModuleType) -> None:
 
 @program(num_cpus=4)
 def removal_ends_what_runs_and_what_waits(ray: ModuleType) -> None:
-    """PG6: running task without retries: WorkerCrashedError; waiting: TaskPlacementGroupRemoved; actors die."""
+    """PG6, surface 6: running task without retries: WorkerCrashedError; waiting: TaskPlacementGroupRemoved; actors die."""
     group = ray.util.placement_group([{"CPU": 1}, {"CPU": 1}, {"CPU": 1}])
     assert group.wait(30)
 
@@ -314,7 +314,7 @@ def removal_ends_what_runs_and_what_waits(ray: ModuleType) -> None:
 
 @program(num_cpus=2)
 def a_removed_group_is_known_as_such(ray: ModuleType) -> None:
-    """PG6: removal twice is fine; the table tells; ready() and wait() raise, a name is free again."""
+    """PG6, surface 6: removal twice is fine; the table tells; ready() and wait() raise, a name is free again."""
     group = ray.util.placement_group([{"CPU": 1}], name="short-lived")
     before = group.ready()
     assert ray.get(before, timeout=30) == group
@@ -337,7 +337,7 @@ def a_removed_group_is_known_as_such(ray: ModuleType) -> None:
 
 @program(num_cpus=2)
 def groups_have_names(ray: ModuleType) -> None:
-    """PG7: found by name with all they are; a taken name is refused; a missing or empty one is a ValueError."""
+    """PG7, surface 6: found by name with all they are; a taken name is refused; a missing or empty one is a ValueError."""
     group = ray.util.placement_group([{"CPU": 1}], name="g")
     found = ray.util.get_placement_group("g")
     assert found == group and found.bundle_specs == [{"CPU": 1.0}]
@@ -355,7 +355,7 @@ def groups_have_names(ray: ModuleType) -> None:
 
 @program(num_cpus=2)
 def the_table_describes_a_group(ray: ModuleType) -> None:
-    """PG7: id, name, bundles, nodes, strategy, state and figures."""
+    """PG7, surface 6: id, name, bundles, nodes, strategy, state and figures."""
     group = ray.util.placement_group([{"CPU": 1}, {"CPU": 0.5}], name="described")
     assert group.wait(30)
     table = ray.util.placement_group_table(group)
@@ -383,7 +383,7 @@ def the_table_describes_a_group(ray: ModuleType) -> None:
 
 @program(num_cpus=2)
 def wrong_groups_are_refused(ray: ModuleType) -> None:
-    """PG3: bundles, strategy, lifetime, target and labels are checked at once."""
+    """PG3, surface 6: bundles, strategy, lifetime, target and labels are checked at once."""
     one = [{"CPU": 1}]
     cases: list[tuple[str, Any, dict[str, Any]]] = [
         ("Got empty list instead", [], {}),
@@ -416,7 +416,7 @@ def wrong_groups_are_refused(ray: ModuleType) -> None:
 
 @program(num_cpus=4, resources=WIDGETS)
 def what_fits_no_bundle_is_refused_at_submission(ray: ModuleType) -> None:
-    """PG3: index out of range, demand larger than every bundle, default actor without a bundle that has a CPU."""
+    """PG3, surface 6: index out of range, demand larger than every bundle, default actor without a bundle that has a CPU."""
     group = ray.util.placement_group([{"CPU": 1, "widget": 1}, {"CPU": 1.5}])
     widget_only = ray.util.placement_group([{"widget": 1}])
     placed = make_placed(ray)
@@ -443,7 +443,7 @@ def what_fits_no_bundle_is_refused_at_submission(ray: ModuleType) -> None:
 
 @program(num_cpus=2)
 def the_older_options_still_work(ray: ModuleType) -> None:
-    """Surface: placement_group= and its companions, deprecated; not beside scheduling_strategy."""
+    """Surface 6: Surface: placement_group= and its companions, deprecated; not beside scheduling_strategy."""
     group = ray.util.placement_group([{"CPU": 1}])
     placed = make_placed(ray)
     with pytest.warns(DeprecationWarning, match="placement_group parameter is deprecated"):
@@ -460,7 +460,7 @@ def the_older_options_still_work(ray: ModuleType) -> None:
 
 @program(num_cpus=1)
 def a_task_can_make_a_group_out_of_the_cpu_it_lends(ray: ModuleType) -> None:
-    """PG1, T7: get of ready() is a get like any other: it lends the task's CPU."""
+    """PG1, T7, surface 6: get of ready() is a get like any other: it lends the task's CPU."""
 
     @ray.remote
     def outer() -> bool:
@@ -475,7 +475,7 @@ def a_task_can_make_a_group_out_of_the_cpu_it_lends(ray: ModuleType) -> None:
 
 @program(num_cpus=1)
 def a_task_that_waits_for_a_group_keeps_its_cpu(ray: ModuleType) -> None:
-    """PG1, T7: wait() is no get: what the task itself holds never becomes free."""
+    """PG1, T7, surface 6: wait() is no get: what the task itself holds never becomes free."""
 
     @ray.remote
     def outer() -> bool:
@@ -490,7 +490,7 @@ def a_task_that_waits_for_a_group_keeps_its_cpu(ray: ModuleType) -> None:
 
 @program(num_cpus=2)
 def what_a_group_runs_is_retried_there(ray: ModuleType) -> None:
-    """PG4: a task whose error is to be retried runs again in its bundle."""
+    """PG4, surface 6: a task whose error is to be retried runs again in its bundle."""
     group = ray.util.placement_group([{"CPU": 1}])
 
     @ray.remote(num_cpus=0)
@@ -518,7 +518,7 @@ def what_a_group_runs_is_retried_there(ray: ModuleType) -> None:
 
 @program(num_cpus=2, engines=NOT_SIMULATED, reason="two sessions, one after the other", starts_session=False)
 def a_group_goes_with_its_driver(ray: ModuleType) -> None:
-    """PG7: the next session knows nothing of it, not even of a detached one."""
+    """PG7, surface 6: the next session knows nothing of it, not even of a detached one."""
     ray.init(num_cpus=2)
     ray.util.placement_group([{"CPU": 2}], name="gone", lifetime="detached").wait(30)
     ray.shutdown()

@@ -25,7 +25,7 @@ def _pool(ray: ModuleType, *args: Any, **kwargs: Any) -> Any:
 
 @program()
 def pools_map_in_order(ray: ModuleType) -> None:
-    """U3: `map`, `starmap`, `imap` are ordered, whatever the chunks; `imap_unordered` gives each once."""
+    """U3, surface 6: `map`, `starmap`, `imap` are ordered, whatever the chunks; `imap_unordered` gives each once."""
     with _pool(ray) as pool:
         for options in ({}, {"chunksize": 1}, {"chunksize": 4}, {"chunksize": 100}):
             assert pool.map(lambda x: x * x, range(10), **options) == [x * x for x in range(10)]
@@ -40,7 +40,7 @@ def pools_map_in_order(ray: ModuleType) -> None:
 
 @program()
 def pools_apply(ray: ModuleType) -> None:
-    """U3: `apply` and `apply_async` with positional and keyword arguments."""
+    """U3, surface 6: `apply` and `apply_async` with positional and keyword arguments."""
     with _pool(ray, 2) as pool:
         assert pool.apply(lambda: 1) == 1
         assert pool.apply(lambda a, b=0: (a, b), (1,), {"b": 2}) == (1, 2)
@@ -51,7 +51,7 @@ def pools_apply(ray: ModuleType) -> None:
 
 @program()
 def pools_raise_what_calls_raise(ray: ModuleType) -> None:
-    """U3: exceptions come out of `get` with their own type; other calls of the chunk are made all the same."""
+    """U3, surface 6: exceptions come out of `get` with their own type; other calls of the chunk are made all the same."""
 
     def odd(value: int) -> int:
         if value % 2:
@@ -68,7 +68,7 @@ def pools_raise_what_calls_raise(ray: ModuleType) -> None:
 
 @program()
 def pools_give_errors_in_imap(ray: ModuleType) -> None:
-    """U3: `imap` gives an object with the `underlying` error in the place of a call that raised."""
+    """U3, surface 6: `imap` gives an object with the `underlying` error in the place of a call that raised."""
 
     def odd(value: int) -> int:
         if value % 2:
@@ -83,7 +83,7 @@ def pools_give_errors_in_imap(ray: ModuleType) -> None:
 
 @program()
 def pools_time_out(ray: ModuleType) -> None:
-    """U3: `AsyncResult.get(timeout)` and `imap(...).next(timeout)` raise `multiprocessing.TimeoutError`."""
+    """U3, surface 6: `AsyncResult.get(timeout)` and `imap(...).next(timeout)` raise `multiprocessing.TimeoutError`."""
     module = module_of(ray, "util.multiprocessing")
     assert module.TimeoutError is multiprocessing.TimeoutError
     gate = make_gate(ray)
@@ -111,7 +111,7 @@ def pools_time_out(ray: ModuleType) -> None:
 
 @program()
 def pools_call_back(ray: ModuleType) -> None:
-    """U3: callbacks get the result, the list of results, or the first error, before `get` returns. Ray's list for the
+    """U3, surface 6: callbacks get the result, the list of results, or the first error, before `get` returns. Ray's list for the
     callback is in the order in which the results came."""
 
     def fail(value: int) -> int:
@@ -132,7 +132,7 @@ def pools_call_back(ray: ModuleType) -> None:
 
 @program()
 def pools_close_and_join(ray: ModuleType) -> None:
-    """U3: a closed pool finishes what it has, takes nothing more, and can be joined."""
+    """U3, surface 6: a closed pool finishes what it has, takes nothing more, and can be joined."""
     pool = _pool(ray, 2)
     assert _raises(ValueError, pool.join) == "Pool is still running"
     result = pool.map_async(abs, [-1, -2])
@@ -148,7 +148,7 @@ def pools_close_and_join(ray: ModuleType) -> None:
 
 @program()
 def pools_terminate(ray: ModuleType) -> None:
-    """U3: a terminated pool gives up what it was doing; its actors are gone."""
+    """U3, surface 6: a terminated pool gives up what it was doing; its actors are gone."""
     gate = make_gate(ray)
 
     def wait_for(value: int) -> int:
@@ -168,7 +168,7 @@ def pools_terminate(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason="tells workers apart by process ids and module globals")
 def pools_initialise_and_replace_processes(ray: ModuleType) -> None:
-    """U3: the initializer runs in each process; `maxtasksperchild` calls later there is another process."""
+    """U3, surface 6: the initializer runs in each process; `maxtasksperchild` calls later there is another process."""
     recorder = make_recorder(ray)
 
     def begin(name: str) -> None:
@@ -194,7 +194,7 @@ def pools_initialise_and_replace_processes(ray: ModuleType) -> None:
 
 @program()
 def pools_of_too_many_processes(ray: ModuleType) -> None:
-    """U3: more processes than CPUs, or none, are a ValueError; options of the actors are theirs."""
+    """U3, surface 6: more processes than CPUs, or none, are a ValueError; options of the actors are theirs."""
     assert "only 2 CPUs" in _raises(ValueError, _pool, ray, 3)
     _raises(ValueError, _pool, ray, 0)
     with _pool(ray, 1, ray_remote_args={"num_cpus": 2}) as pool:
@@ -206,7 +206,7 @@ def pools_of_too_many_processes(ray: ModuleType) -> None:
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason="a session that starts by need is of processes")
 def pools_start_a_session(ray: ModuleType) -> None:
-    """U3: a pool starts a session by need, with as many CPUs as it has processes."""
+    """U3, surface 6: a pool starts a session by need, with as many CPUs as it has processes."""
     with _pool(ray, 1) as pool:
         assert ray.is_initialized() and ray.cluster_resources()["CPU"] == 1.0
         assert pool.map(abs, [-1]) == [1]

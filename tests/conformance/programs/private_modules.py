@@ -17,7 +17,7 @@ from ..registry import NOT_JUDGED, program
 
 @program()
 def the_tables_of_a_session(ray: ModuleType) -> None:
-    """`ray._raylet.GcsClient`: keys and values, shared with `internal_kv`."""
+    """Surface 14b: `ray._raylet.GcsClient`: keys and values, shared with `internal_kv`."""
     client = module_of(ray, "_raylet").GcsClient(address=ray.get_runtime_context().gcs_address)
     place = b"the_tables_of_a_session"
     assert client.internal_kv_get(b"A", place) is None
@@ -46,7 +46,7 @@ def the_tables_of_a_session(ray: ModuleType) -> None:
 
 @program()
 def jobs_and_nodes_by_the_tables(ray: ModuleType) -> None:
-    """`GcsClient.get_all_job_info`, `get_all_node_info`, `check_alive`."""
+    """Surface 14b: `GcsClient.get_all_job_info`, `get_all_node_info`, `check_alive`."""
     context = ray.get_runtime_context()
     client = module_of(ray, "_private.worker").global_worker.gcs_client
     assert client.address == context.gcs_address
@@ -70,7 +70,7 @@ async def _job_ids(client: Any) -> set[Any]:
 
 @program(starts_session=False)
 def numbers_of_protocol_buffers(ray: ModuleType) -> None:
-    """`ray.core.generated`: enumerations have their names and numbers; those in messages are in these."""
+    """Surface 14b: `ray.core.generated`: enumerations have their names and numbers; those in messages are in these."""
     common, gcs = module_of(ray, "core.generated.common_pb2"), module_of(ray, "core.generated.gcs_pb2")
     assert common.TaskStatus.Name(common.TaskStatus.Value("RUNNING")) == "RUNNING"
     assert common.TaskStatus.FINISHED == common.FINISHED
@@ -92,7 +92,7 @@ def numbers_of_protocol_buffers(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def calls_that_are_tried_again(ray: ModuleType) -> None:
-    """`ray._common.retry`: what is tried again, how often, and the error in the end."""
+    """Surface 14b: `ray._common.retry`: what is tried again, how often, and the error in the end."""
     retry = module_of(ray, "_common.retry")
     calls: list[str] = []
 
@@ -120,7 +120,7 @@ def calls_that_are_tried_again(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def calls_as_flat_lists(ray: ModuleType) -> None:
-    """`ray._common.signature`: parameters, checks, and a call in a list and back."""
+    """Surface 14b: `ray._common.signature`: parameters, checks, and a call in a list and back."""
     signature = module_of(ray, "_common.signature")
 
     def function(a: int, b: int = 2, *more: int, c: int = 3) -> None: ...
@@ -144,7 +144,7 @@ def calls_as_flat_lists(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def what_kind_of_function_it_is(ray: ModuleType) -> None:
-    """`ray._private.inspect_util` and `async_compat`."""
+    """Surface 14b: `ray._private.inspect_util` and `async_compat`."""
     kinds, compat = module_of(ray, "_private.inspect_util"), module_of(ray, "_private.async_compat")
 
     class Mixed:
@@ -175,7 +175,7 @@ def what_kind_of_function_it_is(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def what_will_go_is_warned_of(ray: ModuleType) -> None:
-    """`ray._common.deprecation`: once in the log, or as an error each time."""
+    """Surface 14b: `ray._common.deprecation`: once in the log, or as an error each time."""
     deprecation = module_of(ray, "_common.deprecation")
     for name in ("older_function", "OlderClass"):
         module_of(ray, "util.debug").reset_log_once(name)
@@ -212,7 +212,7 @@ def what_will_go_is_warned_of(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def a_pickle_with_an_error_that_explains(ray: ModuleType) -> None:
-    """`ray._common.serialization.pickle_dumps`."""
+    """Surface 14b: `ray._common.serialization.pickle_dumps`."""
     dumps = module_of(ray, "_common.serialization").pickle_dumps
     assert pickle.loads(dumps({"a": 1}, "no")) == {"a": 1}
     lock = __import__("threading").Lock()
@@ -222,7 +222,7 @@ def a_pickle_with_an_error_that_explains(ray: ModuleType) -> None:
 
 @program()
 def a_queue_from_which_several_are_taken(ray: ModuleType) -> None:
-    """`BatchQueue` of `ray._private.test_utils`: batches by number, by time, and what is there."""
+    """Surface 14b: `BatchQueue` of `ray._private.test_utils`: batches by number, by time, and what is there."""
     utils, empty = module_of(ray, "_private.test_utils"), module_of(ray, "util.queue").Empty
     queue = utils.BatchQueue(maxsize=10, actor_options={"num_cpus": 0})
     with pytest.raises(empty):
@@ -238,7 +238,7 @@ def a_queue_from_which_several_are_taken(ray: ModuleType) -> None:
 
 @program(engines=NOT_JUDGED, reason="Ray's is a server, and begins the session itself")
 def a_test_that_is_a_client_or_not(ray: ModuleType) -> None:
-    """`ray_client_helpers`: a block in which `ray.util.client.ray` is connected; the rest is as ever."""
+    """Surface 14b: `ray_client_helpers`: a block in which `ray.util.client.ray` is connected; the rest is as ever."""
     helpers, client = module_of(ray, "util.client.ray_client_helpers"), module_of(ray, "util.client")
 
     @ray.remote
@@ -256,7 +256,7 @@ def a_test_that_is_a_client_or_not(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def names_of_parts_of_files(ray: ModuleType) -> None:
-    """`ray._private.external_storage`: a part of a file has a name, which can be taken apart."""
+    """Surface 14b: `ray._private.external_storage`: a part of a file has a name, which can be taken apart."""
     storage = module_of(ray, "_private.external_storage")
     name = storage.create_url_with_offset(url="file:///folder/objects", offset=10, size=20)
     assert name == "file:///folder/objects?offset=10&size=20"
@@ -269,7 +269,7 @@ def names_of_parts_of_files(ray: ModuleType) -> None:
 
 @program()
 def the_table_of_a_given_session(ray: ModuleType) -> None:
-    """`internal_kv._initialize_internal_kv`: from then on the table is that of this client."""
+    """Surface 14b: `internal_kv._initialize_internal_kv`: from then on the table is that of this client."""
     kv = module_of(ray, "experimental.internal_kv")
     client = module_of(ray, "_raylet").GcsClient(address=ray.get_runtime_context().gcs_address)
     kv._initialize_internal_kv(client)
@@ -280,7 +280,7 @@ def the_table_of_a_given_session(ray: ModuleType) -> None:
 
 @program()
 def what_an_actor_class_was_decorated_with(ray: ModuleType) -> None:
-    """`__ray_metadata__` of an actor class: its name, the plain class, and its options. A handle lists its methods."""
+    """Surface 14b: `__ray_metadata__` of an actor class: its name, the plain class, and its options. A handle lists its methods."""
 
     class Plain:
         def work(self) -> int:
@@ -306,7 +306,7 @@ def what_an_actor_class_was_decorated_with(ray: ModuleType) -> None:
 
 @program()
 def a_driver_is_no_worker(ray: ModuleType) -> None:
-    """What only a worker can be asked is an `AssertionError` on a driver; the node that it is on is the head."""
+    """Surface 14b: What only a worker can be asked is an `AssertionError` on a driver; the node that it is on is the head."""
     context = ray.get_runtime_context()
     with pytest.raises(AssertionError, match="only available when the process is a"):
         context.get_assigned_resources()

@@ -32,7 +32,7 @@ def _raises(kind: type[BaseException], function: Any, *args: Any, **kwargs: Any)
 
 @program()
 def the_global_worker_tells_where_it_runs(ray: ModuleType) -> None:
-    """`ray._private.worker.global_worker`: connected, mode, ids; in a driver and in a task."""
+    """Surface 14b: `ray._private.worker.global_worker`: connected, mode, ids; in a driver and in a task."""
     name = ray.__name__
 
     def look() -> dict[str, Any]:
@@ -71,7 +71,7 @@ def the_global_worker_tells_where_it_runs(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def the_global_worker_before_a_session(ray: ModuleType) -> None:
-    """`global_worker` can be asked before `init`."""
+    """Surface 14b: `global_worker` can be asked before `init`."""
     worker = module_of(ray, "_private.worker").global_worker
     assert not worker.connected and worker.mode is None
     assert worker.node is None
@@ -81,7 +81,7 @@ def the_global_worker_before_a_session(ray: ModuleType) -> None:
 
 @program()
 def the_global_worker_knows_its_node(ray: ModuleType) -> None:
-    """`global_worker.node`: its address, and the node's id."""
+    """Surface 14b: `global_worker.node`: its address, and the node's id."""
     node = module_of(ray, "_private.worker").global_worker.node
     assert node.node_ip_address == node.address_info["node_ip_address"] == ray.util.get_node_ip_address()
     assert module_of(ray, "_private.services").get_node_ip_address() == ray.util.get_node_ip_address()
@@ -89,7 +89,7 @@ def the_global_worker_knows_its_node(ray: ModuleType) -> None:
 
 @program()
 def state_tables_by_their_old_names(ray: ModuleType) -> None:
-    """`ray._private.state.state` and the functions beside it."""
+    """Surface 14b: `ray._private.state.state` and the functions beside it."""
     state = module_of(ray, "_private.state")
     group = ray.util.placement_group([{"CPU": 1}])
     ray.get(group.ready())
@@ -106,7 +106,7 @@ def state_tables_by_their_old_names(ray: ModuleType) -> None:
 
 @program()
 def types_are_at_their_private_paths(ray: ModuleType) -> None:
-    """`ray._raylet.ObjectRef` and ids are the public ones; so `isinstance` holds."""
+    """Surface 14b: `ray._raylet.ObjectRef` and ids are the public ones; so `isinstance` holds."""
     raylet = module_of(ray, "_raylet")
     ref = ray.put(1)
     assert raylet.ObjectRef is ray.ObjectRef and isinstance(ref, raylet.ObjectRef)
@@ -122,7 +122,7 @@ def types_are_at_their_private_paths(ray: ModuleType) -> None:
 
 @program()
 def attributes_of_remote_functions_may_be_set(ray: ModuleType) -> None:
-    """Assignment to an attribute of a remote function, and a plain method made remote."""
+    """Surface 14b: Assignment to an attribute of a remote function, and a plain method made remote."""
 
     @ray.remote
     def work() -> int:
@@ -143,7 +143,7 @@ def attributes_of_remote_functions_may_be_set(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def modules_are_attributes(ray: ModuleType) -> None:
-    """What `import ray` has loaded can be had without another import."""
+    """Surface 14b: What `import ray` has loaded can be had without another import."""
     assert ray._private.client_mode_hook.is_client_mode_enabled is False
     assert ray._private.worker.global_worker is module_of(ray, "_private.worker").global_worker
     assert ray._private.services and ray._private.state.state and ray.experimental.internal_kv
@@ -156,7 +156,7 @@ def modules_are_attributes(ray: ModuleType) -> None:
 
 @program()
 def old_ways_to_ask_where_one_is(ray: ModuleType) -> None:
-    """Properties of the runtime context say what to use; `_global_node`; `cloudpickle.dumps_debug`; functions' names."""
+    """Surface 14b: Properties of the runtime context say what to use; `_global_node`; `cloudpickle.dumps_debug`; functions' names."""
     context = ray.get_runtime_context()
     for name, method in (("node_id", "get_node_id"), ("job_id", "get_job_id")):
         with pytest.warns(DeprecationWarning, match=rf"Use {method}\(\) instead"):
@@ -186,7 +186,7 @@ def old_ways_to_ask_where_one_is(ray: ModuleType) -> None:
 
 @program()
 def actors_and_jobs_by_their_old_names(ray: ModuleType) -> None:
-    """`ray._private.state.actors` and `jobs`."""
+    """Surface 14b: `ray._private.state.actors` and `jobs`."""
     state = module_of(ray, "_private.state")
 
     @ray.remote(num_cpus=0)
@@ -209,7 +209,7 @@ def actors_and_jobs_by_their_old_names(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def addresses_and_paths_in_words(ray: ModuleType) -> None:
-    """`ray._common.network_utils` and `utils`."""
+    """Surface 14b: `ray._common.network_utils` and `utils`."""
     network = module_of(ray, "_common.network_utils")
     texts = ("1.2.3.4:80", "[::1]:80", "no port", "::1", "", "http://x.y:8/p")
     assert [network.parse_address(text) for text in texts] == [("1.2.3.4", "80"), ("::1", "80"), *[None] * 4]
@@ -229,7 +229,7 @@ def addresses_and_paths_in_words(ray: ModuleType) -> None:
 
 @program()
 def references_are_counted(ray: ModuleType) -> None:
-    """`core_worker.get_all_reference_counts` and `object_exists`."""
+    """Surface 14b: `core_worker.get_all_reference_counts` and `object_exists`."""
     core_worker = module_of(ray, "_private.worker").global_worker.core_worker
 
     @ray.remote(num_cpus=0)
@@ -259,7 +259,7 @@ def references_are_counted(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def languages_and_modes(ray: ModuleType) -> None:
-    """Surface 1: `Language`, the modes, the logging configuration, and what pickles."""
+    """Surface 1, surface 14b: `Language`, the modes, the logging configuration, and what pickles."""
     assert ray.Language.PYTHON != ray.Language.JAVA and ray.Language.PYTHON == ray.Language.PYTHON
     modes = (ray.SCRIPT_MODE, ray.WORKER_MODE, ray.SPILL_WORKER_MODE, ray.RESTORE_WORKER_MODE)
     assert modes == (0, 1, 2, 3)
@@ -276,7 +276,7 @@ def languages_and_modes(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def namedtuples_are_told(ray: ModuleType) -> None:
-    """`ray._common.test_utils.is_named_tuple`."""
+    """Surface 14b: `ray._common.test_utils.is_named_tuple`."""
     is_named_tuple = module_of(ray, "_common.test_utils").is_named_tuple
     assert is_named_tuple(collections.namedtuple("Pair", "a b"))
     assert not is_named_tuple(tuple) and not is_named_tuple(int)
@@ -284,7 +284,7 @@ def namedtuples_are_told(ray: ModuleType) -> None:
 
 @program()
 def the_node_of_an_actor(ray: ModuleType) -> None:
-    """`ray._private.test_utils.get_actor_node_id`."""
+    """Surface 14b: `ray._private.test_utils.get_actor_node_id`."""
 
     @ray.remote(num_cpus=0)
     class Actor:
@@ -297,7 +297,7 @@ def the_node_of_an_actor(ray: ModuleType) -> None:
 
 @program(engines=NOT_JUDGED, reason="real Ray asks its dashboard for the state of actors, which is not started")
 def actors_are_waited_for(ray: ModuleType) -> None:
-    """`ray._private.test_utils`: waiting for actors to be there, and killing one."""
+    """Surface 14b: `ray._private.test_utils`: waiting for actors to be there, and killing one."""
     utils = module_of(ray, "_private.test_utils")
 
     @ray.remote(num_cpus=0)
@@ -314,7 +314,7 @@ def actors_are_waited_for(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def constants_and_small_helpers(ray: ModuleType) -> None:
-    """What Ray's own test suites import before they begin: constants, addresses, switches in the environment."""
+    """Surface 14b: What Ray's own test suites import before they begin: constants, addresses, switches in the environment."""
     constants = module_of(ray, "_private.ray_constants")
     assert constants.KV_NAMESPACE_FUNCTION_TABLE == b"fun" and constants.PROCESS_TYPE_RAYLET == "raylet"
     assert (constants.WORKER_DIED_PUSH_ERROR, constants.REMOVED_NODE_ERROR) == ("worker_died", "node_removed")
@@ -338,7 +338,7 @@ def constants_and_small_helpers(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def an_interrupt_can_be_kept_back(ray: ModuleType) -> None:
-    """`ray._private.utils.DeferSigint`: the interrupt comes at the end of the block, to the handler of that time."""
+    """Surface 14b: `ray._private.utils.DeferSigint`: the interrupt comes at the end of the block, to the handler of that time."""
     guard = module_of(ray, "_private.utils").DeferSigint
     before, seen = signal.getsignal(signal.SIGINT), []
     try:
@@ -362,7 +362,7 @@ def an_interrupt_can_be_kept_back(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason="what workers print in a simulation goes straight to the driver's streams")
 def what_workers_print_can_be_read(ray: ModuleType) -> None:
-    """`ray._private.test_utils`: subscribers to lines and to errors."""
+    """Surface 14b: `ray._private.test_utils`: subscribers to lines and to errors."""
     utils = module_of(ray, "_private.test_utils")
     lines = utils.init_log_pubsub()
 
@@ -383,7 +383,7 @@ def what_workers_print_can_be_read(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def older_places_say_so(ray: ModuleType) -> None:
-    """`ray.experimental.state` warns where its modules are now."""
+    """Surface 14b: `ray.experimental.state` warns where its modules are now."""
     for module in ("api", "common", "exception"):
         sys.modules.pop(f"{ray.__name__}.experimental.state.{module}", None)
         with pytest.warns(DeprecationWarning, match=r"ray\.util\.state"):
@@ -392,7 +392,7 @@ def older_places_say_so(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def records_become_lines(ray: ModuleType) -> None:
-    """`ray._common.filters` and `formatters`, for handlers that programs set up."""
+    """Surface 14b: `ray._common.filters` and `formatters`, for handlers that programs set up."""
     formatters = module_of(ray, "_common.formatters")
     json_formatter, text_formatter = formatters.JSONFormatter(), formatters.TextFormatter()
     record = logging.LogRecord("somebody", logging.INFO, "file.py", 7, "Hello", None, None)
@@ -412,7 +412,7 @@ def records_become_lines(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def samples_are_compared(ray: ModuleType) -> None:
-    """`ray._common.test_utils.MetricSamplePattern`."""
+    """Surface 14b: `ray._common.test_utils.MetricSamplePattern`."""
     pattern = module_of(ray, "_common.test_utils").MetricSamplePattern
     sample = types.SimpleNamespace(name="tasks", value=2.0, labels={"State": "RUNNING", "Name": "f"})
     assert pattern().matches(sample) and pattern(name="tasks", value=2.0).matches(sample)
@@ -423,7 +423,7 @@ def samples_are_compared(ray: ModuleType) -> None:
 
 @program(engines=NOT_JUDGED, reason="real Ray asks its dashboard for the state of tasks, which is not started")
 def failed_tasks_are_verified(ray: ModuleType) -> None:
-    """`ray._private.state_api_test_utils`."""
+    """Surface 14b: `ray._private.state_api_test_utils`."""
     utils = module_of(ray, "_private.state_api_test_utils")
 
     @ray.remote(max_retries=0)
@@ -438,7 +438,7 @@ def failed_tasks_are_verified(ray: ModuleType) -> None:
 
 @program()
 def items_of_several_generators_are_waited_for(ray: ModuleType) -> None:
-    """`ray._private.worker._wait_generators_bulk`: batches of next items; after the end, errors that say so."""
+    """Surface 14b: `ray._private.worker._wait_generators_bulk`: batches of next items; after the end, errors that say so."""
     wait_bulk = module_of(ray, "_private.worker")._wait_generators_bulk
 
     @ray.remote(num_cpus=0)
@@ -464,7 +464,7 @@ def items_of_several_generators_are_waited_for(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason="simulated workers are no processes")
 def errors_that_nobody_sees_go_to_a_handler(ray: ModuleType) -> None:
-    """`ray._private.worker._unhandled_error_handler` may be replaced; and workers die before drivers for want of memory."""
+    """Surface 14b: `ray._private.worker._unhandled_error_handler` may be replaced; and workers die before drivers for want of memory."""
     worker = module_of(ray, "_private.worker")
     before, seen = worker._unhandled_error_handler, []
 
@@ -489,7 +489,7 @@ def errors_that_nobody_sees_go_to_a_handler(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def what_the_fixtures_of_rays_tests_import(ray: ModuleType) -> None:
-    """It is all there; what makes no sense on one machine says so when it is called."""
+    """Surface 14b: It is all there; what makes no sense on one machine says so when it is called."""
     names = {
         "_private.test_utils": (
             "get_and_run_resource_killer init_error_pubsub init_log_pubsub setup_tls teardown_tls redis_replicas "

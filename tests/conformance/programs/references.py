@@ -12,7 +12,7 @@ from ..registry import program
 
 @program()
 def a_ref_is_equal_to_its_copies(ray: ModuleType) -> None:
-    """V2: equality and hash survive travelling, so refs work as dictionary keys and in sets."""
+    """V2, surface 3: equality and hash survive travelling, so refs work as dictionary keys and in sets."""
 
     @ray.remote
     def look_up(table, box):
@@ -25,7 +25,7 @@ def a_ref_is_equal_to_its_copies(ray: ModuleType) -> None:
 
 @program()
 def a_ref_is_not_equal_to_its_value(ray: ModuleType) -> None:
-    """V: nor to its hex string; refs have no order."""
+    """V, surface 3: nor to its hex string; refs have no order."""
     ref, other = ray.put(1), ray.put(1)
     assert ref != 1
     assert ref != ref.hex()
@@ -37,7 +37,7 @@ def a_ref_is_not_equal_to_its_value(ray: ModuleType) -> None:
 
 @program()
 def a_ref_has_ids(ray: ModuleType) -> None:
-    """V: hex and binary agree; size is that of the binary; job and task are those of its making."""
+    """V, surface 3: hex and binary agree; size is that of the binary; job and task are those of its making."""
 
     @ray.remote
     def own_task_id():
@@ -56,7 +56,7 @@ def a_ref_has_ids(ray: ModuleType) -> None:
 
 @program()
 def ids_of_results_share_their_task(ray: ModuleType) -> None:
-    """R1: refs of one call differ, and are of the same task; those of another call are of another."""
+    """R1, surface 3: refs of one call differ, and are of the same task; those of another call are of another."""
 
     @ray.remote(num_returns=2)
     def two():
@@ -71,7 +71,7 @@ def ids_of_results_share_their_task(ray: ModuleType) -> None:
 
 @program()
 def refs_are_objectrefs(ray: ModuleType) -> None:
-    """V: the results of put, tasks and methods are all of one type, also known as ObjectID."""
+    """V, surface 3: the results of put, tasks and methods are all of one type, also known as ObjectID."""
 
     @ray.remote
     def one():
@@ -91,7 +91,7 @@ def refs_are_objectrefs(ray: ModuleType) -> None:
 
 @program()
 def an_object_lives_while_a_task_needs_it(ray: ModuleType) -> None:
-    """V19: the caller may drop its ref as soon as the task is submitted."""
+    """V19, surface 3: the caller may drop its ref as soon as the task is submitted."""
     gate = make_gate(ray)
     hold = make_waiter(ray).remote(gate)
 
@@ -108,7 +108,7 @@ def an_object_lives_while_a_task_needs_it(ray: ModuleType) -> None:
 
 @program()
 def an_object_lives_while_a_nested_ref_travels(ray: ModuleType) -> None:
-    """V2, V19: a ref inside an argument keeps its object until the task has used it."""
+    """V2, V19, surface 3: a ref inside an argument keeps its object until the task has used it."""
     gate = make_gate(ray)
 
     @ray.remote
@@ -125,7 +125,7 @@ def an_object_lives_while_a_nested_ref_travels(ray: ModuleType) -> None:
 
 @program()
 def an_actor_can_keep_a_borrowed_ref(ray: ModuleType) -> None:
-    """V19: a ref stored in an actor's state is good after the driver dropped its own."""
+    """V19, surface 3: a ref stored in an actor's state is good after the driver dropped its own."""
 
     @ray.remote
     class Library:
@@ -151,7 +151,7 @@ def an_actor_can_keep_a_borrowed_ref(ray: ModuleType) -> None:
 
 @program()
 def a_ref_made_by_an_actor_outlives_the_call(ray: ModuleType) -> None:
-    """V19: put in a method and returned inside a list."""
+    """V19, surface 3: put in a method and returned inside a list."""
 
     @ray.remote
     class Maker:
@@ -166,7 +166,7 @@ def a_ref_made_by_an_actor_outlives_the_call(ray: ModuleType) -> None:
 
 @program()
 def a_ref_passed_through_many_tasks_is_still_good(ray: ModuleType) -> None:
-    """V19: handed from task to task inside a list, with nobody else holding it."""
+    """V19, surface 3: handed from task to task inside a list, with nobody else holding it."""
 
     @ray.remote
     def hand_on(box):
@@ -180,7 +180,7 @@ def a_ref_passed_through_many_tasks_is_still_good(ray: ModuleType) -> None:
 
 @program()
 def many_refs_in_one_value(ray: ModuleType) -> None:
-    """V2: five hundred refs in one list, resolved by a task."""
+    """V2, surface 3: five hundred refs in one list, resolved by a task."""
 
     @ray.remote
     def total(refs):
@@ -193,7 +193,7 @@ def many_refs_in_one_value(ray: ModuleType) -> None:
 
 @program()
 def dropped_results_do_not_stop_the_task(ray: ModuleType) -> None:
-    """V19: a task runs to its end although nobody keeps its ref."""
+    """V19, surface 3: a task runs to its end although nobody keeps its ref."""
 
     @ray.remote(num_cpus=0)
     class Flag:

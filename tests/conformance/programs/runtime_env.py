@@ -31,7 +31,7 @@ def make_reader(ray: ModuleType, **options: object):
 
 @program(engines=NOT_SIMULATED, reason=SHARED)
 def a_task_has_its_variables_and_nobody_else(ray: ModuleType) -> None:
-    """L6: env_vars are set in the workers of that environment and never leak to others."""
+    """L6, surface 11: env_vars are set in the workers of that environment and never leak to others."""
     read = make_reader(ray)
     with_it = read.options(runtime_env={"env_vars": {"CONFORMANCE_A": "1"}})
     assert ray.get([with_it.remote("CONFORMANCE_A"), read.remote("CONFORMANCE_A")]) == [["1"], [None]]
@@ -43,7 +43,7 @@ def a_task_has_its_variables_and_nobody_else(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=SHARED)
 def variables_are_merged_with_the_parents(ray: ModuleType) -> None:
-    """L6: a child task has its parent's variables and its own; where both have one, its own."""
+    """L6, surface 11: a child task has its parent's variables and its own; where both have one, its own."""
     read = make_reader(ray)
 
     @ray.remote
@@ -60,7 +60,7 @@ def variables_are_merged_with_the_parents(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=SHARED)
 def an_actor_has_its_variables_and_so_do_its_tasks(ray: ModuleType) -> None:
-    """L6: in the constructor, in methods, and in the tasks they submit."""
+    """L6, surface 11: in the constructor, in methods, and in the tasks they submit."""
     read = make_reader(ray)
 
     @ray.remote(runtime_env={"env_vars": {"CONFORMANCE_A": "actor"}})
@@ -78,7 +78,7 @@ def an_actor_has_its_variables_and_so_do_its_tasks(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=SHARED)
 def variables_are_expanded_in_the_worker(ray: ModuleType) -> None:
-    """L6: ${X} and $X are the worker's own X; an unknown one in braces is nothing, a bare one stays."""
+    """L6, surface 11: ${X} and $X are the worker's own X; an unknown one in braces is nothing, a bare one stays."""
     environment = {
         "env_vars": {
             "CONFORMANCE_A": "a",
@@ -98,7 +98,7 @@ def variables_are_expanded_in_the_worker(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def a_job_has_variables_for_all_its_workers(ray: ModuleType) -> None:
-    """L6: init's env_vars; later changes of the driver's environment are not seen by workers."""
+    """L6, surface 11: init's env_vars; later changes of the driver's environment are not seen by workers."""
     ray.init(**LOCAL, runtime_env={"env_vars": {"CONFORMANCE_A": "job"}})
     read = make_reader(ray)
     os.environ["CONFORMANCE_LATE"] = "late"
@@ -113,7 +113,7 @@ def a_job_has_variables_for_all_its_workers(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_environment_may_come_in_a_job_config(ray: ModuleType) -> None:
-    """A1: JobConfig(runtime_env=…) is another way to give it; init's own runtime_env takes its place."""
+    """A1, surface 11: JobConfig(runtime_env=…) is another way to give it; init's own runtime_env takes its place."""
     module = import_module(f"{ray.__name__}.job_config")
     config = module.JobConfig(runtime_env={"env_vars": {"CONFORMANCE_A": "config"}})
     ray.init(**LOCAL, job_config=config)
@@ -125,7 +125,7 @@ def the_environment_may_come_in_a_job_config(ray: ModuleType) -> None:
 
 @program()
 def a_task_can_ask_for_its_environment(ray: ModuleType) -> None:
-    """RuntimeContext: runtime_env is what it was given, get_runtime_env_string the same as JSON; the driver's is empty."""
+    """Surface 11: runtime_env is what it was given, get_runtime_env_string the same as JSON; the driver's is empty."""
     assert ray.get_runtime_context().runtime_env == {}
     assert ray.get_runtime_context().get_runtime_env_string() == "{}"
 
@@ -144,7 +144,7 @@ def a_task_can_ask_for_its_environment(ray: ModuleType) -> None:
 
 @program()
 def what_cannot_be_an_environment_is_refused_where_it_is_given(ray: ModuleType) -> None:
-    """L7: wrong types are errors at the decorator and at options()."""
+    """L7, surface 11: wrong types are errors at the decorator and at options()."""
 
     def nothing():
         return None
@@ -179,7 +179,7 @@ def what_cannot_be_an_environment_is_refused_where_it_is_given(ray: ModuleType) 
 
 @program()
 def an_empty_environment_is_none(ray: ModuleType) -> None:
-    """L6: {} and empty env_vars mean nothing of one's own."""
+    """L6, surface 11: {} and empty env_vars mean nothing of one's own."""
 
     @ray.remote
     def tell():
@@ -192,7 +192,7 @@ def an_empty_environment_is_none(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_working_directory_is_a_copy_of_the_drivers(ray: ModuleType) -> None:
-    """L7: tasks start in a copy of working_dir without what is excluded; modules are imported from it."""
+    """L7, surface 11: tasks start in a copy of working_dir without what is excluded; modules are imported from it."""
     with TemporaryDirectory() as name:
         root = Path(name)
         (root / "conformance_wd_module.py").write_text("VALUE = 'from the directory'\n")
@@ -225,7 +225,7 @@ def the_working_directory_is_a_copy_of_the_drivers(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_working_directory_may_be_an_archive(ray: ModuleType) -> None:
-    """L7: a zip file is unpacked; the context tells a name for it that is not the path."""
+    """L7, surface 11: a zip file is unpacked; the context tells a name for it that is not the path."""
     with TemporaryDirectory() as name:
         archive = Path(name) / "packed.zip"
         with zipfile.ZipFile(archive, "w") as file:
@@ -248,7 +248,7 @@ def the_working_directory_may_be_an_archive(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def modules_can_be_brought_along(ray: ModuleType) -> None:
-    """L7: py_modules are directories that are importable by their own names in every worker of the job."""
+    """L7, surface 11: py_modules are directories that are importable by their own names in every worker of the job."""
     with TemporaryDirectory() as name:
         package = Path(name) / "conformance_py_package"
         package.mkdir()
@@ -277,7 +277,7 @@ def modules_can_be_brought_along(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def a_hook_sets_each_worker_up(ray: ModuleType) -> None:
-    """L5, L7: worker_process_setup_hook, a function, has run before the first task of every worker of the job."""
+    """L5, L7, surface 11: worker_process_setup_hook, a function, has run before the first task of every worker of the job."""
 
     def set_up():
         os.environ["CONFORMANCE_HOOKED"] = "yes"
@@ -300,7 +300,7 @@ def a_hook_sets_each_worker_up(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def a_hook_may_be_named(ray: ModuleType) -> None:
-    """L7: as a string, module and function."""
+    """L7, surface 11: as a string, module and function."""
     ray.init(**LOCAL, runtime_env={"worker_process_setup_hook": "antigravity_of_conformance.set_up"})
     with pytest.raises(Exception, match=r"(?i)setup hook|worker|crashed|runtime"):
         ray.get(make_reader(ray, max_retries=0).remote("A"), timeout=60)
@@ -311,7 +311,7 @@ def a_hook_may_be_named(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason="pretends nothing in a simulation: nothing is set up there")
 def an_environment_that_cannot_be_made_fails_on_get(ray: ModuleType) -> None:
-    """L7: RuntimeEnvSetupError, on get and not at submission; for tasks and actors; others go on."""
+    """L7, surface 11: RuntimeEnvSetupError, on get and not at submission; for tasks and actors; others go on."""
     broken = {"working_dir": "gcs://_ray_pkg_0123456789abcdef.zip"}
     read = make_reader(ray)
     refs = [read.options(runtime_env=broken).remote("A") for _ in range(3)]
@@ -331,14 +331,14 @@ def an_environment_that_cannot_be_made_fails_on_get(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason="pretends nothing in a simulation: nothing is set up there")
 def an_unknown_field_fails_on_get(ray: ModuleType) -> None:
-    """L7: what nobody knows is taken at submission and refused at set-up, or ignored."""
+    """L7, surface 11: what nobody knows is taken at submission and refused at set-up, or ignored."""
     task = make_reader(ray, runtime_env={"conformance_field": 1}).remote("CONFORMANCE_A")
     assert ray.get(task) == [None]
 
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason=OWN_INIT)
 def runtime_env_objects(ray: ModuleType) -> None:
-    """`ray.runtime_env`: dictionaries that check what is put into them."""
+    """Surface 11: `ray.runtime_env`: dictionaries that check what is put into them."""
     module = import_module(f"{ray.__name__}.runtime_env")
     environment = module.RuntimeEnv(env_vars={"A": "1"}, config={"setup_timeout_seconds": 10})
     assert isinstance(environment, dict)

@@ -23,7 +23,7 @@ LOCAL = {"address": "local", "num_cpus": 1, "include_dashboard": False, "log_to_
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_context_tells_where_the_session_is(ray: ModuleType) -> None:
-    """L2: address_info has Ray's keys; session_dir is a directory; the versions are those of Python and of Ray."""
+    """L2, surface 2: address_info has Ray's keys; session_dir is a directory; the versions are those of Python and of Ray."""
     with ray.init(**LOCAL) as context:
         info = context.address_info
         assert set(info) >= {
@@ -49,7 +49,7 @@ def the_context_tells_where_the_session_is(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_session_may_be_told_where_its_files_go(ray: ModuleType) -> None:
-    """Section 2: `_temp_dir`."""
+    """Surface 2: `_temp_dir`."""
     with tempfile.TemporaryDirectory(prefix="r") as root:
         context = ray.init(**LOCAL, _temp_dir=root)
         directory = Path(context.address_info["session_dir"])
@@ -60,7 +60,7 @@ def the_session_may_be_told_where_its_files_go(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def a_job_config_may_name_the_namespace(ray: ModuleType) -> None:
-    """Section 2: JobConfig(ray_namespace=…); init's own goes before it; metadata is accepted."""
+    """Surface 2: JobConfig(ray_namespace=…); init's own goes before it; metadata is accepted."""
     job_config = import_module(f"{ray.__name__}.job_config").JobConfig
     ray.init(**LOCAL, job_config=job_config(ray_namespace="of the config", metadata={"a": "b"}))
     assert ray.get_runtime_context().namespace == "of the config"
@@ -76,7 +76,7 @@ def a_job_config_may_name_the_namespace(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def a_job_config_may_detach_actors(ray: ModuleType) -> None:
-    """Section 2: JobConfig(default_actor_lifetime="detached"): who says nothing outlives its handles, made in a task too."""
+    """Surface 2: JobConfig(default_actor_lifetime="detached"): who says nothing outlives its handles, made in a task too."""
     job_config = import_module(f"{ray.__name__}.job_config").JobConfig
     ray.init(**LOCAL, namespace="conformance", job_config=job_config(default_actor_lifetime="detached"))
 
@@ -99,7 +99,7 @@ def a_job_config_may_detach_actors(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def some_keywords_are_refused_with_words(ray: ModuleType) -> None:
-    """L2: those that Ray has left, and those that make no sense together."""
+    """L2, surface 2: those that Ray has left, and those that make no sense together."""
     for keywords, error, words in (
         ({"storage": "/x"}, RuntimeError, "storage"),
         ({"allow_multiple": True}, RuntimeError, "allow_multiple"),
@@ -117,7 +117,7 @@ def some_keywords_are_refused_with_words(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def a_terminated_driver_cleans_up(ray: ModuleType) -> None:
-    """L3: SIGTERM ends the driver through its exit handlers; a handler of the program's own, set later, is kept."""
+    """L3, surface 2: SIGTERM ends the driver through its exit handlers; a handler of the program's own, set later, is kept."""
     code = f"""
 import atexit, os, signal, sys, time
 import {ray.__name__} as ray
@@ -139,7 +139,7 @@ for _ in range(600):
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_logger_of_the_package_has_the_level_asked_for(ray: ModuleType) -> None:
-    """Section 2: logging_level; with configure_logging=False it is left alone."""
+    """Surface 2: logging_level; with configure_logging=False it is left alone."""
     import logging
 
     logger = logging.getLogger("ray")
@@ -157,7 +157,7 @@ def the_logger_of_the_package_has_the_level_asked_for(ray: ModuleType) -> None:
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def resources_may_be_overridden_by_a_variable(ray: ModuleType) -> None:
-    """Section 13: RAY_OVERRIDE_RESOURCES is JSON; what it names it decides."""
+    """Surface 13, surface 2: RAY_OVERRIDE_RESOURCES is JSON; what it names it decides."""
     os.environ["RAY_OVERRIDE_RESOURCES"] = json.dumps({"CPU": 3, "special": 2})
     try:
         ray.init(**LOCAL, resources={"special": 1, "other": 1})

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from ..helpers import make_gate, make_waiter, module_of, wait_until
+from ..helpers import SMALLEST_STORE_BYTES, make_gate, make_waiter, module_of, stored_bytes, wait_until
 from ..registry import NOT_SIMULATED, program
 from .environment_variables import OWN_DRIVER, Driver
 
@@ -248,3 +248,17 @@ def all_ways_to_wait_for_a_reference(ray: ModuleType) -> None:
     called: list[object] = []
     refs[0]._on_completed(called.append)
     wait_until(lambda: called == [0], "it is called back")
+
+
+@program(object_store_bytes=SMALLEST_STORE_BYTES)
+def small_returns_take_no_room_in_the_store(ray: ModuleType) -> None:
+    """Surface 14, V7: what a task returns is stored from a hundred kilobytes on; smaller values travel in messages."""
+    make = ray.remote(lambda size: bytes(size))
+    small = [make.remote(90 * 1024) for _ in range(40)]
+    assert [len(value) for value in ray.get(small)] == [90 * 1024] * 40
+    large = [make.remote(150 * 1024) for _ in range(40)]
+    ray.wait(large, num_returns=40, timeout=60)
+    # Real Ray tells its figures late; what is small would be in them by then.
+    wait_until(lambda: stored_bytes(ray) >= 40 * 150 * 1024, "the large ones are stored")
+    assert stored_bytes(ray) < 40 * 150 * 1024 + 2**20
+    assert [len(value) for value in ray.get(large)] == [150 * 1024] * 40

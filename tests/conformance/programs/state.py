@@ -35,7 +35,7 @@ def _await_tasks(ray: ModuleType, name: str, state: str, number: int = 1) -> lis
 
 @program(dashboard=True)
 def state_of_finished_tasks(ray: ModuleType) -> None:
-    """T15, U8: a task that has ended is listed with its name, function, job, node, worker and times."""
+    """T15, U8, surface 8: a task that has ended is listed with its name, function, job, node, worker and times."""
 
     @ray.remote(num_cpus=0.5)
     def state_done(x):
@@ -61,7 +61,7 @@ def state_of_finished_tasks(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_without_detail(ray: ModuleType) -> None:
-    """Without detail=True, details are None."""
+    """Surface 8: Without detail=True, details are None."""
 
     @ray.remote
     def state_plain():
@@ -77,7 +77,7 @@ def state_without_detail(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_failed_tasks(ray: ModuleType) -> None:
-    """A task that raised is FAILED, with a kind of error and its text."""
+    """Surface 8: A task that raised is FAILED, with a kind of error and its text."""
 
     @ray.remote
     def state_fails():
@@ -93,7 +93,7 @@ def state_of_failed_tasks(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_attempts(ray: ModuleType) -> None:
-    """A task that was tried twice has an entry for each attempt; get_task gives both."""
+    """Surface 8: A task that was tried twice has an entry for each attempt; get_task gives both."""
 
     @ray.remote(max_retries=1, retry_exceptions=True)
     def state_retried():
@@ -111,7 +111,7 @@ def state_of_attempts(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_tasks_under_way(ray: ModuleType) -> None:
-    """RUNNING, PENDING_NODE_ASSIGNMENT for want of room, PENDING_ARGS_AVAIL for want of an argument; and a cancelled
+    """Surface 8: RUNNING, PENDING_NODE_ASSIGNMENT for want of room, PENDING_ARGS_AVAIL for want of an argument; and a cancelled
     task is FAILED."""
     gate = make_gate(ray)
     wait_for = make_waiter(ray, num_cpus=1)
@@ -135,7 +135,7 @@ def state_of_tasks_under_way(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_child_tasks(ray: ModuleType) -> None:
-    """A task's parent is the task that submitted it."""
+    """Surface 8: A task's parent is the task that submitted it."""
 
     @ray.remote(num_cpus=0)
     def state_child():
@@ -152,7 +152,7 @@ def state_of_child_tasks(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_a_living_actor(ray: ModuleType) -> None:
-    """An actor is listed with its class, name, process and resources; its constructor and calls are tasks."""
+    """Surface 8: An actor is listed with its class, name, process and resources; its constructor and calls are tasks."""
 
     @ray.remote
     class StateActor:
@@ -182,7 +182,7 @@ def state_of_a_living_actor(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_dead_actors(ray: ModuleType) -> None:
-    """A killed actor, and one whose constructor failed, are DEAD, with the cause."""
+    """Surface 8: A killed actor, and one whose constructor failed, are DEAD, with the cause."""
 
     @ray.remote
     class StateKilled:
@@ -214,7 +214,7 @@ def state_of_dead_actors(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_actors_that_wait(ray: ModuleType) -> None:
-    """PENDING_CREATION without room, DEPENDENCIES_UNREADY without an argument."""
+    """Surface 8: PENDING_CREATION without room, DEPENDENCIES_UNREADY without an argument."""
     gate = make_gate(ray)
 
     @ray.remote
@@ -237,7 +237,7 @@ def state_of_actors_that_wait(ray: ModuleType) -> None:
 
 @program(dashboard=True, engines=NOT_SIMULATED, reason="simulated workers are no processes")
 def state_of_processes(ray: ModuleType) -> None:
-    """Workers, actors and the driver are listed with their processes."""
+    """Surface 8: Workers, actors and the driver are listed with their processes."""
 
     @ray.remote
     class StateProcess:
@@ -261,7 +261,7 @@ def state_of_processes(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_a_worker_that_died(ray: ModuleType) -> None:
-    """A worker that died stays listed for a while, and says how it died."""
+    """Surface 8: A worker that died stays listed for a while, and says how it died."""
     state = _state(ray)
 
     @ray.remote(max_retries=0)
@@ -283,7 +283,7 @@ def state_of_a_worker_that_died(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_the_node(ray: ModuleType) -> None:
-    """One node, the head, with its resources and labels."""
+    """Surface 8: One node, the head, with its resources and labels."""
     state = _state(ray)
     node_id = ray.get_runtime_context().get_node_id()
     [node] = state.list_nodes(filters=[("is_head_node", "=", True)], detail=True)
@@ -299,7 +299,7 @@ def state_of_the_node(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_the_job(ray: ModuleType) -> None:
-    """The driver is a job that runs; it is not one that was submitted."""
+    """Surface 8: The driver is a job that runs; it is not one that was submitted."""
     state = _state(ray)
     job_id = ray.get_runtime_context().get_job_id()
     jobs = [job for job in state.list_jobs(detail=True) if job.job_id == job_id]
@@ -311,7 +311,7 @@ def state_of_the_job(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_objects(ray: ModuleType) -> None:
-    """An object is listed with its size, and why it is kept."""
+    """Surface 8: An object is listed with its size, and why it is kept."""
     state = _state(ray)
     ref = ray.put(b"x" * 300_000)
     wait_until(lambda: bool(state.get_objects(ref.hex())), "the object is told")
@@ -328,7 +328,7 @@ def state_of_objects(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_of_placement_groups(ray: ModuleType) -> None:
-    """CREATED, PENDING and REMOVED, with bundles."""
+    """Surface 8: CREATED, PENDING and REMOVED, with bundles."""
     state = _state(ray)
     groups = importlib.import_module(f"{ray.__name__}.util.placement_group")
     here = ray.get_runtime_context().get_node_id()
@@ -351,7 +351,7 @@ def state_of_placement_groups(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_filters(ray: ModuleType) -> None:
-    """Texts fit without regard to case, numbers and truths may be texts, all filters must fit."""
+    """Surface 8: Texts fit without regard to case, numbers and truths may be texts, all filters must fit."""
     state = _state(ray)
 
     @ray.remote
@@ -381,7 +381,7 @@ def state_filters(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_misuse(ray: ModuleType) -> None:
-    """Unknown columns, predicates, values and too large limits are refused; what is not there is None."""
+    """Surface 8: Unknown columns, predicates, values and too large limits are refused; what is not there is None."""
     state = _state(ray)
     error = importlib.import_module(f"{ray.__name__}.util.state.exception").RayStateApiException
     make_gate(ray)
@@ -405,7 +405,7 @@ def state_misuse(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_summaries(ray: ModuleType) -> None:
-    """Counts by name and state, under the key "cluster"."""
+    """Surface 8: Counts by name and state, under the key "cluster"."""
     state = _state(ray)
 
     @ray.remote
@@ -443,7 +443,7 @@ def state_summaries(ray: ModuleType) -> None:
 
 @program(dashboard=True)
 def state_older_place(ray: ModuleType) -> None:
-    """ray.experimental.state.api is the same."""
+    """Surface 8: ray.experimental.state.api is the same."""
     older = importlib.import_module(f"{ray.__name__}.experimental.state.api")
     assert len(older.list_nodes()) == 1
     assert older.list_actors is not None
@@ -454,7 +454,7 @@ def state_older_place(ray: ModuleType) -> None:
     engines=frozenset({Engine.PROCESSES}), reason="Ray's log files are served by a dashboard; a simulation has none"
 )
 def log_files_are_listed_and_read(ray: ModuleType) -> None:
-    """`list_logs` and `get_log`: by name, by process, by actor; the last lines; what is not there is an error."""
+    """Surface 8: `list_logs` and `get_log`: by name, by process, by actor; the last lines; what is not there is an error."""
     state = _state(ray)
 
     @ray.remote
@@ -499,7 +499,7 @@ def log_files_are_listed_and_read(ray: ModuleType) -> None:
 
 @program(dashboard=True, engines=NOT_SIMULATED, reason="in a simulation prints go straight to the driver's streams")
 def log_lines_of_a_task(ray: ModuleType) -> None:
-    """`get_log(task_id=…)`: what one attempt of a task has printed, and nothing that another has in the same process."""
+    """Surface 8: `get_log(task_id=…)`: what one attempt of a task has printed, and nothing that another has in the same process."""
     state = _state(ray)
     exception = importlib.import_module(f"{ray.__name__}.util.state.exception").RayStateApiException
 

@@ -26,7 +26,7 @@ def make_where(ray: ModuleType):
 
 @program()
 def affinity_to_the_node_itself(ray: ModuleType) -> None:
-    """Hard and soft affinity run on the node named, for tasks and actors."""
+    """Surface 6: Hard and soft affinity run on the node named, for tasks and actors."""
     affinity = strategies(ray).NodeAffinitySchedulingStrategy
     here = ray.get_runtime_context().get_node_id()
     where = make_where(ray)
@@ -44,7 +44,7 @@ def affinity_to_the_node_itself(ray: ModuleType) -> None:
 
 @program()
 def hard_affinity_to_no_node_fails(ray: ModuleType) -> None:
-    """Hard affinity to a node that does not exist, or is too small, is an error of the task; soft runs elsewhere."""
+    """Surface 6: Hard affinity to a node that does not exist, or is too small, is an error of the task; soft runs elsewhere."""
     affinity = strategies(ray).NodeAffinitySchedulingStrategy
     here = ray.get_runtime_context().get_node_id()
     where = make_where(ray)
@@ -58,7 +58,7 @@ def hard_affinity_to_no_node_fails(ray: ModuleType) -> None:
 
 @program()
 def actors_with_hard_affinity_to_no_node(ray: ModuleType) -> None:
-    """Their calls fail with ActorUnschedulableError."""
+    """Surface 6: Their calls fail with ActorUnschedulableError."""
     affinity = strategies(ray).NodeAffinitySchedulingStrategy
 
     @ray.remote
@@ -73,7 +73,7 @@ def actors_with_hard_affinity_to_no_node(ray: ModuleType) -> None:
 
 @program()
 def spread_and_default_by_name(ray: ModuleType) -> None:
-    """"SPREAD" and "DEFAULT" run on the one node."""
+    """Surface 6: "SPREAD" and "DEFAULT" run on the one node."""
     where = make_where(ray)
     here = ray.get_runtime_context().get_node_id()
     for name in ("SPREAD", "DEFAULT"):
@@ -82,7 +82,7 @@ def spread_and_default_by_name(ray: ModuleType) -> None:
 
 @program()
 def labels_choose_the_node(ray: ModuleType) -> None:
-    """Every node has its id as a label (real Ray crashes where it is compared with what is no id); hard and soft conditions, selectors and fallbacks."""
+    """Surface 6: Every node has its id as a label (real Ray crashes where it is compared with what is no id); hard and soft conditions, selectors and fallbacks."""
     module = strategies(ray)
     key = "ray.io/node-id"
     (node,) = ray.nodes()
@@ -105,7 +105,7 @@ def labels_choose_the_node(ray: ModuleType) -> None:
 
 @program(engines=NOT_JUDGED, reason="real Ray's raylet crashes where conditions leave no node")
 def soft_labels_that_no_node_has(ray: ModuleType) -> None:
-    """They do not matter then."""
+    """Surface 6: They do not matter then."""
     module = strategies(ray)
     strategy = module.NodeLabelSchedulingStrategy({}, soft={"zone": module.In("another")})
     hard = module.NodeLabelSchedulingStrategy({"zone": module.In("another")})
@@ -119,7 +119,7 @@ def soft_labels_that_no_node_has(ray: ModuleType) -> None:
 
 @program()
 def labels_that_no_node_has(ray: ModuleType) -> None:
-    """A task that asks for them waits."""
+    """Surface 6: A task that asks for them waits."""
     where = make_where(ray)
     waiting = [where.options(label_selector={"zone": "a"}).remote()]
     assert ray.wait(waiting, timeout=1) == ([], waiting)
@@ -129,7 +129,7 @@ def labels_that_no_node_has(ray: ModuleType) -> None:
 
 @program()
 def strategies_are_checked_when_made(ray: ModuleType) -> None:
-    """Wrong ids, flags, operators and maps raise at construction."""
+    """Surface 6: Wrong ids, flags, operators and maps raise at construction."""
     module = strategies(ray)
     affinity, labels = module.NodeAffinitySchedulingStrategy, module.NodeLabelSchedulingStrategy
     for node_id in ("zz", "abcd", "f" * 56, ""):
@@ -161,7 +161,7 @@ def strategies_are_checked_when_made(ray: ModuleType) -> None:
 
 @program()
 def a_strategy_can_be_reused_and_nested_tasks_choose_their_own(ray: ModuleType) -> None:
-    """One object for many tasks; a task's children do not inherit its strategy."""
+    """Surface 6: One object for many tasks; a task's children do not inherit its strategy."""
     affinity = strategies(ray).NodeAffinitySchedulingStrategy
     here = ray.get_runtime_context().get_node_id()
     where = make_where(ray)

@@ -35,7 +35,7 @@ def _inspect(ray: ModuleType, value: object, **options: object) -> tuple[bool, l
 
 @program()
 def inspection_of_what_is_fine(ray: ModuleType) -> None:
-    """U: True and an empty set, and the report says what was looked at."""
+    """U, surface 6: True and an empty set, and the report says what was looked at."""
     for value in (1, [1, {"a": (2, b"3")}], len, lambda: 1, _Holder):
         good, failures, report = _inspect(ray, value)
         assert (good, failures) == (True, [])
@@ -44,7 +44,7 @@ def inspection_of_what_is_fine(ray: ModuleType) -> None:
 
 @program()
 def inspection_finds_an_attribute(ray: ModuleType) -> None:
-    """U: the object at fault, what refers to it, and the path; also through functions."""
+    """U, surface 6: the object at fault, what refers to it, and the path; also through functions."""
     holder = _Holder()
     good, (failure,), report = _inspect(ray, holder, name="holder")
     assert not good
@@ -70,7 +70,7 @@ def inspection_finds_an_attribute(ray: ModuleType) -> None:
 
 @program()
 def inspection_finds_what_a_closure_captures(ray: ModuleType) -> None:
-    """U: a captured variable by its name; a class attribute too."""
+    """U, surface 6: a captured variable by its name; a class attribute too."""
     lock = _Stubborn()
 
     class HasOne:
@@ -86,7 +86,7 @@ def inspection_finds_what_a_closure_captures(ray: ModuleType) -> None:
 
 @program()
 def inspection_of_the_thing_itself(ray: ModuleType) -> None:
-    """U: with nothing inside that is worse, the object itself is at fault and has no parent; depth limits the search."""
+    """U, surface 6: with nothing inside that is worse, the object itself is at fault and has no parent; depth limits the search."""
     lock = _Stubborn()
     good, (failure,), _ = _inspect(ray, lock)
     assert not good
@@ -98,7 +98,7 @@ def inspection_of_the_thing_itself(ray: ModuleType) -> None:
 
 @program()
 def generators_are_refused(ray: ModuleType) -> None:
-    """V10: as put, as argument of a task and of a method, with a TypeError that says what it is."""
+    """V10, surface 6: as put, as argument of a task and of a method, with a TypeError that says what it is."""
 
     @ray.remote
     def take(value):
@@ -117,7 +117,7 @@ def generators_are_refused(ray: ModuleType) -> None:
 
 @program()
 def unserializable_arguments_are_refused_at_once(ray: ModuleType) -> None:
-    """V10: `.remote()` itself raises and names the function and the attribute; nothing is submitted, and the next call
+    """V10, surface 6: `.remote()` itself raises and names the function and the attribute; nothing is submitted, and the next call
     is as good as any."""
 
     @ray.remote
@@ -133,7 +133,7 @@ def unserializable_arguments_are_refused_at_once(ray: ModuleType) -> None:
 
 @program()
 def a_closure_over_a_lock_is_refused(ray: ModuleType) -> None:
-    """V10: at the first `.remote()`, with the function's name; for actors too."""
+    """V10, surface 6: at the first `.remote()`, with the function's name; for actors too."""
     lock = threading.Lock()
 
     @ray.remote
@@ -153,7 +153,7 @@ def a_closure_over_a_lock_is_refused(ray: ModuleType) -> None:
 
 @program()
 def too_large_a_closure_is_refused(ray: ModuleType) -> None:
-    """V13: above 95 MiB: a ValueError that says how large and what to do."""
+    """V13, surface 6: above 95 MiB: a ValueError that says how large and what to do."""
     cargo = b"x" * 101_000_000
 
     @ray.remote
@@ -174,7 +174,7 @@ def too_large_a_closure_is_refused(ray: ModuleType) -> None:
 
 @program()
 def a_failed_return_is_the_tasks_error(ray: ModuleType) -> None:
-    """V10: what a task returns and cannot be serialized is its error; the worker goes on."""
+    """V10, surface 6: what a task returns and cannot be serialized is its error; the worker goes on."""
 
     @ray.remote
     def lock():

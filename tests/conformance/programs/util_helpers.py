@@ -24,7 +24,7 @@ def _raises(kind: type[BaseException], function: Any, *args: Any, **kwargs: Any)
 
 @program()
 def as_completed_gives_each_result_once(ray: ModuleType) -> None:
-    """U7: every result once; of a chunk in the order of submission; references on demand."""
+    """U7, surface 6: every result once; of a chunk in the order of submission; references on demand."""
 
     @ray.remote
     def double(value: int) -> int:
@@ -40,7 +40,7 @@ def as_completed_gives_each_result_once(ray: ModuleType) -> None:
 
 @program()
 def as_completed_does_not_wait_for_the_slow(ray: ModuleType) -> None:
-    """U7: what is ready comes while another task still runs."""
+    """U7, surface 6: what is ready comes while another task still runs."""
     waiter, gate = make_waiter(ray), make_gate(ray)
     refs = [waiter.remote(gate, "slow"), ray.put("fast")]
     results = ray.util.as_completed(refs, chunk_size=1)
@@ -51,7 +51,7 @@ def as_completed_does_not_wait_for_the_slow(ray: ModuleType) -> None:
 
 @program()
 def as_completed_checks_its_arguments(ray: ModuleType) -> None:
-    """U7: a chunk below 1 and `num_returns` are ValueErrors when the first result is asked for."""
+    """U7, surface 6: a chunk below 1 and `num_returns` are ValueErrors when the first result is asked for."""
     for arguments in ({"chunk_size": 0}, {"num_returns": 1}):
         _raises(ValueError, next, ray.util.as_completed([ray.put(1)], **arguments))
 
@@ -65,7 +65,7 @@ def as_completed_checks_its_arguments(ray: ModuleType) -> None:
 
 @program()
 def map_unordered_keeps_few_in_flight(ray: ModuleType) -> None:
-    """U7: at most `backpressure_size` tasks have been submitted beyond those whose results were given."""
+    """U7, surface 6: at most `backpressure_size` tasks have been submitted beyond those whose results were given."""
     recorder = make_recorder(ray)
 
     @ray.remote
@@ -92,7 +92,7 @@ def map_unordered_keeps_few_in_flight(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def metrics_check_their_arguments(ray: ModuleType) -> None:
-    """U4: bad names, tags and types."""
+    """U4, surface 6: bad names, tags and types."""
     metrics = module_of(ray, "util.metrics")
     _raises(ValueError, metrics.Counter, "")
     _raises(TypeError, metrics.Counter, "count", tag_keys=["a"])
@@ -125,7 +125,7 @@ def metrics_check_their_arguments(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def metrics_with_odd_names(ray: ModuleType) -> None:
-    """U4: an invalid name and one with a colon are told of and accepted."""
+    """U4, surface 6: an invalid name and one with a colon are told of and accepted."""
     metrics = module_of(ray, "util.metrics")
     for name, category in (("1x", UserWarning), ("a-b", UserWarning), ("a:b", FutureWarning)):
         with warnings.catch_warnings(record=True) as told:
@@ -136,7 +136,7 @@ def metrics_with_odd_names(ray: ModuleType) -> None:
 
 @program()
 def metrics_in_tasks(ray: ModuleType) -> None:
-    """U4: metrics are recorded in tasks, and travel to them."""
+    """U4, surface 6: metrics are recorded in tasks, and travel to them."""
     metrics = module_of(ray, "util.metrics")
     counter = metrics.Counter("tasks", tag_keys=("kind",))
 
@@ -153,7 +153,7 @@ def metrics_in_tasks(ray: ModuleType) -> None:
 
 @program()
 def signal_actors_hold_up(ray: ModuleType) -> None:
-    """U6: `SignalActor` holds up whoever waits until it is sent."""
+    """U6, surface 6: `SignalActor` holds up whoever waits until it is sent."""
     utils = module_of(ray, "_common.test_utils")
     signal = utils.SignalActor.remote()
     waiting = [signal.wait.remote() for _ in range(3)]
@@ -171,7 +171,7 @@ def signal_actors_hold_up(ray: ModuleType) -> None:
 
 @program()
 def semaphores_count(ray: ModuleType) -> None:
-    """U6: `Semaphore` lets in as many as its value."""
+    """U6, surface 6: `Semaphore` lets in as many as its value."""
     utils = module_of(ray, "_common.test_utils")
     semaphore = utils.Semaphore.remote(value=2)
     ray.get([semaphore.acquire.remote(), semaphore.acquire.remote()])
@@ -186,7 +186,7 @@ def semaphores_count(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def conditions_are_waited_for(ray: ModuleType) -> None:
-    """U6: `wait_for_condition` and its kin: retried, exceptions swallowed unless told otherwise, RuntimeError in the end."""
+    """U6, surface 6: `wait_for_condition` and its kin: retried, exceptions swallowed unless told otherwise, RuntimeError in the end."""
     utils = module_of(ray, "_common.test_utils")
     asked = []
 
@@ -221,7 +221,7 @@ def conditions_are_waited_for(ray: ModuleType) -> None:
 
 @program(starts_session=False, engines=NOT_SIMULATED, reason="starts interpreters")
 def drivers_from_strings(ray: ModuleType) -> None:
-    """U6: `run_string_as_driver` gives the output, and raises for a program that fails."""
+    """U6, surface 6: `run_string_as_driver` gives the output, and raises for a program that fails."""
     import subprocess
 
     assert module_of(ray, "_common.test_utils").run_string_as_driver("print('out')\nimport sys; print('err', file=sys.stderr)") in (
@@ -243,7 +243,7 @@ def drivers_from_strings(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def fake_timers_go_on_when_told(ray: ModuleType) -> None:
-    """U6: `FakeTimer`."""
+    """U6, surface 6: `FakeTimer`."""
     timer = module_of(ray, "_common.test_utils").FakeTimer(10.0)
     assert timer.time() == 10.0
     timer.advance(1.5)
@@ -311,7 +311,7 @@ def names_of_the_machine(ray: ModuleType) -> None:
 
 @program()
 def actors_that_are_called_together(ray: ModuleType) -> None:
-    """`ray.util.actor_group.ActorGroup`: a method of all, metadata, more and fewer actors, an end and a new start."""
+    """Surface 6: `ray.util.actor_group.ActorGroup`: a method of all, metadata, more and fewer actors, an end and a new start."""
     module = module_of(ray, "util.actor_group")
 
     class Member:

@@ -21,7 +21,7 @@ def _raises(kind: type[BaseException], function: Any, *args: Any, **kwargs: Any)
 
 @program()
 def queue_is_first_in_first_out(ray: ModuleType) -> None:
-    """U2: items come out in the order in which they went in; sizes tell."""
+    """U2, surface 6: items come out in the order in which they went in; sizes tell."""
     q = module_of(ray, "util.queue").Queue()
     assert q.empty() and not q.full() and len(q) == q.size() == q.qsize() == 0
     for item in ("a", [1], None):
@@ -32,7 +32,7 @@ def queue_is_first_in_first_out(ray: ModuleType) -> None:
 
 @program()
 def queue_full_and_empty(ray: ModuleType) -> None:
-    """U2: `Full` and `Empty` without waiting and in time; both are also the standard library's."""
+    """U2, surface 6: `Full` and `Empty` without waiting and in time; both are also the standard library's."""
     module = module_of(ray, "util.queue")
     q = module.Queue(maxsize=1)
     q.put(1)
@@ -56,7 +56,7 @@ def queue_full_and_empty(ray: ModuleType) -> None:
 
 @program()
 def queue_batches_are_all_or_nothing(ray: ModuleType) -> None:
-    """U2: a batch that does not fit puts nothing in, one that is not there takes nothing out."""
+    """U2, surface 6: a batch that does not fit puts nothing in, one that is not there takes nothing out."""
     module = module_of(ray, "util.queue")
     q = module.Queue(maxsize=3)
     q.put_nowait_batch([1, 2])
@@ -71,7 +71,7 @@ def queue_batches_are_all_or_nothing(ray: ModuleType) -> None:
 
 @program()
 def queue_between_tasks(ray: ModuleType) -> None:
-    """U2: the queue may be passed on; a task that waits at an empty queue gets what another puts in."""
+    """U2, surface 6: the queue may be passed on; a task that waits at an empty queue gets what another puts in."""
     q = module_of(ray, "util.queue").Queue()
 
     @ray.remote(num_cpus=0.5)
@@ -90,7 +90,7 @@ def queue_between_tasks(ray: ModuleType) -> None:
 
 @program()
 def queue_room_wakes_who_waits_for_it(ray: ModuleType) -> None:
-    """U2: `put` into a full queue waits until there is room."""
+    """U2, surface 6: `put` into a full queue waits until there is room."""
     q = module_of(ray, "util.queue").Queue(maxsize=1)
     q.put(1)
 
@@ -107,7 +107,7 @@ def queue_room_wakes_who_waits_for_it(ray: ModuleType) -> None:
 
 @program()
 def queue_from_coroutines(ray: ModuleType) -> None:
-    """U2: `put_async` and `get_async`, with the same errors."""
+    """U2, surface 6: `put_async` and `get_async`, with the same errors."""
     module = module_of(ray, "util.queue")
     q = module.Queue(maxsize=1)
 
@@ -135,7 +135,7 @@ def queue_from_coroutines(ray: ModuleType) -> None:
 
 @program()
 def queue_shuts_down(ray: ModuleType) -> None:
-    """U2: `shutdown` ends the actor, and may be called twice; `actor_options` are the actor's."""
+    """U2, surface 6: `shutdown` ends the actor, and may be called twice; `actor_options` are the actor's."""
     q = module_of(ray, "util.queue").Queue(actor_options={"num_cpus": 1, "name": "the queue"})
     assert q.empty()
     actor = q.actor

@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
+import psutil
+
 from localray.client.client import Client
 from localray.exceptions import RaySystemError
 from localray.faults.injector import NANOSECONDS, ArmedRule, Happened, Injector
@@ -25,6 +27,7 @@ from localray.faults.rules import Fault, Phase, Rule
 from localray.protocol import BusyWorker, Query
 
 LOOKS_EVERY_S = 0.005
+_STOPS_WITHIN_S = 0.5
 
 
 class Nodes(Protocol):
@@ -92,10 +95,13 @@ class ProcessHavoc:
     def _run(self) -> None:
         while not self._over.wait(LOOKS_EVERY_S):
             try:
-                rows = cast("tuple[tuple[object, ...], ...]", self._client.ask(Query.BUSY_WORKERS))
+                self._look(self._busy_workers())
             except RaySystemError:
                 return  # The session is over.
-            self._look([BusyWorker(*row) for row in rows])  # type: ignore[arg-type]
+
+    def _busy_workers(self) -> list[BusyWorker]:
+        rows = cast("tuple[tuple[object, ...], ...]", self._client.ask(Query.BUSY_WORKERS))
+        return [BusyWorker(*row) for row in rows]  # type: ignore[arg-type]
 
     def _look(self, workers: list[BusyWorker]) -> None:
         """What these workers do is a chance for some rules, and the moment for others."""
@@ -152,9 +158,38 @@ class ProcessHavoc:
     def _kill(self, worker: BusyWorker, armed: ArmedRule) -> None:
         # It may be gone already: then somebody else was faster, and nothing happened here.
         with contextlib.suppress(ProcessLookupError, PermissionError):
+            if armed.rule.only_retriable and not self._may_still_die(worker, armed.rule):
+                return
             os.kill(worker.process_id, signal.SIGKILL)
             what = worker.names[0] if worker.names else "nothing"
             self._injector.note(armed, f"worker {worker.worker} (pid={worker.process_id}) killed during {what}")
+
+    def _may_still_die(self, worker: BusyWorker, rule: Rule) -> bool:
+        """Stop a worker and look again: since the last look it may have begun something that would not be tried again,
+        and what it is given now it cannot begin. One that is to live goes on."""
+        os.kill(worker.process_id, signal.SIGSTOP)
+        may_die = False
+        try:
+            if _has_stopped(worker.process_id):
+                now = {each.worker: each for each in self._busy_workers()}.get(worker.worker)
+                may_die = now is not None and is_meant(rule, now)
+        finally:
+            if not may_die:
+                os.kill(worker.process_id, signal.SIGCONT)
+        return may_die
+
+
+def _has_stopped(process_id: int) -> bool:
+    """Wait until a process that has been told to stop has done so: one that runs on another CPU goes on for a moment.
+    False if it is gone, or takes too long."""
+    give_up_at_s = time.monotonic() + _STOPS_WITHIN_S
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(process_id)
+        while time.monotonic() < give_up_at_s:
+            if process.status() == psutil.STATUS_STOPPED:
+                return True
+            time.sleep(0.0005)
+    return False
 
 
 def is_meant(rule: Rule, worker: BusyWorker) -> bool:

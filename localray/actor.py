@@ -125,6 +125,10 @@ class ActorClass(Generic[T]):
             raise AttributeError(f"actor class {type(self).__name__} has no attribute {name!r}")
         return getattr(self.__ray_actor_class__, name)
 
+    def __dir__(self) -> list[str]:
+        # For completion and documentation: what its handles have, too.
+        return sorted({*object.__dir__(self), *self._description.methods, *BUILT_IN_METHODS})
+
     def __repr__(self) -> str:
         return f"ActorClass({self._description.class_name})"
 
@@ -349,8 +353,10 @@ class ActorHandle(Reference, Generic[T_co]):
         return ActorMethod(self, name, None)
 
     def __dir__(self) -> list[str]:
-        # What can be called.
-        return sorted({*self._description.methods, *BUILT_IN_METHODS})
+        # What can be called, and does not come from Python itself.
+        inherited = dir(object)
+        own = (name for name in self._description.methods if name not in inherited)
+        return sorted({"__init__", *own, *BUILT_IN_METHODS})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ActorHandle) and self._ray_actor_id == other._ray_actor_id
@@ -433,9 +439,17 @@ class ActorMethod(Generic[Returned_co]):
 
     def remote(self, *args: object, **kwargs: object) -> Returned_co:
         """Submit the call; returns a reference, a list of them, or None, by ``num_returns``."""
+        method = self._handle._description.methods.get(self._name)
+        if method is not None and method.decorate is not None:
+            submit = method.decorate(lambda args, kwargs: self._submit(method, tuple(args), kwargs))
+            return cast("Returned_co", submit(args, kwargs))
+        return self._submit(method, args, kwargs)
+
+    def _submit(
+        self, method: MethodDescription | None, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> Returned_co:
         handle = self._handle
         name = self._name
-        method = handle._description.methods.get(name)
         if method is not None and method.signature is not None:
             method.signature.check(args, kwargs)
         client = connected_client()

@@ -7,16 +7,22 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar, overload
+from typing import NamedTuple, TypeVar, cast, overload
 
 from localray import options as option_table
 from localray.client.client import Client
+from localray.client.definitions import serialize_definition
+from localray.client.serialization import deserialize
 from localray.options import METHOD_OPTIONS_ATTRIBUTE
 from localray.protocol import DefineTemplate
 from localray.signatures import CallSignature
 from localray.submission import integer, serialize_retry_exceptions
 
 _RETRIED_ERRORS = "retried_errors"
+_INVOCATION = "invocation"
+INVOCATION_DECORATOR = "__ray_invocation_decorator__"
+"""The attribute of a function or method that holds what is put around its submission: it is given the function that
+submits, which takes the arguments as a list and a mapping, and returns what is called in its stead."""
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -35,12 +41,14 @@ NO_LIMITS = CallLimits(-1, -1)
 @dataclass(frozen=True, slots=True)
 class MethodDescription:
     """What a handle must know of a method: its signature here, its options everywhere; ``retried_errors`` are the
-    pickled classes of its ``retry_exceptions`` where the handle came from elsewhere."""
+    pickled classes of its ``retry_exceptions`` where the handle came from elsewhere; ``decorate`` is what its class has
+    put around calls of it."""
 
     options: dict[str, object]
     is_generator: bool
     signature: CallSignature | None
     retried_errors: bytes = b""
+    decorate: Callable[..., Callable[..., object]] | None = None
 
 
 @dataclass(eq=False)
@@ -58,7 +66,7 @@ class ActorDescription:
 
     def to_bytes(self) -> bytes:
         """As it is kept by the kernel for `ray.get_actor`; signatures stay behind."""
-        methods = {name: _plain(method.options) for name, method in self.methods.items()}
+        methods = {name: _plain(method) for name, method in self.methods.items()}
         plain: dict[str, object] = {"class": self.class_name, "methods": methods, "pending": self.max_pending_calls}
         plain["streams"] = self.stream_limit
         plain["groups"] = self.groups
@@ -72,7 +80,11 @@ class ActorDescription:
         generators = set(plain["generators"])
         methods = {
             name: MethodDescription(
-                options, name in generators, None, bytes.fromhex(options.pop(_RETRIED_ERRORS, ""))
+                options,
+                name in generators,
+                None,
+                bytes.fromhex(options.pop(_RETRIED_ERRORS, "")),
+                _decorator_of(options.pop(_INVOCATION, "")),
             )
             for name, options in plain["methods"].items()
         }
@@ -80,15 +92,23 @@ class ActorDescription:
         return ActorDescription(plain["class"], methods, plain["pending"], plain["streams"], groups)
 
 
-def _plain(options: Mapping[str, object]) -> dict[str, object]:
-    """A method's options as JSON takes them: classes of exceptions go as pickled bytes in hexadecimal digits."""
+def _plain(method: MethodDescription) -> dict[str, object]:
+    """A method's options as JSON takes them: classes of exceptions and what is put around calls go as pickled bytes in
+    hexadecimal digits."""
+    options = method.options
     plain: dict[str, object] = {
         key: value for key, value in options.items() if isinstance(value, (int, str, type(None)))
     }
     retried = options.get("retry_exceptions")
     if retried is not None and not isinstance(retried, bool):
         plain[_RETRIED_ERRORS] = serialize_retry_exceptions(retried).hex()
+    if method.decorate is not None:
+        plain[_INVOCATION] = serialize_definition(method.decorate, INVOCATION_DECORATOR).to_bytes().hex()
     return plain
+
+
+def _decorator_of(digits: str) -> Callable[..., Callable[..., object]] | None:
+    return cast("Callable[..., Callable[..., object]]", deserialize(bytes.fromhex(digits))) if digits else None
 
 
 def describe_class(
@@ -104,7 +124,8 @@ def describe_class(
         skip = not isinstance(inspect.getattr_static(cls, name), (staticmethod, classmethod))
         options = dict(getattr(function, METHOD_OPTIONS_ATTRIBUTE, {}))
         signature = CallSignature(function, skip_first=skip) if inspect.isfunction(function) else None
-        methods[name] = MethodDescription(options, is_generator(function), signature)
+        decorate = getattr(function, INVOCATION_DECORATOR, None)
+        methods[name] = MethodDescription(options, is_generator(function), signature, decorate=decorate)
     return ActorDescription(cls.__name__, methods, *limits, groups)
 
 

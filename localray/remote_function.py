@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, cast, overload
 
 from localray import options as option_table
+from localray.actor_description import INVOCATION_DECORATOR
 from localray.client.arguments import pack_arguments
 from localray.client.captured import Captured
 from localray.client.client import Client
@@ -73,6 +74,7 @@ class RemoteFunction(Generic[P, Returned_co]):
             self._default_options["max_calls"] = 1
         self._is_generator = inspect.isgeneratorfunction(function)
         self._signature = CallSignature(function)
+        self._decorate: Callable[..., Callable[..., object]] | None = getattr(function, INVOCATION_DECORATOR, None)
         self._function_name = f"{function.__module__}.{function.__qualname__}"
         self._definition: tuple[Client, bytes] | None = None
         self._captured: Captured | None = None
@@ -231,6 +233,13 @@ class Submission(Generic[P, Returned_co]):
 
     def submit(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Returned_co:
         """As `remote`, with the arguments as a tuple and a mapping."""
+        decorate = self._function._decorate
+        if decorate is not None:
+            submit = decorate(lambda args, kwargs: self._submit(tuple(args), kwargs))
+            return cast("Returned_co", submit(args, kwargs))
+        return self._submit(args, kwargs)
+
+    def _submit(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Returned_co:
         function = self._function
         function._signature.check(args, kwargs)
         try:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from localray.client.context import current_task
 from localray.client.current import current_client, require_client
 from localray.exceptions import RaySystemError
 from localray.gcs_client import GcsClient
 from localray.ids import CREATION_TASK_PREFIX, ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
+from localray.listings import TaskRow
 from localray.node_description import NODE_ADDRESS, store_name, unique_node_name
 from localray.object_ref import ObjectRef
 from localray.protocol import Query
@@ -64,6 +65,19 @@ class CoreWorker:
         """
         rows = cast("tuple[tuple[bytes, object, int, int], ...]", _ask(Query.LOCATIONS, object_ref.hex()))
         return any(size_bytes >= 0 for _, _, size_bytes, _ in rows)
+
+    def get_memory_store_size(self) -> int:
+        """How many objects this process has the values of, in its own memory; actors' handles do not count."""
+        return require_client().references.values_held()
+
+    def get_pending_children_task_ids(self, parent_task_id: TaskID) -> list[TaskID]:
+        """The tasks and calls submitted by a task that are not over."""
+        parent_id = parent_task_id.binary()
+        if parent_id == driver_task_id_bytes(require_client().job):
+            parent_id = b""
+        _, _, rows = cast("tuple[float, int, tuple[Any, ...]]", _ask(Query.LIST_TASKS))
+        tasks = [TaskRow(*row) for row in rows]
+        return [TaskID(task.task_id) for task in tasks if task.parent_id == parent_id and task.status < 0]
 
     def get_all_reference_counts(self) -> dict[bytes, dict[str, int]]:
         """For each object that this process refers to, by the digits of its id: how many reference objects there are

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from localray.client import creation_sites
 from localray.client.channel import Channel, Waiter
 from localray.exceptions import OufOfBandObjectRefSerializationException
+from localray.ids import CREATION_TASK_PREFIX
 from localray.object_ref import ObjectRef
 from localray.protocol import (
     INLINE,
@@ -231,6 +232,16 @@ class ReferenceTable:
         self.conclude()
         with self.lock:
             return {object_id: entry.count for object_id, entry in self.entries.items()}
+
+    def values_held(self) -> int:
+        """How many values, small ones or views of large ones, are kept here because somebody refers to them."""
+        self.conclude()
+        with self.lock:
+            return sum(
+                entry.value is not None or entry.put is not None
+                for object_id, entry in self.entries.items()
+                if not object_id.startswith(CREATION_TASK_PREFIX)
+            )
 
     def future(self, object_id: bytes) -> Future[object]:
         """A future of the value."""

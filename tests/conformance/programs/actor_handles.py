@@ -340,3 +340,14 @@ def methods_of_several_handles_interleave(ray: ModuleType) -> None:
     assert sorted(left + right) == list(range(1, 41))
     assert left == sorted(left)
     assert right == sorted(right)
+
+
+@program()
+def what_can_be_called_is_listed(ray: ModuleType) -> None:
+    """`dir` of a handle, of a method of it, and of the class: completion in a shell shows what can be called."""
+    counter_class = _counter_class(ray)
+    counter = counter_class.remote()
+    built_in = {"__init__", "__ray_ready__", "__ray_call__", "__ray_terminate__"}
+    assert set(dir(counter)) == {"add", *built_in}
+    assert {name for name in dir(counter.add) if not name.startswith("_")} == {"bind", "options", "remote"}
+    assert {name for name in dir(counter_class) if not name.startswith("_")} == {"add", "bind", "options", "remote"}

@@ -242,3 +242,47 @@ def a_handle_is_its_actor(ray: ModuleType) -> None:
     ray.wait([done], timeout=60)
     with pytest.raises(ray.exceptions.RayActorError):
         ray.get(counter.add.remote(), timeout=60)
+
+
+@program()
+def something_is_put_around_submissions(ray: ModuleType) -> None:
+    """`__ray_invocation_decorator__`: gets the arguments first; of a function, and of a method by any handle."""
+
+    def twice_and_noted(submit):
+        def instead(args, kwargs):
+            return submit([args[0], args[0]], {}), kwargs
+
+        return instead
+
+    def double(left, right):
+        return left + right
+
+    double.__ray_invocation_decorator__ = twice_and_noted
+    remote_double = ray.remote(double)
+    reference, noted = remote_double.remote(3, seen=True)
+    assert (ray.get(reference), noted) == (6, {"seen": True})
+    reference, noted = remote_double.options(num_cpus=0.5).remote(4)
+    assert (ray.get(reference), noted) == (8, {})
+
+    def method(self, left, right):
+        return self.base + left + right
+
+    method.__ray_invocation_decorator__ = twice_and_noted
+
+    @ray.remote
+    class Adder:
+        def __init__(self):
+            self.base = 100
+
+        add = method
+
+    @ray.remote
+    def use(adder):
+        reference, noted = adder.add.remote(5, from_task=1)
+        submitted, also_noted = remote_double.remote(6)
+        return ray.get(reference), noted, ray.get(submitted), also_noted
+
+    adder = Adder.remote()
+    reference, noted = adder.add.remote(1, note="x")
+    assert (ray.get(reference), noted) == (102, {"note": "x"})
+    assert ray.get(use.remote(adder)) == (110, {"from_task": 1}, 12, {})

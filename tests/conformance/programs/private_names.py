@@ -257,6 +257,57 @@ def references_are_counted(ray: ModuleType) -> None:
     assert gate._actor_id.hex().encode() not in {each[16:] for each in core_worker.get_all_reference_counts()}
 
 
+@program()
+def values_in_memory_are_counted(ray: ModuleType) -> None:
+    """`core_worker.get_memory_store_size`: nothing is left of what nobody refers to; handles do not count."""
+    core_worker = module_of(ray, "_private.worker").global_worker.core_worker
+
+    @ray.remote
+    def count(limit: int):
+        yield from range(limit)
+
+    gate = make_gate(ray)
+    assert not ray.get(gate.is_open.remote())
+    wait_until(lambda: core_worker.get_memory_store_size() == 0, "nothing is kept for an actor's handle")
+    stream = count.remote(5)
+    first = next(stream)
+    assert ray.get(first) == 0
+    assert core_worker.get_memory_store_size() > 0
+    del first, stream
+    wait_until(lambda: core_worker.get_memory_store_size() == 0, "items that were not taken are gone too")
+
+
+@program()
+def children_that_are_not_over_are_known(ray: ModuleType) -> None:
+    """`core_worker.get_pending_children_task_ids`, in a task and in the methods of an asyncio actor."""
+    name = ray.__name__
+
+    @ray.remote(num_cpus=0)
+    def wait(gate: Any) -> None:
+        while not ray.get(gate.is_open.remote()):
+            pass
+
+    def look(gate: Any) -> bool:
+        import importlib
+
+        core_worker = importlib.import_module(f"{name}._private.worker").global_worker.core_worker
+        task_id = ray.get_runtime_context().task_id
+        references = [wait.remote(gate) for _ in range(2)]
+        children = {each.task_id().hex() for each in references}
+        known = {each.hex() for each in core_worker.get_pending_children_task_ids(task_id)}
+        ray.get(gate.open.remote())
+        ray.get(references)
+        return children == known
+
+    @ray.remote
+    class Parent:
+        async def look(self, gate: Any) -> bool:
+            return look(gate)
+
+    assert ray.get(ray.remote(look).remote(make_gate(ray)))
+    assert ray.get(Parent.remote().look.remote(make_gate(ray)))
+
+
 @program(starts_session=False)
 def languages_and_modes(ray: ModuleType) -> None:
     """Surface 1, surface 14b: `Language`, the modes, the logging configuration, and what pickles."""

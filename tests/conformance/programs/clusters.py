@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ..helpers import make_gate, wait_until
+from ..helpers import make_gate, module_of, wait_until
 from ..registry import NOT_SIMULATED, program
 
 ONE_CPU = {"num_cpus": 1}
@@ -287,3 +287,40 @@ def a_cluster_counts_its_nodes(ray: ModuleType, cluster: Any) -> None:
     raylet.process.wait()
     assert raylet.process.poll() is not None
     wait_until(lambda: len(alive(ray)) == 1, "the node is dead")
+
+
+@program(engines=NOT_SIMULATED, reason="calls ray.init itself and so chooses no engine", starts_session=False)
+def a_cluster_is_put_together_by_hand(ray: ModuleType) -> None:
+    """Surface 9: Cluster(initialize_head, head_node_args, connect), add_node and its one CPU, addresses, remove_node, shutdown."""
+    cluster_utils = module_of(ray, "cluster_utils")
+    store = 80 * 2**20
+    head = {"num_cpus": 2, "object_store_memory": store}
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+    try:
+        assert not ray.is_initialized() and cluster.address == cluster.gcs_address
+        cluster.connect(namespace="by connect")
+        assert ray.get_runtime_context().namespace == "by connect"
+        node = cluster.add_node(object_store_memory=store)
+        wait_until(lambda: ray.cluster_resources()["CPU"] == 3.0, "a node has one CPU")
+        cluster.wait_for_nodes(timeout=30)
+        assert set(cluster.list_all_nodes()) == {cluster.head_node, node}
+        assert cluster.remaining_processes_alive()
+        for allow_graceful in (True, False):
+            cluster.remove_node(node, allow_graceful=allow_graceful)
+            wait_until(lambda: ray.cluster_resources()["CPU"] == 2.0, "its CPU is gone")
+            assert cluster.list_all_nodes() == [cluster.head_node]
+            node = cluster.add_node(num_cpus=1, object_store_memory=store)
+            wait_until(lambda: ray.cluster_resources()["CPU"] == 3.0, "another has come")
+        ray.shutdown()
+        ray.init(address=cluster.address, namespace="by init")
+        assert ray.get_runtime_context().namespace == "by init"
+        ray.shutdown()
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    cluster = cluster_utils.Cluster(initialize_head=True, connect=True, head_node_args=head)
+    try:
+        assert ray.cluster_resources()["CPU"] == 2.0
+    finally:
+        ray.shutdown()
+        cluster.shutdown()

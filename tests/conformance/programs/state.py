@@ -543,3 +543,34 @@ def log_lines_of_a_task(ray: ModuleType) -> None:
     for wrong in ({"task_id": "00" * 24}, {"task_id": failed.task_id().hex(), "attempt_number": 2}):
         with pytest.raises(exception):
             list(state.get_log(**wrong))
+
+
+@program(dashboard=True)
+def state_calls_take_the_same_arguments(ray: ModuleType) -> None:
+    """Surface 8: limit, timeout, detail, filters and raise_on_missing_output of every list; what is not there is an empty
+    list."""
+    state = _state(ray)
+
+    @ray.remote(num_cpus=0)
+    class StateArguments:
+        def ping(self):
+            return 1
+
+    actors = [StateArguments.remote() for _ in range(3)]
+    ray.get([actor.ping.remote() for actor in actors])
+    alive = [("state", "=", "ALIVE")]
+
+    def listed() -> list[str]:
+        return [row.actor_id for row in state.list_actors(filters=alive) if row.class_name.endswith("StateArguments")]
+
+    wait_until(lambda: set(listed()) == {actor._actor_id.hex() for actor in actors}, "all three are listed")
+    assert len(state.list_actors(filters=alive, limit=2, timeout=20, raise_on_missing_output=False)) == 2
+    assert state.list_actors(filters=[*alive, ("state", "!=", "ALIVE")]) == []
+    for name in ("actors", "nodes", "jobs", "workers", "tasks", "objects", "placement_groups"):
+        rows = getattr(state, f"list_{name}")(limit=1, detail=True, timeout=20, raise_on_missing_output=False)
+        assert isinstance(rows, list) and len(rows) <= 1, name
+    node_id = ray.get_runtime_context().get_node_id()
+    assert state.get_node(node_id, timeout=20).node_id == node_id
+    assert state.get_actor(actors[0]._actor_id.hex(), timeout=20).class_name.endswith("StateArguments")
+    for name in ("summarize_tasks", "summarize_actors", "summarize_objects"):
+        assert "cluster" in getattr(state, name)(timeout=20, raise_on_missing_output=False), name

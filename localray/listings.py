@@ -14,7 +14,8 @@ from localray.protocol import Conditions, Resources
 class TaskRow(NamedTuple):
     """One attempt of a task, constructor or call. ``kind`` is a `TaskKind`; ``status`` is that of its first outcome, -1
     while there is none; ``error`` is what the outcome carried, if it was an error and not too long; ``dependencies``
-    are the objects that it takes, ``output_bytes`` is the size of what it has returned."""
+    are the objects that it takes, ``output_bytes`` is the size of what it has returned; ``site`` is where it was
+    submitted, if that was recorded."""
 
     task_id: bytes
     attempt: int
@@ -38,10 +39,11 @@ class TaskRow(NamedTuple):
     ended_at_s: float
     dependencies: tuple[bytes, ...] = ()
     output_bytes: int = 0
+    site: str = ""
 
 
 class ActorRow(NamedTuple):
-    """One actor. ``status`` and ``death`` say why it is dead."""
+    """One actor. ``status`` and ``death`` say why it is dead, ``site`` where it was created, if that was recorded."""
 
     actor_id: bytes
     class_name: str
@@ -59,6 +61,7 @@ class ActorRow(NamedTuple):
     repr_name: str
     status: int
     death: bytes
+    site: str = ""
 
 
 class WorkerRow(NamedTuple):

@@ -15,6 +15,7 @@ from types import FrameType
 from localray.client.context import current_task
 
 VARIABLE = "RAY_record_ref_creation_sites"
+VARIABLE_OF_TASKS = "RAY_record_task_actor_creation_sites"
 _PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent) + os.sep
 _NOT_THE_USERS = (_PACKAGE_DIRECTORY, "<frozen")
 _FRAMES = 4
@@ -23,8 +24,8 @@ _NO_ACTOR = b"\xff" * 12
 
 
 def wanted(environment: Mapping[str, str]) -> bool:
-    """Whether the program asks for creation sites."""
-    return environment.get(VARIABLE, "") not in ("", "0")
+    """Whether the program asks for creation sites, of references or of tasks: a task's is that of what it returns."""
+    return any(environment.get(name, "") not in ("", "0") for name in (VARIABLE, VARIABLE_OF_TASKS))
 
 
 def site_of_new(object_id: bytes) -> str:

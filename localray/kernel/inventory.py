@@ -6,6 +6,7 @@ ask for that (``RAY_record_ref_creation_sites=1``). Nothing here changes an obje
 
 from __future__ import annotations
 
+from localray.kernel.history import TASKS_KEPT
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord, ObjectState, TaskState
 from localray.kernel.tables import Tables
 from localray.protocol import (
@@ -21,6 +22,8 @@ from localray.protocol import (
 
 _PUT_INDEX = b"\0\0\0\x40"
 """The end of the id of an object that was put; see `localray.client.client`."""
+_SUBMISSIONS = ("(task call)", "(actor call)")
+"""What sites of tasks begin with; see `localray.client.creation_sites`."""
 _CREATION_PREFIX = b"\xff" * 4
 _SPARE_SITES = 1000
 _NO_VALUE = (Status.FREED, Status.LOST)
@@ -34,9 +37,14 @@ _STATUS = {
 
 
 def record_site(tables: Tables, client: ClientRecord, message: RecordSite) -> None:
-    """Keep where a client made a reference. Those of objects that are gone are thrown away now and then."""
+    """Keep where a client made a reference, and so submitted its task. Those of objects that are gone are thrown away
+    now and then, those of tasks when there are more than are listed."""
     sites = tables.sites
     sites.setdefault(message.object_id, {})[client.number] = message.site
+    if message.site.startswith(_SUBMISSIONS):
+        tables.task_sites.setdefault(message.object_id[:24], message.site)
+    if len(tables.task_sites) > TASKS_KEPT:
+        del tables.task_sites[next(iter(tables.task_sites))]
     if len(sites) > 2 * len(tables.objects) + _SPARE_SITES:
         for object_id in [each for each in sites if each not in tables.objects]:
             del sites[object_id]

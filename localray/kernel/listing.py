@@ -119,6 +119,7 @@ def _row(
         template.group,
         *times_s,
         *data,
+        tables.task_sites.get(task_id, ""),
     )
 
 
@@ -183,6 +184,7 @@ def _actor(tables: Tables, actor: ActorRecord) -> ActorRow:
         "",
         actor.death_status.value if is_dead else _NO_STATUS,
         actor.death_payload if is_dead else b"",
+        tables.task_sites.get(actor.creation.task_id, ""),
     )
 
 

@@ -118,6 +118,7 @@ class Tables:
         "streams",
         "survival",
         "takes_turns",
+        "task_sites",
         "tasks",
         "template_messages",
         "templates",
@@ -170,8 +171,9 @@ class Tables:
         self.resuming: deque[WorkerRecord] = deque()
         # Workers whose process has not said hello yet.
         self.unborn: dict[int, None] = {}
-        # Where references were made, by object and client; only of programs that ask for it.
+        # Where references were made, by object and client, and the last tasks submitted; of programs that ask for it.
         self.sites: dict[bytes, dict[int, str]] = {}
+        self.task_sites: dict[bytes, str] = {}
         self.start_failures, self.stopped = 0, False
         # Workers of actors that were told to end, and when they will be killed instead; the earliest first.
         self.leaving: dict[WorkerRecord, float] = {}

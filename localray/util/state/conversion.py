@@ -124,6 +124,7 @@ def task(row: TaskRow, clock: Clock, detail: bool) -> Columns:
             "start_time_ms": clock.ms(row.started_at_s),
             "end_time_ms": clock.ms(row.ended_at_s),
             "error_message": error_text(row.status, row.error) if has_failed else None,
+            "call_site": _call_site(row.site),
             "label_selector": {},
             "fallback_strategy": {"options": []},
         }
@@ -138,6 +139,18 @@ def _events(row: TaskRow, clock: Clock) -> list[Columns]:
         (row.state, row.ended_at_s),
     ]
     return [{"state": state, "created_ms": float(clock.ms(at_s) or 0)} for state, at_s in times if at_s >= 0]
+
+
+def _call_site(site: str) -> str | None:
+    """The lines that led to a submission as a traceback has them, the innermost last; None where nothing was recorded.
+
+    >>> _call_site("(task call) a.py:f:7 | b.py:<module>:9").splitlines()
+    ['  File "b.py", line 9, in <module>', '  File "a.py", line 7, in f']
+    """
+    if not site:
+        return None
+    frames = [frame.rsplit(":", 2) for frame in site.partition(") ")[2].split(" | ") if frame.count(":") >= 2]
+    return "".join(f'  File "{file}", line {line}, in {name}\n' for file, name, line in reversed(frames))
 
 
 def actor(row: ActorRow, clock: Clock, detail: bool) -> Columns:
@@ -163,6 +176,7 @@ def actor(row: ActorRow, clock: Clock, detail: bool) -> Columns:
             "num_restarts": row.restarts,
             "num_restarts_due_to_lineage_reconstruction": 0,
             "num_restarts_due_to_node_preemption": 0,
+            "call_site": _call_site(row.site),
             "label_selector": {},
         }
     return columns

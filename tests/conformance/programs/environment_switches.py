@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from types import ModuleType
+
+import pytest
 
 from ..registry import NOT_SIMULATED, program
 from .environment_variables import OWN_DRIVER, START, Driver
@@ -237,3 +240,43 @@ def a_debugger_that_is_not_there_stops_nothing(ray: ModuleType) -> None:
             print("raised", "after the fact" in str(error))
     """
     assert Driver(ray, code, RAY_DEBUG_POST_MORTEM="1").lines()[-1] == "raised True"
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_DRIVER, starts_session=False, dashboard=True)
+def the_place_where_a_task_was_submitted_is_kept(ray: ModuleType) -> None:
+    """Surface 13, surface 8: RAY_record_task_actor_creation_sites=1: call_site of tasks, calls and actors in `ray.util.state` has
+    the user's lines; else it is None."""
+    if importlib.util.find_spec("ray") is not None:
+        pytest.importorskip("aiohttp", reason="real Ray's dashboard answers for the state")
+    code = """
+        import importlib
+        os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+        state = importlib.import_module(ray.__name__ + ".util.state")
+
+        @ray.remote
+        def task():
+            return 1
+
+        @ray.remote(num_cpus=0)
+        class Actor:
+            def method(self):
+                return 1
+
+        def submit_it_here():
+            actor = Actor.remote()
+            return actor, [task.remote(), actor.method.remote()]
+
+        actor, refs = submit_it_here()
+        ray.get(refs)
+        wanted, found = {"task", "Actor.method", "Actor.__init__"}, {}
+        give_up_at = time.monotonic() + 60
+        while not wanted <= set(found) and time.monotonic() < give_up_at:
+            found = {row.name: row.call_site for row in state.list_tasks(detail=True) if row.state == "FINISHED"}
+            time.sleep(0.1)
+        sites = [*(found[name] for name in sorted(wanted)), state.list_actors(detail=True)[0].call_site]
+        print([bool(site) and "in submit_it_here" in site for site in sites])
+    """
+    start = 'ray.init("local", num_cpus=2, include_dashboard=True)\n'
+    told = Driver(ray, code, start, RAY_record_task_actor_creation_sites="1")
+    assert told.lines()[-1] == "[True, True, True, True]"
+    assert Driver(ray, code, start).lines()[-1] == "[False, False, False, False]"

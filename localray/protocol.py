@@ -56,12 +56,14 @@ class Status(IntEnum):
 
 
 class FailedArgument(NamedTuple):
-    """Why a task was never run: an object among its arguments is an error that no user's code raised."""
+    """Why a task was never run: an object among its arguments is an error. That may be another of these; ``depth``
+    counts them."""
 
     task_name: str
     object_id: bytes
     status: int
     payload: bytes
+    depth: int = 1
 
     def pack(self) -> bytes:
         """As the payload of an object."""
@@ -71,6 +73,13 @@ class FailedArgument(NamedTuple):
     def unpack(cls, payload: bytes) -> "FailedArgument":
         """What `pack` made."""
         return cls(*marshal.loads(payload))
+
+    @staticmethod
+    def root(status: int, payload: bytes) -> tuple[Status, bytes]:
+        """The error at the beginning of a chain of tasks that were never run: the given one, if it is none of these."""
+        while status == Status.ARGUMENT_FAILED:
+            _, _, status, payload, _ = FailedArgument.unpack(payload)
+        return Status(status), payload
 
     def text(self) -> str:
         """What became of the argument."""

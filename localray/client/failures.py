@@ -23,7 +23,7 @@ def pack_error(error: BaseException, name: str, actor_id: str | None, instance: 
             references.
         name: of the task.
         actor_id: of the actor it belongs to, if any, in hexadecimal digits.
-        instance: the actor itself, None before it has been constructed.
+        instance: the actor itself, None where there is none.
     """
     actor_repr = None if instance is None else _repr_of_actor(instance)
     described = RayTaskError.from_exception(
@@ -31,6 +31,19 @@ def pack_error(error: BaseException, name: str, actor_id: str | None, instance: 
     )
     error.__traceback__ = None
     return described.to_bytes()
+
+
+def under_construction(error: BaseException, actor_class: type) -> object:
+    """The actor whose constructor has raised, from the constructor's frame; None if it did not come so far."""
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_name == "__init__" and code.co_argcount:
+            first = trace.tb_frame.f_locals.get(code.co_varnames[0])
+            if isinstance(first, actor_class):
+                return first
+        trace = trace.tb_next
+    return None
 
 
 def wants_retry(retry_exceptions: bytes, error: Exception) -> bool:

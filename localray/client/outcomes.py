@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from localray.client.client import Client
 from localray.client.context import Actor
-from localray.client.failures import NeverBegan, pack_error
+from localray.client.failures import NeverBegan, pack_error, under_construction
 from localray.client.serialization import serialize
 from localray.protocol import INLINE, DefineTemplate, Outcome, ReturnMode, Status, TaskKind, text_payload
 
@@ -55,7 +55,8 @@ def failed(error: BaseException, template: DefineTemplate, actor: Actor | None) 
     if actor is None:
         payload = pack_error(error, template.name, None, None)
     else:
-        payload = pack_error(error, template.name, actor.actor_id.hex(), actor.instance)
+        instance = under_construction(error, actor.actor_class) if actor.instance is None else actor.instance
+        payload = pack_error(error, template.name, actor.actor_id.hex(), instance)
     return (Status.TASK_ERROR.value, payload, INLINE, len(payload), ())
 
 

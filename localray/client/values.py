@@ -71,7 +71,7 @@ def error_of(object_id: bytes, value: Value) -> RayError:
     if status == Status.ACTOR_CREATION_FAILED:
         return ActorDiedError.from_task_error(_task_error(payload))
     if status == Status.ARGUMENT_FAILED:
-        return _argument_failed(payload)
+        return _argument_failed(payload).as_instanceof_cause()
     text = payload.decode(errors="replace")
     if status == Status.ACTOR_DIED:
         return _actor_died(object_id, text)
@@ -124,12 +124,16 @@ def _task_error(payload: bytes) -> RayTaskError:
     raise RaySystemError(f"a task's error arrived as {type(error).__name__}")
 
 
-def _argument_failed(payload: bytes) -> RayError:
+def _argument_failed(payload: bytes) -> RayTaskError:
     """The error of a task that never ran: as in Ray one of a task, and of what became of its argument, too."""
-    task_name, object_id, status, cause = FailedArgument.unpack(payload)
-    error = error_of(object_id, (status, cause, INLINE, len(cause)))
-    title = f"ray::{task_name}"
-    return RayTaskError.from_dependency(error, task_name, title, os.getpid(), "127.0.0.1").as_instanceof_cause()
+    task_name, object_id, status, cause, _ = FailedArgument.unpack(payload)
+    if status == Status.TASK_ERROR:
+        error: RayError = _task_error(cause)
+    elif status == Status.ARGUMENT_FAILED:
+        error = _argument_failed(cause)
+    else:
+        error = error_of(object_id, (status, cause, INLINE, len(cause)))
+    return RayTaskError.from_dependency(error, task_name, f"ray::{task_name}", os.getpid(), "127.0.0.1")
 
 
 def _actor_died(object_id: bytes, text: str) -> ActorDiedError:

@@ -20,6 +20,10 @@ _GROUP_HEADER = "Exception Group " + _TRACEBACK_HEADER
 # `None` before Python 3.11, which has no exception groups.
 _EXCEPTION_GROUP: type | None = getattr(builtins, "ExceptionGroup", None)
 
+_OWN_NAMES = __name__.rpartition(".")[0] + "."
+_UNDER_THE_NAME_RAY = "LOCALRAY_PYTHON"
+"""A variable of every process in which the name `ray` means us."""
+
 _Error = TypeVar("_Error", bound=BaseException)
 
 
@@ -90,11 +94,25 @@ def format_remote_traceback(
     for part in _parts(described):
         part.stack = _visible(part.stack, os.path.join(hidden_directory, ""))  # noqa: PTH118
     lines = "".join(described.format()).rstrip("\n").split("\n")
-    shown = [_with_header(line, header) for line in lines]
+    shown = [_with_header(_with_known_name(line), header) for line in lines]
     if not any(header in line for line in shown):
         # Python prints no header for an exception without frames; the reader still needs to know where it came from.
         shown.insert(0, header)
     return "\n".join(shown)
+
+
+def known_name(kind: type) -> str:
+    """The full name of an exception class; one of ours by the name by which programs know it, where `ray` means us."""
+    return _with_known_name(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _with_known_name(line: str) -> str:
+    """A line of a traceback that may name one of our exceptions."""
+    if _OWN_NAMES not in line or _UNDER_THE_NAME_RAY not in os.environ:
+        return line
+    # An exception group draws bars in front of its members.
+    drawing, _, rest = line.partition(_OWN_NAMES)
+    return line if drawing.strip(" +-|") else f"{drawing}ray.exceptions.{rest}"
 
 
 def _with_header(line: str, header: str) -> str:

@@ -9,7 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from localray.exceptions.remote_traceback import format_remote_traceback, make_dual, remote_header, replace_headers
+from localray.exceptions.remote_traceback import (
+    format_remote_traceback,
+    known_name,
+    make_dual,
+    remote_header,
+    replace_headers,
+)
 from localray.exceptions.root import RayError
 
 if TYPE_CHECKING:
@@ -103,8 +109,7 @@ class RayTaskError(RayError):
             function_name, proctitle, pid, ip: as in the constructor.
         """
         note = "  At least one of the input arguments for this task could not be computed:"
-        name = f"{type(error).__module__}.{type(error).__qualname__}"
-        text = f"{remote_header(f'{proctitle}()', pid, ip)}\n{note}\n{name}: {error}"
+        text = f"{remote_header(f'{proctitle}()', pid, ip)}\n{note}\n{known_name(type(error))}: {error}"
         cause = error.cause if isinstance(error, RayTaskError) else error
         return cls(function_name, text, cause, proctitle, pid, ip)
 

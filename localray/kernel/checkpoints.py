@@ -165,7 +165,7 @@ def go_on(tables: Tables, actor: ActorRecord) -> str:
         if task.state is TaskState.QUEUED:
             lost = tasks.failed_dependency(tables, task)
             if lost is not None:
-                failed_again = lost[0] is Status.TASK_ERROR
+                failed_again = FailedArgument.root(*lost)[0] is Status.TASK_ERROR
                 cause = "what makes it failed" if failed_again else FailedArgument.unpack(lost[1]).text()
                 return (
                     f"The actor could not be brought back to its state: {task.template.name} was answered after its "

@@ -228,8 +228,9 @@ def _fail_unrun(tables: Tables, task: TaskRecord, status: Status, payload: bytes
     if task.actor is None:
         tasks.fail(tables, task, status, payload, "it cannot be run")
     else:
-        if status is Status.TASK_ERROR:
-            status = Status.ACTOR_CREATION_FAILED
+        root = FailedArgument.root(status, payload)
+        if root[0] is Status.TASK_ERROR:
+            status, payload = Status.ACTOR_CREATION_FAILED, root[1]
         elif status is Status.ARGUMENT_FAILED:
             cause = FailedArgument.unpack(payload).text()
             text = f"The actor died because an argument of its constructor could not be computed: {cause}"

@@ -17,6 +17,7 @@ from localray.kernel.transitions import move
 from localray.protocol import (
     INLINE,
     ON_DISK,
+    FailedArgument,
     ObjectReady,
     Outcome,
     PutObject,
@@ -291,8 +292,10 @@ def forget(tables: Tables, record: ObjectRecord, reason: str) -> None:
     move(tables.log, record.object_id, record, ObjectState.GONE, reason)
     del tables.objects[record.object_id]
     store.release_object(tables, record)
-    if record.status == Status.TASK_ERROR and not record.heard:
-        news.unhandled(tables, record.object_id, record.payload)
+    if record.status in (Status.TASK_ERROR, Status.ARGUMENT_FAILED) and not record.heard:
+        status, payload = FailedArgument.root(record.status, record.payload)
+        if status is Status.TASK_ERROR:
+            news.unhandled(tables, record.object_id, payload)
     maker = record.maker
     if maker is not None:
         maker.makes -= 1

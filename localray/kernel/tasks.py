@@ -15,6 +15,9 @@ from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
 from localray.protocol import INLINE, ON_DISK, FailedArgument, Outcome, Status, TaskKind, text_payload
 
+TOLD_DEPTH = 50
+"""How many tasks that failed by their arguments, one by the other, an error tells of."""
+
 INDEX_BYTES = tuple(index.to_bytes(4, "little") for index in range(1, 257))
 """The suffix of a task's first, second, … return id."""
 
@@ -121,8 +124,8 @@ def place_in_tree(submitter: ClientRecord, given_id: bytes) -> tuple[bytes, int,
 def failed_dependency(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
     """With what the task fails, unrun, because an argument is an error; None if none is.
 
-    The error of a task stays what it is, through as many tasks as take it. All else, such as a dead worker, happened to
-    the argument and not to this task: it is told as that.
+    Whatever it is, it happened to the argument and not to this task: it is told as that, through the tasks of a chain
+    up to a depth beyond which the text would only grow.
     """
     for object_id in task.dependencies:
         record = tables.objects[object_id]
@@ -130,9 +133,10 @@ def failed_dependency(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] 
         if status is Status.VALUE:
             continue
         record.heard = True
-        if status in (Status.TASK_ERROR, Status.ARGUMENT_FAILED):
+        depth = FailedArgument.unpack(record.payload).depth if status is Status.ARGUMENT_FAILED else 0
+        if depth == TOLD_DEPTH:
             return status, record.payload
-        failed = FailedArgument(task.template.name, object_id, status.value, record.payload)
+        failed = FailedArgument(task.template.name, object_id, status.value, record.payload, depth + 1)
         return Status.ARGUMENT_FAILED, failed.pack()
     return None
 

@@ -163,6 +163,18 @@ def test_a_failed_argument() -> None:
     assert isinstance(lost.as_instanceof_cause(), errors.ObjectFreedError)
 
 
+def test_our_exceptions_have_the_names_that_programs_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `ray` means us, `ray.exceptions` is where they are; not in what the user's own text says."""
+    monkeypatch.setenv("LOCALRAY_PYTHON", sys.executable)
+    inner = _from_exception(_raised(_fail), "f", 8)
+    error = RayTaskError.from_dependency(inner, "dep", "ray::dep", 9, "127.0.0.1")
+    assert str(error).splitlines()[2] == "ray.exceptions.RayTaskError: ray::f() (pid=8, ip=127.0.0.1)"
+    outer = _from_exception(_raised(_outer, inner.as_instanceof_cause()), "g", 9)
+    assert "ray.exceptions.RayTaskError(ValueError): ray::f() (pid=8, ip=127.0.0.1)" in str(outer).splitlines()
+    told = _format(_raised(_outer, ValueError("see localray.exceptions.RayError")))
+    assert told[-1] == "ValueError: see localray.exceptions.RayError"
+
+
 def test_an_exception_that_cannot_be_shown_is_still_reported() -> None:
     class NoText(Exception):
         def __str__(self) -> str:

@@ -191,7 +191,7 @@ class Renderer:
         if location != INLINE:
             return f"{size_bytes} bytes at {location}"
         if status == Status.ARGUMENT_FAILED:
-            _, object_id, of_argument, cause = FailedArgument.unpack(payload)
+            _, object_id, of_argument, cause, _ = FailedArgument.unpack(payload)
             return f"ARGUMENT_FAILED {self.names.of(object_id)} = {self.value(of_argument, cause, INLINE, 0)}"
         text = self.names.in_text(payload.decode(errors="replace")).replace("\n", " / ")
         return text if status == Status.VALUE else f"{Status(status).name} ({text})"

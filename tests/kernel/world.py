@@ -175,7 +175,7 @@ class World:
     def look_at(self, client: Client, name: str, status: int, payload: bytes, location: int) -> None:
         """Check a value that was delivered, and adopt the references in it."""
         if client.job not in self.gone_jobs and client.name not in self.kills:
-            kind = FailedArgument.unpack(payload).status if status == Status.ARGUMENT_FAILED else status
+            kind, _ = FailedArgument.root(status, payload)
             is_lost = kind in (Status.LOST, Status.UNRECONSTRUCTABLE, Status.OWNER_DIED)
             assert not is_lost, f"{client.name} is told that {name} is lost"
         if location >= 0:

@@ -198,6 +198,57 @@ def a_failed_dependency_fails_its_dependents(ray: ModuleType) -> None:
 
 
 @program()
+def an_error_tells_how_it_came_by(ray: ModuleType) -> None:
+    """Surface 5: which task failed because of which argument, from the outermost to the one that raised; the same of a
+    method, and of an actor whose constructor fails."""
+
+    @ray.remote
+    def fail():
+        raise KeyError("origin")
+
+    @ray.remote
+    def inner(value):
+        return value
+
+    @ray.remote
+    def outer(value):
+        return value
+
+    @ray.remote
+    class Keeper:
+        def keep(self, value):
+            return value
+
+    @ray.remote
+    class Unborn:
+        def __init__(self):
+            self.begun = True
+            raise KeyError("origin")
+
+        def ping(self):
+            return None
+
+    def text_of(reference) -> str:
+        with pytest.raises((KeyError, ray.exceptions.RayActorError)) as caught:
+            ray.get(reference)
+        return str(caught.value)
+
+    def in_order(text: str, *parts: str) -> bool:
+        places = [text.find(part) for part in parts]
+        return -1 not in places and places == sorted(places)
+
+    note = "At least one of the input arguments for this task could not be computed"
+    text = text_of(outer.remote(inner.remote(fail.remote())))
+    assert in_order(text, "ray::outer()", note, "RayTaskError: ", "ray::inner()", "ray::fail()", "KeyError: 'origin'")
+    assert text.count(note) == 2
+    text = text_of(Keeper.remote().keep.remote(inner.remote(fail.remote())))
+    assert in_order(text, "ray::Keeper.keep()", "ray::inner()", "ray::fail()", "KeyError: 'origin'")
+    unborn = Unborn.remote()
+    text = text_of(unborn.ping.remote())
+    assert in_order(text, "ray::Unborn.__init__()", f"actor_id={unborn._actor_id.hex()}", "repr=<", "KeyError: 'origin'")
+
+
+@program()
 def a_failed_dependency_does_not_fail_siblings(ray: ModuleType) -> None:
     """T11, surface 5: only what takes the failed ref as an argument fails; nested in a list it arrives as a ref."""
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from localray.exceptions import UnreconstructableReason
-from localray.kernel import deliveries, inventory, lineage, news, objects, queues, store, streams, tasks
+from localray.kernel import deliveries, inventory, lineage, news, objects, queues, store, streams, tasks, workers
 from localray.kernel.records import ActorState, NodeRecord, ObjectRecord, ObjectState, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -111,16 +111,20 @@ def recover(tables: Tables) -> None:
             objects.fail(tables, record, *failure(tables, record, why))
         elif task.task_id not in tables.tasks:
             run_again(tables, task, record, why)
-        elif has_passed(task, record):
-            # It may wait for the very reader that waits for this.
-            lineage.disown_one(task, record)
-            objects.fail(tables, record, *failure(tables, record, f"{why} Its generator had gone on."))
+        elif streams.has_passed(task, record) and task.worker is not None and not task.worker.killed:
+            start_over(tables, task, record, why)
 
 
-def has_passed(task: TaskRecord, record: ObjectRecord) -> bool:
-    """Whether a generator that runs has yielded this item, and will not again unless it dies."""
-    is_past = int.from_bytes(record.object_id[24:], "little") < task.position + streams.FIRST_ITEM_INDEX
-    return task.template.is_stream and task.worker is not None and not task.worker.killed and is_past
+def start_over(tables: Tables, task: TaskRecord, record: ObjectRecord, why: str) -> None:
+    """An item is lost that a generator has yielded, which runs on and will not yield it again. A task is not waited for,
+    as it may wait for the very reader that waits for this: its worker ends, and it is tried again. A call is, as an
+    actor cannot be ended for one: it is made again when it is over."""
+    if task.worker is not None and task.actor is None and tasks.may_retry(tables, task):
+        reason = f"its generator starts over, to make {record.object_id.hex()} again. {why}"
+        workers.kill(tables, task.worker, reason.rstrip("."))
+    elif task.actor is None or not lineage.may_run_again(task):
+        lineage.disown_one(task, record)
+        objects.fail(tables, record, *failure(tables, record, f"{why} Its generator had gone on."))
 
 
 def failure(tables: Tables, record: ObjectRecord, why: str) -> tuple[Status, bytes]:

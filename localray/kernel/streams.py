@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from localray.exceptions import UnreconstructableReason
 from localray.kernel import holdings, lineage, objects
-from localray.kernel.records import ClientRecord, ObjectState, TaskRecord
+from localray.kernel.records import ClientRecord, ObjectRecord, ObjectState, TaskRecord, TaskState
 from localray.kernel.stream_records import StreamRecord
 from localray.kernel.tables import Tables
 from localray.protocol import (
@@ -131,9 +131,18 @@ def expect(tables: Tables, client: ClientRecord, object_ids: tuple[bytes, ...]) 
                 _end_item(tables, object_id)
 
 
+def has_passed(task: TaskRecord, record: ObjectRecord) -> bool:
+    """Whether a task is a generator that has yielded this item since it began to run."""
+    index = int.from_bytes(record.object_id[24:], "little")
+    return task.template.is_stream and index < task.position + FIRST_ITEM_INDEX
+
+
 def end(tables: Tables, task: TaskRecord) -> None:
     """The generator has returned, or failed for good: there will be no more items."""
     for record in list(lineage.lost_of(tables, task)):
+        if task.state is TaskState.FINISHED and has_passed(task, record) and lineage.may_run_again(task):
+            tables.lost[record] = "It was lost while its generator ran."
+            continue
         lineage.disown_one(task, record)
         reason = UnreconstructableReason.OBJECT_UNRECONSTRUCTABLE_MAX_ATTEMPTS_EXCEEDED
         text = f"{reason.name}\nIt was lost, and its generator has yielded fewer items when it ran again."

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ..helpers import wait_until
-from ..registry import program
+from ..helpers import make_gate, wait_until
+from ..registry import NOT_JUDGED, program
 
 NODES = [{"num_cpus": 1, "resources": {"here": 1}}, {"num_cpus": 2, "resources": {"there": 10}}]
 THERE = {"resources": {"there": 1}}
@@ -202,3 +202,65 @@ def what_is_made_again_is_not_ready_meanwhile(ray: ModuleType, cluster: Any) -> 
     ray.get(recorder.add.remote("go on"))
     assert ray.wait([ref], timeout=60, fetch_local=False) == ([ref], [])
     assert ray.get(ref, timeout=60)[-1] == 2
+
+
+HERE = {"num_cpus": 0, "resources": {"here": 0.1}}
+
+
+def make_produce(ray: ModuleType) -> Any:
+    """A generator: 7, then, when the gate is open, 8 and 9."""
+
+    def produce(gate: Any) -> Any:
+        for number in range(3):
+            yield np.full(LARGE, number + 7, dtype=np.int64)
+            while number == 0 and not ray.get(gate.is_open.remote()):
+                time.sleep(0.01)
+
+    return produce
+
+
+@program(nodes=NODES)
+def a_generators_call_is_made_again_when_it_is_over(ray: ModuleType, cluster: Any) -> None:
+    """T17, T26: a lost result needs an item again that nobody refers to any more, and its generator has gone on."""
+    gate = make_gate(ray, resources={"here": 0.1})
+    produce = make_produce(ray)
+
+    @ray.remote(**HERE, max_restarts=-1, max_task_retries=-1)
+    class Producer:
+        def produce(self, gate):
+            yield from produce(gate)
+
+    @ray.remote(**THERE, num_cpus=0)
+    def use(values):
+        return values + 1
+
+    producer = Producer.remote()
+    stream = producer.produce.remote(gate)
+    result = use.remote(next(stream))
+    ray.wait([result], fetch_local=False)
+    replace_node(ray, cluster)
+    ray.get(gate.open.remote())
+    assert ray.get(result, timeout=60)[0] == 8
+    assert [ray.get(item, timeout=60)[0] for item in stream] == [8, 9]
+
+
+@program(
+    nodes=NODES,
+    engines=NOT_JUDGED,
+    reason="real Ray 2.60.0 waits for the generator to end, though its own tests expect that it starts over",
+)
+def a_generator_that_runs_on_starts_over(ray: ModuleType, cluster: Any) -> None:
+    """T17, T26: a task is not waited for; it may wait for who waits for what it has yielded."""
+    gate = make_gate(ray, resources={"here": 0.1})
+
+    @ray.remote(**THERE, num_cpus=0)
+    def use(values):
+        return values + 1
+
+    stream = ray.remote(**HERE)(make_produce(ray)).remote(gate)
+    result = use.remote(next(stream))
+    ray.wait([result], fetch_local=False)
+    replace_node(ray, cluster)
+    assert ray.get(result, timeout=60)[0] == 8
+    ray.get(gate.open.remote())
+    assert [ray.get(item, timeout=60)[0] for item in stream] == [8, 9]

@@ -116,9 +116,9 @@ def recover(tables: Tables) -> None:
 
 
 def start_over(tables: Tables, task: TaskRecord, record: ObjectRecord, why: str) -> None:
-    """An item is lost that a generator has yielded, which runs on and will not yield it again. A task is not waited for,
-    as it may wait for the very reader that waits for this: its worker ends, and it is tried again. A call is, as an
-    actor cannot be ended for one: it is made again when it is over."""
+    """An item is lost that a generator has yielded, which runs on and will not yield it again. A task is not waited
+    for, as it may wait for the very reader that waits for this: its worker ends, and it is tried again. A call is, as
+    an actor cannot be ended for one: it is made again when it is over."""
     if task.worker is not None and task.actor is None and tasks.may_retry(tables, task):
         reason = f"its generator starts over, to make {record.object_id.hex()} again. {why}"
         workers.kill(tables, task.worker, reason.rstrip("."))

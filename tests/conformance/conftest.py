@@ -18,7 +18,7 @@ import pytest
 pytest.register_assert_rewrite(f"{__package__}.programs", f"{__package__}.helpers")
 
 from .backends import Backends  # noqa: E402
-from .registry import Engine, Program, load_programs  # noqa: E402
+from .registry import SLOW, Engine, Program, load_programs  # noqa: E402
 
 _DEFAULT_BACKENDS = (Engine.PROCESSES.value, Engine.SIMULATION.value)
 
@@ -29,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         choices=[engine.value for engine in Engine],
         help="engine to run the conformance programs on; repeatable (default: processes and sim)",
+    )
+    parser.addoption(
+        "--slow",
+        action="store_true",
+        help="also run the programs that take a minute, or gigabytes; on real Ray they always run",
     )
 
 
@@ -43,9 +48,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "program" not in metafunc.fixturenames:
         return
     chosen = metafunc.config.getoption("--backend", default=None) or _DEFAULT_BACKENDS
+    slow = metafunc.config.getoption("--slow", default=False)
     cases = [
         pytest.param(
-            program, Engine(backend), id=f"{backend}-{program.topic}-{program.name}", marks=_marks(program, backend)
+            program, Engine(backend), id=f"{backend}-{program.topic}-{program.name}", marks=_marks(program, backend, slow)
         )
         for program in sorted(load_programs(), key=_session_order)
         for backend in dict.fromkeys(chosen)
@@ -59,8 +65,10 @@ def _session_order(program: Program) -> tuple[bool, str]:
     return (not program.starts_session, repr(program.options))
 
 
-def _marks(program: Program, backend: str) -> list[pytest.MarkDecorator]:
+def _marks(program: Program, backend: str, slow: bool) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.ray] if backend in (Engine.RAY.value, Engine.HANDED_OVER.value) else []
     if Engine(backend) not in program.engines:
         marks.append(pytest.mark.skip(reason=f"not for {backend}: {program.reason}"))
+    elif SLOW in program.tags and not slow and Engine(backend) is Engine.PROCESSES:
+        marks.append(pytest.mark.skip(reason="takes a minute, or gigabytes: pass --slow"))
     return marks

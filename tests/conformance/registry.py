@@ -29,6 +29,7 @@ class Engine(enum.Enum):
 
 
 ALL_ENGINES = frozenset(Engine)
+SLOW = "slow"
 NOT_SIMULATED = frozenset({Engine.PROCESSES, Engine.RAY, Engine.HANDED_OVER})
 # Only for what real Ray promises and then crashes on: without the judge an expectation is an opinion.
 NOT_JUDGED = frozenset({Engine.PROCESSES, Engine.SIMULATION})
@@ -102,7 +103,7 @@ def program(
 
     Args:
         num_cpus, resources, num_gpus: what the session is initialised with.
-        tags: free words for selecting programs.
+        tags: free words for selecting programs; of `SLOW` ones CI runs none.
         engines: where the program can run; the default is everywhere.
         reason: why an engine is left out; required exactly when one is.
         starts_session: False for programs that call `ray.init` themselves.

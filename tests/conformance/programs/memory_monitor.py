@@ -17,7 +17,7 @@ from types import ModuleType
 import pytest
 
 from ..helpers import wait_until
-from ..registry import NOT_SIMULATED, program
+from ..registry import NOT_SIMULATED, SLOW, program
 from .worker_processes import running
 
 _REASON = "a simulation has no memory of its own to measure; the kernel's traces test its rules"
@@ -131,7 +131,7 @@ def what_is_killed_for_memory_waits_longer_each_time(ray: ModuleType) -> None:
     assert all(pause >= shortest for pause, shortest in zip(pauses, (0.5, 1, 2), strict=False)), times
 
 
-@program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON)
+@program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON, tags={SLOW})
 def what_is_killed_for_memory_waits_a_minute_at_most(ray: ModuleType) -> None:
     """T16, surface 13: with an hour to begin with, the next try is after a minute."""
     with _starved(ray, task_oom_retries="1", task_oom_retry_delay_base_ms="3600000") as notes:
@@ -148,7 +148,7 @@ def _used_and_total_bytes() -> tuple[int, int]:
     return fields["MemTotal"] - fields["MemAvailable"], fields["MemTotal"]
 
 
-@program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON)
+@program(starts_session=False, engines=NOT_SIMULATED, reason=_REASON, tags={SLOW})
 def the_newest_that_may_be_tried_again_is_killed_first(ray: ModuleType) -> None:
     """T16, surface 13: of three tasks with as much memory the one goes that started last of those that may be tried again; an older one
     and one that may not be retried go on."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from localray.actor import handle_of_running
 from localray.client.context import TaskContext, current_task
-from localray.client.current import connected_client, require_client
+from localray.client.current import connected_client, current_client, require_client
 from localray.client.devices import called
 from localray.ids import ActorID, JobID, NodeID, PlacementGroupID, TaskID, WorkerID
 from localray.options import from_units
@@ -36,7 +36,12 @@ class RuntimeContext:
 
     @property
     def _context(self) -> TaskContext | None:
-        return current_task.get()
+        context = current_task.get()
+        if context is None:
+            # A thread that a task or a call has started works for that, as in Ray.
+            client = current_client()
+            context = None if client is None else client.serial_task
+        return context
 
     def get_job_id(self) -> str:
         """The job, in hexadecimal digits."""

@@ -22,7 +22,7 @@ from localray.client.ahead import AskAhead
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
 from localray.client.completions import Completions
-from localray.client.context import current_task, running_task_id
+from localray.client.context import TaskContext, current_task, running_task_id
 from localray.client.failures import report_unhandled
 from localray.client.habits import Habits
 from localray.client.lanes import Lanes
@@ -129,6 +129,8 @@ class Client:
         self.runs_several = False
         """Whether several calls run here at once: true in threaded and asyncio actors, which say whose child what they
         submit is."""
+        self.serial_task: TaskContext | None = None
+        """What runs here, where only one thing does: threads that it starts work for it."""
         self.detaches_actors = False
         """Whether actors that say nothing of their lifetime are detached."""
         self.stalls = False

@@ -182,7 +182,10 @@ class Executor:
             self.asyncio_actor = AsyncioActor(self, message, template)
             return
         started_s = self.begin(message)
-        token = current_task.set(TaskContext(message, template, self))
+        context = TaskContext(message, template, self)
+        token = current_task.set(context)
+        if not self.client.runs_several:
+            self.client.serial_task = context
         try:
             result = self._invoke(message, template)
             if type(result) is GeneratorType or template.return_mode:
@@ -197,7 +200,7 @@ class Executor:
             self.answer(message, outcomes, started_s)
         finally:
             current_task.reset(token)
-            self.running = None
+            self.running = self.client.serial_task = None
 
     def _is_set_up(self, runtime_env: DefineRuntimeEnv) -> bool:
         """Set the worker up before its first task; where that fails it has run nothing, says why, and ends."""

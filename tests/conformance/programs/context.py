@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import pytest
@@ -193,3 +194,32 @@ def worker_ids_differ_between_actors(ray: ModuleType) -> None:
     ids = ray.get([one.worker.remote(), one.worker.remote(), two.worker.remote()])
     assert ids[0] == ids[1] != ids[2]
     assert ray.get_runtime_context().get_worker_id() not in ids
+
+
+@program()
+def threads_of_a_task_know_what_they_work_for(ray: ModuleType) -> None:
+    """RC1, surface 7: a thread that a task, or a serial actor's method, has started is told of the same actor and worker;
+    of a task, too, which on real Ray is one of the thread's own."""
+
+    def told() -> tuple[str | None, str | None, str]:
+        context = ray.get_runtime_context()
+        return context.get_task_id(), context.get_actor_id(), context.get_worker_id()
+
+    def told_on_a_thread() -> tuple[str | None, str | None, str]:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(told).result()
+
+    @ray.remote
+    def both() -> list[object]:
+        return [told(), told_on_a_thread()]
+
+    @ray.remote(num_cpus=0)
+    class Both:
+        def both(self) -> list[object]:
+            return [told(), told_on_a_thread()]
+
+    for ref in (both.remote(), Both.remote().both.remote()):
+        mine, of_the_thread = ray.get(ref)
+        assert mine[0]
+        assert of_the_thread[0]
+        assert mine[1:] == of_the_thread[1:]

@@ -18,14 +18,14 @@ from localray.client.arguments import unpack_arguments
 from localray.client.checkpoints import Checkpoints, checkpoints_of
 from localray.client.client import Client
 from localray.client.context import Actor, TaskContext, current_task, label_of
-from localray.client.failures import NeverBegan, is_cancellation, wants_retry
+from localray.client.failures import NeverBegan, is_cancellation, wants_retry, why_not_set_up
 from localray.client.functions import Functions
 from localray.client.lane_calls import LaneCalls
 from localray.client.leaving import Leaving
 from localray.client.outcomes import cancelled, failed, not_a_generator, pack_returns
 from localray.client.threaded_actor import ThreadedActor
 from localray.client.yielding import GeneratorRun, GeneratorRuns
-from localray.exceptions import RaySystemError, RuntimeEnvSetupError
+from localray.exceptions import RaySystemError
 from localray.protocol import (
     CallMode,
     CancelRunning,
@@ -208,9 +208,8 @@ class Executor:
         try:
             hook = self._functions.load(runtime_env.hook) if runtime_env.hook else None
             self._set_up_runtime_env(runtime_env, hook)
-        except (RuntimeEnvSetupError, RaySystemError) as error:
-            reason = error.error_message if isinstance(error, RuntimeEnvSetupError) else str(error)
-            self.client.channel.send(RuntimeEnvFailed(reason or ""))
+        except Exception as error:  # noqa: BLE001 - a disk may be full, a folder forbidden: the next worker would fail alike
+            self.client.channel.send(RuntimeEnvFailed(why_not_set_up(error)))
             self.client.channel.flush()
             self.leaving.exit("its runtime environment cannot be set up")
             return False

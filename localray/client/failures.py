@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from localray.client.serialization import deserialize
-from localray.exceptions import RayError, RayTaskError
+from localray.exceptions import RayError, RaySystemError, RayTaskError, RuntimeEnvSetupError
 
 _PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent)
 _OWN_ADDRESS = "127.0.0.1"
@@ -55,6 +56,13 @@ def wants_retry(retry_exceptions: bytes, error: Exception) -> bool:
         return True
     cause = error.cause if isinstance(error, RayTaskError) else error
     return isinstance(cause, tuple(kinds))  # type: ignore[arg-type]
+
+
+def why_not_set_up(error: Exception) -> str:
+    """Why a worker could not be set up, whose tasks fail with it: of what nobody foresaw, all that is known."""
+    if isinstance(error, RuntimeEnvSetupError):
+        return error.error_message or ""
+    return str(error) if isinstance(error, RaySystemError) else "".join(traceback.format_exception(error))
 
 
 def report_unhandled(payload: bytes) -> None:

@@ -24,6 +24,8 @@ from localray.exceptions import RuntimeEnvSetupError
 
 _SHOWN_LINES = 20
 _DONE = "complete"
+# Python 3.10 has no name of its own for the layout of virtual environments, which is that of every prefix.
+_SCHEME = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"
 
 
 def are_satisfied(requirements: Sequence[str]) -> bool:
@@ -86,7 +88,7 @@ def install(kind: str, config: Mapping[str, Any], variables: Mapping[str, str], 
         if not (root / _DONE).exists():
             _build(root, kind, packages, config, variables, timeout_s)
             (root / _DONE).touch()
-    folders = {sysconfig.get_path(name, "venv", _bases(root / "venv")) for name in ("purelib", "platlib")}
+    folders = {sysconfig.get_path(name, _SCHEME, _bases(root / "venv")) for name in ("purelib", "platlib")}
     return sorted(folders)
 
 
@@ -116,7 +118,7 @@ def _build(
     _run([sys.executable, "-m", "venv", *bare, str(root / "venv")], variables, timeout_s)
     python = root / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     pip = [sys.executable, "-m", "pip", "--python", str(python)] if shared else [str(python), "-m", "pip"]
-    purelib = Path(sysconfig.get_path("purelib", "venv", _bases(root / "venv")))
+    purelib = Path(sysconfig.get_path("purelib", _SCHEME, _bases(root / "venv")))
     # What is installed here counts as installed there, also where we are in a virtual environment ourselves.
     (purelib / "_localray_parent.pth").write_text("\n".join(path for path in sys.path if path.endswith("-packages")))
     requirements = root / "requirements.txt"

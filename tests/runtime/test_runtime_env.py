@@ -105,6 +105,18 @@ def test_packages_that_would_be_fetched_are_refused() -> None:
         set_up({"py_modules": ["https://somewhere/x.zip"]}, "", {})
 
 
+@pytest.mark.parametrize("variables", [{"A=B": "x"}, {"A": "x\0y"}])
+def test_what_nobody_foresaw_in_setting_up_is_told(variables: dict[str, str]) -> None:
+    """A worker that failed to set itself up by an error of another kind was replaced by the next, without end."""
+
+    @ray.remote(runtime_env={"env_vars": variables})
+    def use() -> None:
+        pass
+
+    with ray.init(num_cpus=1), pytest.raises(RuntimeEnvSetupError, match="(?s)Traceback.*ValueError"):
+        ray.get(use.remote(), timeout=60)
+
+
 def test_requirements_are_installed_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = tmp_path / "wheels" / "tiny_demo-1.0-py3-none-any.whl"
     wheel.parent.mkdir()

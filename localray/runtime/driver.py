@@ -89,6 +89,14 @@ class Driver:
         self._arenas.close()
 
 
+def import_drivers_end() -> None:
+    """What a driver needs once it is registered: for whoever has something to wait for meanwhile."""
+    import localray.client.client
+    import localray.client.serialization
+    import localray.runtime.channel
+    import localray.runtime.frames  # noqa: F401
+
+
 def _register(stream: socket.socket, namespace: str) -> Registered:
     """Say hello and wait for the head to come up."""
     from localray.protocol import RegisterDriver, Registered
@@ -102,11 +110,6 @@ def _register(stream: socket.socket, namespace: str) -> Registered:
         stream.sendall(frame([hello]))
     except OSError as error:
         raise RaySystemError(f"The head process ended while it was starting: {error}.") from error
-    # All of the driver's end is needed next; the head takes longer to come up than these imports.
-    import localray.client.client
-    import localray.client.serialization
-    import localray.runtime.channel  # noqa: F401
-
     messages: list[KernelMessage] = []
     while not messages:
         try:

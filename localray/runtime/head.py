@@ -97,7 +97,7 @@ class Head:
         self._epoll = select.epoll()
         self._reports = bytearray()
         self._stopping = False
-        self._listener: tuple[socket.socket, Path] | None = None
+        self._listener: tuple[socket.socket, bytes] | None = None
         self._door: Door | None = None
         self._watched: dict[int, Connection] = {}
         self._just_closed: set[int] = set()
@@ -133,12 +133,12 @@ class Head:
             self._carry_out[KeepFile] = keeper.keep  # type: ignore[assignment]
             self._carry_out[ForgetFiles] = keeper.forget  # type: ignore[assignment]
 
-    def listen(self, listener: socket.socket, key: Path) -> None:
+    def listen(self, listener: socket.socket, key: bytes) -> None:
         """From now on others may join the session.
 
         Args:
             listener: where they come; taken over.
-            key: the file with what they must know.
+            key: what they must know.
         """
         self._listener = listener, key
         self._epoll.register(listener, select.EPOLLIN)
@@ -237,12 +237,12 @@ class Head:
             self._disconnect(connection)
             self.step(DriverDisconnected(connection.number))
 
-    def _greet(self, listener: socket.socket, key: Path) -> None:
+    def _greet(self, listener: socket.socket, key: bytes) -> None:
         if self._door is None:
             # Most sessions are joined by nobody: what it takes is not imported for them.
             from localray.runtime.door import Door
 
-            self._door = Door(listener, key.read_bytes())
+            self._door = Door(listener, key)
         for visitor in self._door.greet():
             self._epoll.register(visitor, select.EPOLLIN)
 

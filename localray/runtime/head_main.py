@@ -20,6 +20,7 @@ from localray.kernel import Kernel
 from localray.kernel.effects import NodeAdded
 from localray.runtime.arenas import FIRST_NODE, HeadArenas
 from localray.runtime.head import Head
+from localray.runtime.session_home import remove_home
 from localray.runtime.spilling import Spiller
 from localray.sched import survival
 from localray.sched.memory import settings_from
@@ -30,9 +31,16 @@ if TYPE_CHECKING:
     from localray.kernel.kept_documents import KeptActor
     from localray.runtime.keeping import Keeper
     from localray.runtime.options import HeadOptions
+    from localray.runtime.session_claim import ClaimedHome
 
 
-def run(options: HeadOptions, driver: socket.socket, control: socket.socket, progress: mmap.mmap) -> None:
+def run(
+    options: HeadOptions,
+    driver: socket.socket,
+    control: socket.socket,
+    progress: mmap.mmap,
+    claimed: ClaimedHome | None,
+) -> None:
     """Be the head of a session until it is over.
 
     Args:
@@ -40,10 +48,10 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         driver: the stream to that driver.
         control: the stream to the fork server.
         progress: the page where workers count the tasks they start.
+        claimed: where others find the session; None if nobody can.
     """
     _allow_many_files()
     capacity_bytes = options["store_capacity_bytes"]
-    home = options["home"]
     arenas = HeadArenas()
     arenas.make(FIRST_NODE, capacity_bytes)
     keeper, kept = _kept(arenas, options["state_directory"])
@@ -66,8 +74,11 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         )
     )
     head.add_driver(driver, options["driver_process"], keeps=options["keeps"])
-    if home:
-        head.listen(socket.socket(fileno=options["home_descriptors"][0]), Path(home) / "key")
+    if claimed is not None:
+        head.listen(claimed.door, claimed.home.key())
+        # From now on the session is found by those who look for any.
+        keeper_process = options["driver_process"] if options["keeps"] else 0
+        claimed.home.tell(keeper_process, session.path, of_driver=options["of_driver"])
     # What was imported stays: collections need not look at it again.
     gc.freeze()
     gc.enable()
@@ -80,10 +91,8 @@ def run(options: HeadOptions, driver: socket.socket, control: socket.socket, pro
         spiller.close()
         if not (options["directory"] or keeps_session_directories()):
             session.remove()
-        if home:
-            from localray.runtime.session_home import remove_home
-
-            remove_home(Path(home))
+        if claimed is not None:
+            remove_home(claimed.home.path)
     # The fork server sees the control socket close, kills what is left and ends; then so do we.
     try:
         control.shutdown(socket.SHUT_WR)

@@ -2,9 +2,9 @@
 whoever started it; and cleaning up whatever happens to any of the processes.
 
 What exists outside processes is a nameless shared-memory file for each node, which goes with the last process that has
-it open, spilled files, log files, and the directory by which others find the session. The head ends itself when its
-driver or keeper does; here we only see to the other direction. The head's interpreter is started as soon as its options
-are known. Must not live here: the public API (`localray.session`).
+it open, spilled files, log files, and the directory by which others find the session. The head makes all of it and ends
+itself when its driver or keeper does; here we only see to the other direction. The head's interpreter is started as
+soon as its options are known. Must not live here: the public API (`localray.session`).
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from localray.exceptions import RaySystemError
 from localray.host import session_directory
 from localray.runtime.breakpoints import TERMINAL, terminal_of_this_process
-from localray.runtime.driver import Driver, current_directory, import_path
+from localray.runtime.driver import Driver, current_directory, import_drivers_end, import_path
 from localray.runtime.interrupts import guard
-from localray.runtime.session_home import ClaimedHome, SessionHome, claim, numbers_of_drivers, remove_home, sweep_homes
+from localray.runtime.options import HeadOptions, await_answer
+from localray.runtime.session_claim import numbers_of_drivers
+from localray.runtime.session_home import SessionHome, remove_home, sweep_homes, users_directory
 from localray.sched import survival
 from localray.sched.memory import settings_from
 from localray.shm.session_directories import remove, sweep
@@ -74,31 +76,33 @@ class HeadProcess:
 
     Args:
         options: of the first node.
-        claimed: where others find the session; None if nobody can join it.
-        output: a file for what the head and its workers print; None for this process's own streams.
+        numbers: for the session's address; the first that is free is taken.
+        of_driver: others may join, but need not be able to.
+        log: what the head and its workers print goes to a file of the session, not to this process's own streams.
         keeps: the session ends with this process.
 
     Attributes:
         stream: our end of the stream to it.
         directory: where the session's log files are.
+        home: by which others find the session, once `await_home` has returned; None if nobody can.
     """
 
     def __init__(
-        self, options: NodeOptions, claimed: ClaimedHome | None, output: int | None = None, *, keeps: bool
+        self, options: NodeOptions, numbers: range, *, keeps: bool, of_driver: bool = False, log: bool = False
     ) -> None:
         # Checked here, where the user sees it; used by the head, whose environment is this one.
         environment = {**os.environ, **options.variables}
         settings_from(environment)
         survival.settings_from(environment)
-        # A driver without standard streams has workers that print into the void; asked before we open anything
-        # ourselves.
-        streams = [output if output is not None else None if _is_open(n) else subprocess.DEVNULL for n in (1, 2)]
         self._directories = [Path(directory) for directory in options.store.directories]
         self.directory = session_directory(options.node_id, options.directory)
+        self.home: SessionHome | None = None
         for root in dict.fromkeys(directory.parent for directory in (*self._directories, self.directory)):
             sweep(root)
-        if claimed is not None:
-            sweep_homes(claimed.home.path.parent)
+        described = _describe(options, numbers, keeps=keeps, of_driver=of_driver, log=log)
+        # A driver without standard streams has workers that print into the void; asked before we open anything
+        # ourselves.
+        streams = [None if _is_open(number) else subprocess.DEVNULL for number in (1, 2)]
         ours, theirs = (
             socket.socket(fileno=_clear_of_standard_streams(end.detach()))
             for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -106,10 +110,29 @@ class HeadProcess:
         self.stream = ours
         try:
             with theirs:
-                self._process = _spawn(options, theirs, claimed, streams, keeps=keeps)
+                self._process = _spawn(described, theirs, options.variables, streams)
         except BaseException:
             ours.close()
             raise
+
+    def await_home(self) -> str:
+        """Wait until the head has made the directory by which others find the session; the reason if it could not.
+
+        Raises:
+            ConnectionError: there are sessions of all these numbers.
+            RaySystemError: the head ended.
+        """
+        try:
+            answer = await_answer(self.stream)
+        except ConnectionResetError:
+            answer = None
+        if answer is None:
+            raise RaySystemError("The head process ended while it was starting; its error is printed above.")
+        if answer["taken"]:
+            raise ConnectionError(answer["problem"])
+        if not answer["problem"]:
+            self.home = SessionHome(Path(answer["home"]), answer["number"])
+        return answer["problem"]
 
     @property
     def process_id(self) -> int:
@@ -132,6 +155,16 @@ class HeadProcess:
         self._process.kill()
         self._process.wait()
 
+    def give_up(self) -> None:
+        """End one whose start has failed or is not wanted any more; there may be no fork server yet to clean up."""
+        self.kill()
+        self.stream.close()
+        self.remove_directories()
+        # It may have made the directory for those who join, and had no time to tell. One that cannot be looked at has
+        # nothing of it.
+        with suppress(RaySystemError):
+            sweep_homes(users_directory())
+
     def disown(self) -> None:
         """It goes on without this process."""
         self.stream.close()
@@ -142,22 +175,14 @@ class HeadProcess:
         """The head has removed them, unless it was killed."""
         for directory in self._directories:
             remove(directory)
+        if self.home is not None:
+            remove_home(self.home.path)
 
 
-def _spawn(
-    options: NodeOptions,
-    stream: socket.socket,
-    claimed: ClaimedHome | None,
-    streams: list[int | None],
-    *,
-    keeps: bool,
-) -> subprocess.Popen[bytes]:
+def _describe(options: NodeOptions, numbers: range, *, keeps: bool, of_driver: bool, log: bool) -> HeadOptions:
     cpus = options.resources.get("CPU", 0) // 10_000
-    of_home = () if claimed is None else (claimed.door.fileno(), claimed.lock)
-    if options.state is not None:
-        of_home = (*of_home, options.state.lock)
-    described = {
-        "driver_descriptor": stream.fileno(),
+    return {
+        "driver_descriptor": -1,
         "driver_process": os.getpid(),
         "resources": options.resources,
         "labels": options.labels,
@@ -171,12 +196,20 @@ def _spawn(
         "node_environment": dict(options.environment),
         "import_path": import_path(),
         "store": options.store._asdict(),
-        "home": "" if claimed is None else str(claimed.home.path),
-        "address": "" if claimed is None else claimed.home.address,
+        "numbers": (numbers.start, numbers.stop),
+        "of_driver": of_driver,
+        "log": log,
         "state_directory": "" if options.state is None else options.state.directory,
-        "home_descriptors": of_home,
+        "state_lock": None if options.state is None else options.state.lock,
         "keeps": keeps,
     }
+
+
+def _spawn(
+    described: HeadOptions, stream: socket.socket, variables: Mapping[str, str], streams: list[int | None]
+) -> subprocess.Popen[bytes]:
+    described["driver_descriptor"] = stream.fileno()
+    state_lock = described["state_lock"]
     root = str(Path(__file__).resolve().parent.parent.parent)
     # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
     # Nothing that is imported is garbage: the head and its fork server collect once they are up.
@@ -188,8 +221,8 @@ def _spawn(
         stdin=subprocess.DEVNULL,
         stdout=streams[0],
         stderr=streams[1],
-        pass_fds=(stream.fileno(), *of_home),
-        env={**os.environ, **options.variables, TERMINAL: terminal_of_this_process()},
+        pass_fds=(stream.fileno(),) if state_lock is None else (stream.fileno(), state_lock),
+        env={**os.environ, **variables, TERMINAL: terminal_of_this_process()},
         # Its own session: Ctrl-C in the terminal is for the driver alone.
         start_new_session=True,
     )
@@ -202,13 +235,9 @@ class ProcessSession:
         options: of the node.
         namespace: of the driver's actors; empty for a new one.
         notify: shows a text to the user.
-
-    Attributes:
-        home: by which others find it; None where the user has no directory for that.
     """
 
     def __init__(self, options: NodeOptions, namespace: str, notify: Callable[[str], None]) -> None:
-        self.home: SessionHome | None = None
         self._process_id = os.getpid()
         self._havoc: ProcessHavoc | None = None
         self._notify = notify
@@ -217,42 +246,22 @@ class ProcessSession:
         guard.install()
         started.callback(guard.uninstall)
         try:
-            with guard, ExitStack() as claimed:
-                home = self._claim(claimed)
-                started.callback(self._remove_home)
-                self._head = HeadProcess(options, home, keeps=True)
-                started.callback(self._head.kill)
+            with guard:
+                self._head = HeadProcess(options, numbers_of_drivers(), keeps=True, of_driver=True)
+                started.callback(self._head.give_up)
+            # The head takes longer to come up than these imports.
+            import_drivers_end()
+            problem = self._head.await_home()
+            if problem:
+                notify(f"No other program can join this session: {problem}")
             self._driver = Driver(self._head.stream, namespace, notify, _LOST)
-            self._open()
+            self.client.directory = self._head.directory
+            if self._head.home is not None:
+                self.client.address = self._head.home.address
         except BaseException:
             with guard:
                 started.close()
             raise
-
-    def _claim(self, claimed: ExitStack) -> ClaimedHome | None:
-        """Where others are to find the session. It is needed by nobody yet: a machine where that cannot be has sessions
-        all the same."""
-        try:
-            home = claimed.enter_context(claim(numbers_of_drivers()))
-        except (RaySystemError, OSError) as error:
-            self._notify(f"No other program can join this session: {error}")
-            return None
-        self.home = home.home
-        return home
-
-    def _open(self) -> None:
-        """The head is up: the session is found from now on."""
-        self.client.directory = self._head.directory
-        if self.home is not None:
-            self.client.address = self.home.address
-            self.home.tell(
-                self._head.process_id, self._head.directory, keeper_process=self._process_id, of_driver=True
-            )
-
-    def _remove_home(self) -> None:
-        """The head has removed it, unless it was killed."""
-        if self.home is not None:
-            remove_home(self.home.path)
 
     @property
     def client(self) -> Client:
@@ -288,7 +297,6 @@ class ProcessSession:
             self._head.wait(STOP_TIMEOUT_S)
             self._driver.close()
             self._head.remove_directories()
-            self._remove_home()
             guard.uninstall()
 
 

@@ -1,16 +1,24 @@
-"""What a driver tells the head that it starts: one JSON object on the command line."""
+"""What whoever starts a head tells it, one JSON object on the command line, and what the head answers before all else,
+the same on the stream between them. Must not live here: what either does with it (`launch`, `boot`).
+"""
 
 from __future__ import annotations
 
+import json
+import socket
+import struct
 from typing import TypedDict
+
+_LENGTH = struct.Struct("<I")
 
 
 class HeadOptions(TypedDict):
     """What a driver tells the head it starts.
 
-    ``home`` is the directory by which others find the session, and ``address`` what they call it, both empty where
-    nobody can join; ``home_descriptors`` are then its listening socket and its lock, and that of its
-    ``state_directory`` if it has one. ``keeps`` says that the session ends with whoever started it.
+    ``numbers`` is the range that the session's address is to be from; one ``of_driver``, of a plain `init`, does
+    without where it can have none. With ``log``, what the head and its workers print goes to a file in the session's
+    directory. ``state_lock`` is the lock of the ``state_directory``, if it has one. A session that this process
+    ``keeps`` ends with it.
     """
 
     driver_descriptor: int
@@ -27,8 +35,44 @@ class HeadOptions(TypedDict):
     node_environment: dict[str, str]
     import_path: list[str]
     store: dict[str, object]
-    home: str
-    address: str
+    numbers: tuple[int, int]
+    of_driver: bool
+    log: bool
     state_directory: str
-    home_descriptors: list[int]
+    state_lock: int | None
     keeps: bool
+
+
+class HeadAnswer(TypedDict):
+    """What a head tells whoever starts it: the directory by which others find the session, and its number; or why there
+    is none, a ``problem`` that may be that all numbers are ``taken``."""
+
+    home: str
+    number: int
+    problem: str
+    taken: bool
+
+
+def send_answer(stream: socket.socket, answer: HeadAnswer) -> None:
+    """The head's first words.
+
+    Raises:
+        OSError: there is nobody to hear them.
+    """
+    text = json.dumps(answer).encode()
+    stream.sendall(_LENGTH.pack(len(text)) + text)
+
+
+def await_answer(stream: socket.socket) -> HeadAnswer | None:
+    """Wait for the head's first words, and read nothing beyond them; None when it has ended without.
+
+    Raises:
+        OSError: the stream broke.
+    """
+    header = stream.recv(_LENGTH.size, socket.MSG_WAITALL)
+    if len(header) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(header)
+    text = stream.recv(length, socket.MSG_WAITALL)
+    answer: HeadAnswer | None = json.loads(text) if len(text) == length else None
+    return answer

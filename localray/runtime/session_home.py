@@ -5,7 +5,8 @@ look. Nobody else may enter it. Beside it lies a lock file that the head holds l
 belongs to a session that is dead, and is removed by whoever comes across it. A session's address has the form of Ray's,
 ``127.0.0.1:6379``; its number is the directory's, and no port of the network. Standing sessions count from Ray's port;
 those of a driver's plain `init` have numbers far above, by chance, so that nobody finds a stranger's where a session
-was before. Must not live here: starting a session, talking to one, which one "auto" means (`session_facts`).
+was before. Must not live here: making such a directory (`session_claim`), starting a session, talking to one, which one
+"auto" means (`session_facts`).
 """
 
 from __future__ import annotations
@@ -22,18 +23,12 @@ from typing import NamedTuple
 from localray.exceptions import RaySystemError
 from localray.host import line_of_this_process, temporary_directory
 from localray.runtime.session_facts import Facts, by_preference
-from localray.shm.session_directories import empty, lock_of, remove, sweep
+from localray.shm.session_directories import lock_of, remove, sweep
 
 HOST = "127.0.0.1"
 _OF_THIS_MACHINE = (HOST, "localhost", "0.0.0.0", "::1", socket.gethostname())
-FIRST_NUMBER = 6379
-"""Ray's port for the head."""
-FIRST_NUMBER_OF_DRIVERS = 20_000
-"""Of the sessions that drivers start for themselves."""
-_NUMBERS_DRAWN = 40_000
-_END_OF_NUMBERS = 65_536
-_KEY_BYTES = 32
-_PREFIX = "session_"
+END_OF_NUMBERS = 65_536
+PREFIX = "session_"
 _LONGEST_SOCKET_PATH = 100
 """The system takes 108 bytes, some systems 104."""
 
@@ -74,9 +69,9 @@ class SessionHome(NamedTuple):
         except (OSError, ValueError, TypeError):
             return None
 
-    def tell(self, head_process: int, directory: Path, *, keeper_process: int = 0, of_driver: bool = False) -> None:
-        """Write the facts: from now on the session is found by those who look for any."""
-        facts = Facts(self.address, head_process, time.time(), keeper_process, of_driver, str(directory))
+    def tell(self, keeper_process: int, directory: Path, *, of_driver: bool) -> None:
+        """This process, the head, writes the facts: from now on the session is found by those who look for any."""
+        facts = Facts(self.address, os.getpid(), time.time(), keeper_process, of_driver, str(directory))
         draft = self.path / "facts.new"
         draft.write_text(json.dumps(facts))
         draft.rename(self.path / "facts")
@@ -96,22 +91,6 @@ class SessionHome(NamedTuple):
         return False
 
 
-class ClaimedHome(NamedTuple):
-    """A new directory and what its head is to be given: the socket, listening, and the lock, locked. ``with`` closes
-    both here: by then the head has its own copies of them, or nobody wants them."""
-
-    home: SessionHome
-    door: socket.socket
-    lock: int
-
-    def __enter__(self) -> ClaimedHome:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.door.close()
-        os.close(self.lock)
-
-
 def users_directory() -> Path:
     """The directory below which all of this user's sessions are; it need not exist.
 
@@ -119,7 +98,7 @@ def users_directory() -> Path:
         RaySystemError: it exists, and is not this user's alone.
     """
     root = temporary_directory() / f"localray-{os.getuid()}"
-    if len(str(root / f"{_PREFIX}{_END_OF_NUMBERS - 1}" / "socket")) > _LONGEST_SOCKET_PATH:
+    if len(str(root / f"{PREFIX}{END_OF_NUMBERS - 1}" / "socket")) > _LONGEST_SOCKET_PATH:
         root = Path(os.sep, "tmp", root.name)
     try:
         found = root.lstat()
@@ -131,80 +110,6 @@ def users_directory() -> Path:
             "TMPDIR to a directory of your own."
         )
     return root
-
-
-def numbers_of_standing_sessions(wanted: int | None) -> range:
-    """The numbers that a standing session may get: the one that is wanted, if one is."""
-    return range(FIRST_NUMBER, _END_OF_NUMBERS) if wanted is None else range(wanted, wanted + 1)
-
-
-def numbers_of_drivers() -> range:
-    """The numbers that a driver's own session may get, others each time."""
-    drawn = int.from_bytes(os.urandom(2), "little") % _NUMBERS_DRAWN
-    return range(FIRST_NUMBER_OF_DRIVERS + drawn, _END_OF_NUMBERS)
-
-
-def claim(numbers: range) -> ClaimedHome:
-    """A directory for a new session.
-
-    Args:
-        numbers: for its address; the first that is free is taken.
-
-    Raises:
-        ConnectionError: there are sessions of all these numbers.
-        RaySystemError: the user's directory cannot be used.
-    """
-    while True:
-        try:
-            users_directory().mkdir(mode=0o700, exist_ok=True)
-            # Looked at once more: somebody else may have been faster.
-            return _claim(users_directory(), numbers)
-        except FileNotFoundError:
-            # The last session that was there has just taken the user's directory along.
-            continue
-
-
-def _claim(root: Path, numbers: range) -> ClaimedHome:
-    for candidate in numbers:
-        home = SessionHome(root / f"{_PREFIX}{candidate}", candidate)
-        lock = _take_lock(home)
-        if lock is not None:
-            try:
-                return ClaimedHome(home, _furnish(home), lock)
-            except BaseException:
-                os.close(lock)
-                raise
-    raise ConnectionError(f"There is a session at {HOST}:{numbers.start} already.")
-
-
-def _take_lock(home: SessionHome) -> int | None:
-    """The lock of a directory that nobody has, whose last owner's remains are removed; None when somebody has it."""
-    path = lock_of(home.path)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever had it last may have removed the file before we locked it: then another one is the lock.
-        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
-            if home.path.is_dir():
-                empty(home.path)
-            return descriptor
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    os.close(descriptor)
-    return None
-
-
-def _furnish(home: SessionHome) -> socket.socket:
-    """Make the directory, its key and its socket; returns the socket."""
-    home.path.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(home.path / "key", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(os.urandom(_KEY_BYTES))
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    door.bind(home.socket_path)
-    door.listen(128)
-    return door
 
 
 class Living(NamedTuple):
@@ -220,8 +125,8 @@ def living() -> list[Living]:
     sweep_homes(root)
     found: list[Living] = []
     for entry in root.iterdir() if root.is_dir() else ():
-        number = entry.name.removeprefix(_PREFIX)
-        if entry.name.startswith(_PREFIX) and number.isdigit():
+        number = entry.name.removeprefix(PREFIX)
+        if entry.name.startswith(PREFIX) and number.isdigit():
             home = SessionHome(entry, int(number))
             facts = home.facts()
             if facts is not None and home.is_alive():
@@ -230,8 +135,10 @@ def living() -> list[Living]:
 
 
 def sweep_homes(root: Path) -> None:
-    """Remove what is left below a user's directory of sessions whose processes were all killed at once."""
-    sweep(root, (_PREFIX,))
+    """Remove what is left below a user's directory of sessions whose processes were all killed at once, and itself if
+    that was all."""
+    sweep(root, (PREFIX,))
+    _remove_if_empty(root)
 
 
 def is_of_this_machine(address: str) -> bool:
@@ -258,7 +165,7 @@ def find(address: str) -> SessionHome:
     _, separator, number = address.rpartition(":")
     if not separator or not number.isdigit():
         raise ValueError(f"Malformed address {address!r}. Expected '<host>:<port>', for example '{HOST}:6379'.")
-    home = SessionHome(users_directory() / f"{_PREFIX}{int(number)}", int(number))
+    home = SessionHome(users_directory() / f"{PREFIX}{int(number)}", int(number))
     if not is_of_this_machine(address) or home.facts() is None or not home.is_alive():
         raise ConnectionError(
             f"There is no session at {address}. Sessions are on this machine, and of this user: "
@@ -284,7 +191,11 @@ def is_there(address: str) -> bool:
 def remove_home(path: Path) -> None:
     """A session is over: its directory goes, and the user's with the last."""
     remove(path)
+    _remove_if_empty(path.parent)
+
+
+def _remove_if_empty(root: Path) -> None:
     try:
-        path.parent.rmdir()
+        root.rmdir()
     except OSError:
         return  # There are others, or somebody else has removed it.

@@ -7,7 +7,7 @@ Must not live here: the public API (`localray.cluster_utils`, the command line),
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from localray.exceptions import RaySystemError
 from localray.protocol import AddNode, EndSession, Query, RemoveNode
 from localray.runtime.join import Control, connect
 from localray.runtime.launch import STOP_TIMEOUT_S, HeadProcess, NodeOptions
-from localray.runtime.session_home import SessionHome, claim, numbers_of_standing_sessions, remove_home
+from localray.runtime.session_claim import numbers_of_standing_sessions
+from localray.runtime.session_home import SessionHome
 
 
 class AddedNode(NamedTuple):
@@ -44,16 +45,8 @@ class StandingSession:
 
     def __init__(self, options: NodeOptions, number: int | None, *, keep: bool) -> None:
         self._process_id = os.getpid()
-        self._head, self.home = _start(options, number, None, keeps=keep)
-        self._control = Control(self._head.stream, self.home.address)
-        try:
-            _await_start(self._control)
-        except BaseException:
-            self._head.kill()
-            self._control.close()
-            remove_home(self.home.path)
-            raise
-        self.home.tell(self._head.process_id, self._head.directory, keeper_process=os.getpid() if keep else 0)
+        self._head = HeadProcess(options, numbers_of_standing_sessions(number), keeps=keep)
+        self.home, self._control = _await_start(self._head)
 
     @property
     def directory(self) -> Path:
@@ -94,7 +87,6 @@ class StandingSession:
         self._head.wait(STOP_TIMEOUT_S)
         self._control.close()
         self._head.remove_directories()
-        remove_home(self.home.path)
 
     def kill(self) -> None:
         """End the head at once, as a crash would: what is left sees to itself."""
@@ -108,37 +100,26 @@ def start_detached(options: NodeOptions, number: int | None) -> SessionHome:
         ConnectionError: there is a session of this number.
         RaySystemError: the head ended while it was starting.
     """
-    head, home = _start(options, number, "log", keeps=False)
-    try:
-        _await_start(Control(head.stream, home.address))
-    except BaseException:
-        head.kill()
-        head.stream.close()
-        remove_home(home.path)
-        raise
-    home.tell(head.process_id, head.directory)
+    head = HeadProcess(options, numbers_of_standing_sessions(number), keeps=False, log=True)
+    home, _ = _await_start(head)
     head.disown()
     return home
 
 
-def _start(
-    options: NodeOptions, number: int | None, output: str | None, *, keeps: bool
-) -> tuple[HeadProcess, SessionHome]:
-    """Start a head that listens."""
-    with ExitStack() as ours:
-        claimed = ours.enter_context(claim(numbers_of_standing_sessions(number)))
-        descriptor = None
-        if output is not None:
-            descriptor = os.open(claimed.home.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            ours.callback(os.close, descriptor)
-        return HeadProcess(options, claimed, descriptor, keeps=keeps), claimed.home
-
-
-def _await_start(control: Control) -> None:
+def _await_start(head: HeadProcess) -> tuple[SessionHome, Control]:
     try:
-        control.ask(Query.TABLE_SIZES)
-    except ConnectionError as error:
-        raise RaySystemError("The head process ended while it was starting; its error is printed above.") from error
+        problem = head.await_home()
+        if head.home is None:
+            raise RaySystemError(problem)
+        control = Control(head.stream, head.home.address)
+        try:
+            control.ask(Query.TABLE_SIZES)
+        except ConnectionError as error:
+            raise RaySystemError("The head process ended while it was starting; its error is printed above.") from error
+    except BaseException:
+        head.give_up()
+        raise
+    return head.home, control
 
 
 def add_node(control: Control, node: AddedNode) -> None:

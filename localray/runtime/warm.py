@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING
 from localray.host import keeps_session_directories, session_directory
 from localray.runtime.environment import THREADS_ARE_OURS
 from localray.runtime.forkserver import ForkServer
+from localray.runtime.session_home import SessionHome, remove_home
 
 if TYPE_CHECKING:
     from localray.runtime.options import HeadOptions
 
 
-def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> None:
+def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap, home: SessionHome | None) -> None:
     """Be the fork server.
 
     Args:
         control: the stream to the head.
         options: of the session; says where the driver finds modules, and which are worth importing once for all.
         progress: the page where workers count the tasks they start.
+        home: by which others find the session; None if nobody can.
     """
     sys.path[:] = options["import_path"]
     # One thread each is what Ray gives its tasks, and what keeps this process forkable: BLAS starts its threads on
@@ -48,9 +50,10 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
     gc.enable()
 
     directory = session_directory(bytes.fromhex(options["node_id"]), options["directory"])
+    address = "" if home is None else home.address
 
     def run_worker(number: int, stream: socket.socket, nudge: int, output: tuple[int, int]) -> None:
-        worker.main(number, stream, nudge, progress, output, options["address"], directory)
+        worker.main(number, stream, nudge, progress, output, address, directory)
 
     ForkServer(control, run_worker).serve()
     # The head has removed them, unless it was killed.
@@ -58,7 +61,5 @@ def serve(control: socket.socket, options: HeadOptions, progress: mmap.mmap) -> 
         remove(directory)
     for directory in options["store"]["directories"]:  # type: ignore[attr-defined]
         remove(Path(directory))
-    if options["home"]:
-        from localray.runtime.session_home import remove_home
-
-        remove_home(Path(options["home"]))
+    if home is not None:
+        remove_home(home.path)

@@ -47,7 +47,7 @@ class SessionDirectory:
             lock = lock_of(self.path)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_at(descriptor, lock):
+            if is_at(descriptor, lock):
                 self._lock = descriptor
             else:
                 os.close(descriptor)
@@ -67,7 +67,8 @@ def lock_of(path: Path) -> Path:
     return path.with_name(path.name + _LOCK)
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one of this path."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -124,7 +125,7 @@ def sweep(root: Path, prefixes: tuple[str, ...] = (PREFIX, PACKAGES_PREFIX, SESS
             continue  # Removed meanwhile, or another user's.
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(descriptor, lock):
+            if is_at(descriptor, lock):
                 remove(lock.with_name(lock.name.removesuffix(_LOCK)))
         except BlockingIOError:
             continue  # Its session lives.

@@ -29,7 +29,7 @@ LAYERS = (
     "worker types _raylet",
     "gcs_client",
     "session remote_function actor",
-    "job session_context async_tasks",
+    "job session_context async_tasks termination",
     "actor_description actor_metadata placement_groups job_environment real_ray",
     "dag",
     "submission store_settings node_description on_ray",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,9 +20,9 @@ from localray.node_description import NODE_ADDRESS, NodeDescription, check_visib
 from localray.sched import survival
 from localray.session_context import RayContext
 from localray.store_settings import head_variables, store_settings
+from localray.termination import end_when_terminated
 
 if TYPE_CHECKING:
-    from types import FrameType
 
     from localray.client.client import Client
     from localray.job_config import JobConfig
@@ -237,27 +236,11 @@ def _check_keywords(others: Mapping[str, object], system_config: object, tempora
     return "inline" if others.get("local_mode") else engine
 
 
-def _end_when_terminated() -> None:
-    """SIGTERM ends this process through its exit handlers, and so the session, unless the program has a handler."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        owner = os.getpid()
-
-        def end_in_order(number: int, stack: FrameType | None) -> None:
-            if os.getpid() != owner:
-                # A forked child ends as it would without us, and at once: what is raised here may be swallowed where
-                # the signal finds it, in what runs after a fork.
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
-            sys.exit(number)
-
-        signal.signal(signal.SIGTERM, end_in_order)
-
-
 def _begin(started: Engine, job: Job) -> RayContext:
     """The engine runs: from now on this process has a session."""
     _session.engine = started
     set_process_client(started.client)
-    _end_when_terminated()
+    end_when_terminated()
     job.begin(started.client)
     _session.context = RayContext(_address_info(started.client), shutdown)
     return _session.context

@@ -179,9 +179,7 @@ def test_nothing_is_left(
 
 
 def test_a_driver_killed_while_it_starts() -> None:
-    """Whenever the kill comes, early or late in `init`, nothing is left. Only where it comes when the directory is made by
-    which others find the session, and no head is started yet, is nobody there to remove that: the next session does."""
-    left = 0
+    """Whenever the kill comes, early or late in `init`, nothing is left."""
     for delay_ms in range(0, 200, 10):
         with Driver("ray.init(num_cpus=2)\nthreading.Event().wait()") as driver:
             time.sleep(0.02 + delay_ms / 1000)
@@ -189,24 +187,70 @@ def test_a_driver_killed_while_it_starts() -> None:
             driver.process.wait()
             took_s = wait_until(lambda driver=driver: not driver.processes(), "its processes are gone")
             assert took_s <= allowed_s()
-            if any(driver.temporary.iterdir()):
-                left += 1
-                with Driver("ray.init(num_cpus=1)", temporary=driver.temporary) as following:
-                    assert following.end().code == 0
             driver.end()
-    # That is a time of two milliseconds, and the kills are ten apart.
-    assert left <= 2
 
 
-def test_what_a_driver_killed_just_before_its_head_leaves_goes_with_the_next_session() -> None:
-    program = """
-    from localray.runtime import launch
-    launch._spawn = lambda *arguments, **options: os.kill(os.getpid(), signal.SIGKILL)
+_MOMENTS = {
+    "before_the_head": ("launch._spawn", ""),
+    "as_the_head_is_started": ("launch._spawn", "made(*arguments)"),
+    "before_the_head_answers": ("launch.HeadProcess.await_home", ""),
+    "when_the_head_has_answered": ("launch.HeadProcess.await_home", "made(*arguments)"),
+    "before_it_registers": ("driver._register", ""),
+    "when_it_is_registered": ("driver._register", "made(*arguments)"),
+}
+
+
+@pytest.mark.parametrize(("where", "first"), _MOMENTS.values(), ids=_MOMENTS)
+def test_a_driver_killed_at_each_step_of_its_start(where: str, first: str) -> None:
+    program = f"""
+    from localray.runtime import driver, launch
+    made = {where}
+    def die(*arguments):
+        {first or "pass"}
+        os.kill(os.getpid(), signal.SIGKILL)
+    {where} = die
     ray.init(num_cpus=1)
     """
     with Driver(program) as driver:
         driver.process.wait()
-        assert any(driver.temporary.iterdir())
-        with Driver("ray.init(num_cpus=1)", temporary=driver.temporary) as following:
-            assert following.end().code == 0
+        wait_until(lambda: not driver.processes(), "its processes are gone")
         driver.end()
+
+
+def test_a_start_that_is_interrupted_leaves_nothing() -> None:
+    """Ctrl-C while the head comes up: the driver kills it, and removes what it has made until then."""
+    program = """
+    from localray.runtime import launch
+    def interrupted(head):
+        for _ in range(int(sys.stdin.readline())):
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+    launch.HeadProcess.await_home = interrupted
+    try:
+        ray.init(num_cpus=1)
+    except KeyboardInterrupt:
+        print("interrupted")
+    """
+    for delay_ms in range(0, 64, 8):
+        with Driver(program, stdin=subprocess.PIPE) as driver:
+            driver.say(str(delay_ms))
+            assert driver.end().code == 0
+
+
+def test_a_child_that_is_terminated_just_after_the_fork_ends() -> None:
+    """Whoever waits for it would wait for ever, `multiprocessing` for instance when the driver ends."""
+    with Driver("""
+        import pathlib
+        ray.init(num_cpus=1)
+        mine = pathlib.Path(f"/proc/self/task/{os.getpid()}/children")
+        def terminate_the_newest():
+            os.kill(int(mine.read_text().split()[-1]), signal.SIGTERM)
+        os.register_at_fork(after_in_parent=terminate_the_newest)
+        for _ in range(50):
+            child = os.fork()
+            if child == 0:
+                time.sleep(1000)
+            print(os.waitpid(child, 0)[1])
+    """) as driver:
+        driver.wait_for("15", 50)
+        assert driver.end().code == 0

@@ -246,3 +246,98 @@ def a_call_with_a_slow_argument_is_overtaken_when_allowed(ray: ModuleType) -> No
     assert ray.get(log.add.remote("early"), timeout=60) == ["early"]
     ray.get(gate.open.remote())
     assert ray.get(late) == ["early", "late"]
+
+
+@program()
+def calls_behind_an_end_fail(ray: ModuleType) -> None:
+    """AC11, AC12: what stands in the line behind exit_actor or __ray_terminate__ never runs: ActorDiedError, as what is called
+    later; what stands before has its turn."""
+    for end in ("quit", "__ray_terminate__"):
+        gate = make_gate(ray)
+        recorder = make_recorder(ray)
+
+        @ray.remote(num_cpus=0)
+        class Working:
+            def __init__(self, recorder):
+                self.recorder = recorder
+
+            def hold(self, gate):
+                while not ray.get(gate.is_open.remote()):
+                    time.sleep(0.01)
+                return "held"
+
+            def note(self, item):
+                ray.get(self.recorder.add.remote(item))
+                return item
+
+            def quit(self):
+                ray.actor.exit_actor()
+
+        worker = Working.options(name=f"ends by {end}").remote(recorder)
+        held, before = worker.hold.remote(gate), worker.note.remote("before")
+        ending = getattr(worker, end).remote()
+        behind = [worker.note.remote(number) for number in range(3)]
+        ray.get(gate.open.remote())
+        assert ray.get([held, before]) == ["held", "before"]
+        for ref in (ending, *behind):
+            with pytest.raises(ray.exceptions.ActorDiedError, match="exit_actor"):
+                ray.get(ref, timeout=30)
+        with pytest.raises(ray.exceptions.ActorDiedError, match="exit_actor"):
+            ray.get(worker.note.remote("later"), timeout=30)
+        assert ray.get(recorder.items.remote()) == ["before"]
+        # Real Ray's get_actor goes on finding the name in the process that created the actor, though nobody else does.
+        wait_until(lambda end=end: f"ends by {end}" not in ray.util.list_named_actors(), "it is not listed any more")
+
+
+@program(engines=NOT_SIMULATED, reason="exit handlers are a process's")
+def an_end_in_order_takes_its_time(ray: ModuleType) -> None:
+    """AC8, AC11, AC12: the call that runs, then __ray_shutdown__, then exit handlers, each to its end however slow; ray.kill waits
+    for none of them."""
+
+    @ray.remote(num_cpus=0)
+    class Slow:
+        def __init__(self, notes):
+            import atexit
+
+            self.notes = notes
+            atexit.register(self.leave, "exit handler")
+
+        def leave(self, what):
+            time.sleep(0.5)
+            with open(self.notes, "a") as file:
+                file.write(f"{what}\n")
+
+        def work(self, gate):
+            with open(self.notes, "a") as file:
+                file.write("begun\n")
+            while not ray.get(gate.is_open.remote()):
+                time.sleep(0.01)
+            self.leave("call")
+            return "worked"
+
+        def quit(self):
+            ray.actor.exit_actor()
+
+        def __ray_shutdown__(self):
+            self.leave("hook")
+
+    with tempfile.TemporaryDirectory() as directory:
+        notes = {how: Path(directory, how) for how in ("drop", "quit", "terminate", "kill")}
+        gate = make_gate(ray)
+        actors = {how: Slow.remote(str(note)) for how, note in notes.items()}
+        running = {how: actor.work.remote(gate) for how, actor in actors.items()}
+        wait_until(lambda: all(note.exists() for note in notes.values()), "all have begun")
+        ends = [actors["quit"].quit.remote(), actors["terminate"].__ray_terminate__.remote()]
+        ray.kill(actors["kill"])
+        with pytest.raises(ray.exceptions.ActorDiedError):
+            ray.get(running.pop("kill"), timeout=30)
+        actors.clear()
+        ray.get(gate.open.remote())
+        assert ray.get(list(running.values()), timeout=60) == ["worked"] * 3
+        for end in ends:
+            with pytest.raises(ray.exceptions.ActorDiedError):
+                ray.get(end, timeout=60)
+        orderly = "begun\ncall\nhook\nexit handler\n"
+        for how in ("drop", "quit", "terminate"):
+            wait_until(lambda how=how: notes[how].read_text() == orderly, f"the end by {how} is complete")
+        assert notes["kill"].read_text() == "begun\n"

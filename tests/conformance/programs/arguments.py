@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from ..helpers import make_gate, make_recorder, make_waiter
+from ..helpers import make_gate, make_recorder, make_waiter, stored_bytes, wait_until, wait_until_freed
 from ..registry import program
 
 
@@ -301,6 +301,40 @@ def big_arguments_arrive_whole(ray: ModuleType) -> None:
     expected = (2_000_000, "0123456789", 1_048_576, b"\xfd\xfe\xff", 1_048_576)
     assert ray.get(measure.remote(text, blob, {"blob": blob})) == expected
     assert ray.get(measure.remote(ray.put(text), ray.put(blob), ray.put({"blob": blob}))) == expected
+
+
+@program()
+def many_small_arguments_together_go_to_the_store(ray: ModuleType) -> None:
+    """V7: three hundred arguments below the inline limit are 26 MiB: what is beyond ten is kept in the store until the task has
+    run; all arrive, in order, with tasks, constructors and methods."""
+    gate = make_gate(ray)
+    wait_for = make_waiter(ray)
+    items = [bytes([number % 256]) * 90_000 for number in range(300)]
+    expected = [len(items), [number % 256 for number in range(300)], {90_000}]
+
+    def describe(*items, after=None, **named):
+        return [len(items), [item[0] for item in items], {len(item) for item in items}]
+
+    @ray.remote(num_cpus=0)
+    class Holder:
+        def __init__(self, *items):
+            self.described = describe(*items)
+
+        def first(self):
+            return self.described
+
+        def again(self, *items):
+            return describe(*items)
+
+    held_up = ray.remote(describe).remote(*items, after=wait_for.remote(gate))
+    wait_until(lambda: stored_bytes(ray) > 15 * 2**20, "most of them are in the store")
+    ray.get(gate.open.remote())
+    assert ray.get(held_up) == expected
+    holder = Holder.remote(*items)
+    assert ray.get(holder.first.remote()) == expected
+    assert ray.get(holder.again.remote(*items)) == expected
+    del holder
+    wait_until_freed(ray)
 
 
 @program()

@@ -98,6 +98,32 @@ def a_redefined_function_runs_its_newest_definition(ray: ModuleType) -> None:
 
 
 @program()
+def definitions_in_a_loop_are_each_their_own(ray: ModuleType) -> None:
+    """V14: a function defined 110 times and a class 20 times, each called when the next is there: every call is of its own."""
+
+    def define(number):
+        @ray.remote
+        def tell():
+            return number
+
+        return tell
+
+    def define_class(number):
+        @ray.remote(num_cpus=0)
+        class Teller:
+            def tell(self):
+                return number
+
+        return Teller
+
+    functions = [define(number) for number in range(110)]
+    assert ray.get([function.remote() for function in functions]) == list(range(110))
+    actors = [define_class(number).remote() for number in range(20)]
+    assert ray.get([actor.tell.remote() for actor in actors]) == list(range(20))
+    assert ray.get(functions[0].remote()) == 0
+
+
+@program()
 def functions_may_call_each_other(ray: ModuleType) -> None:
     """V9: a remote function may call plain helpers that it captured and submit other remote functions."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from localray import options as option_table
@@ -83,19 +84,33 @@ class ActorClass(Generic[T]):
         for base in cls.__mro__[1:]:
             if isinstance(base, ActorClass):
                 raise ActorClassInheritanceException("Attempted to define subclass of an actor class.")
+        self._begin(cls, with_checked_runtime_env(options))
+        # Looked at here and now: what is done to the class later is not seen, as in Ray.
+        _ = self._signature, self._is_asyncio, self._description
+
+    def _begin(self, cls: type[T], options: Mapping[str, object]) -> None:
         self.__ray_actor_class__ = cls
         self.__module__ = cls.__module__
         self.__doc__ = cls.__doc__
-        self._default_options = dict(with_checked_runtime_env(options))
-        self._signature = CallSignature(cls.__init__, skip_first=True)
-        self._is_asyncio = any(
-            inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
-            for _, member in inspect.getmembers(cls, inspect.isfunction)
-        )
+        self._default_options = dict(options)
         self._groups = concurrency_groups(self._default_options)
-        self._description = describe_class(cls, call_limits(self._default_options), tuple(self._groups))
         self._definition: tuple[Client, bytes] | None = None
         self._captured: Captured | None = None
+
+    @cached_property
+    def _signature(self) -> CallSignature:
+        return CallSignature(self.__ray_actor_class__.__init__, skip_first=True)
+
+    @cached_property
+    def _is_asyncio(self) -> bool:
+        return any(
+            inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
+            for _, member in inspect.getmembers(self.__ray_actor_class__, inspect.isfunction)
+        )
+
+    @cached_property
+    def _description(self) -> ActorDescription:
+        return describe_class(self.__ray_actor_class__, call_limits(self._default_options), tuple(self._groups))
 
     @property
     def __ray_metadata__(self) -> ActorClassMetadata:
@@ -287,7 +302,8 @@ class ActorClass(Generic[T]):
         return ActorClass.__new__(ActorClass)
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__init__(state["cls"], state["options"])  # type: ignore[misc]
+        # Not looked at yet: of a class whose methods mention it, nothing may be there but the name.
+        self._begin(cast("type[T]", state["cls"]), cast("Mapping[str, object]", state["options"]))
 
 
 class ActorCreation(Generic[T]):

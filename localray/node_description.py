@@ -75,9 +75,10 @@ def describe_node(
         )
     store_bytes = default_store_bytes() if object_store_memory is None else int(object_store_memory)
     units = _units(num_cpus, num_gpus, resources or {})
-    if memory is not None:
-        _check_amount("memory", memory)
-    units["memory"] = int(memory or default_memory_bytes(store_bytes)) * RESOURCE_UNIT
+    # Whole bytes, rounded down as those that a task asks for: 0 is an amount too.
+    memory_bytes = default_memory_bytes(store_bytes) if memory is None else int(memory)
+    _check_amount("memory", memory_bytes)
+    units["memory"] = memory_bytes * RESOURCE_UNIT
     if is_head:
         units[_HEAD] = RESOURCE_UNIT
     units[f"node:{NODE_ADDRESS}"] = RESOURCE_UNIT

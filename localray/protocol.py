@@ -130,6 +130,7 @@ class Query(IntEnum):
     NOTHING = 20
     LOCATIONS = 21
     NEEDED_OBJECTS = 22
+    TASK_DEPTH = 23
 
 
 class KeyValueAction(IntEnum):

@@ -56,6 +56,11 @@ class CoreWorker:
         context = current_task.get()
         return ActorID(context.actor_id) if context is not None and context.actor_id else ActorID.nil()
 
+    def get_task_depth(self) -> int:
+        """How deep the running task is nested: 0 on a driver, 1 in what it has submitted."""
+        context = current_task.get()
+        return 0 if context is None else cast(int, _ask(Query.TASK_DEPTH, context.task_id.hex()))
+
     def object_exists(self, object_ref: ObjectRef[object], memory_store_only: bool = False) -> bool:
         """Whether an object has a value, or an error, that has not been freed.
 
@@ -132,6 +137,16 @@ class Node:
     def unique_id(self) -> str:
         """What tells the nodes of a machine apart; a node of a `Cluster` has the same."""
         return unique_node_name(self.node_id)
+
+    @property
+    def plasma_store_socket_name(self) -> str:
+        """What its object store is called; the same as in `ray.nodes()`."""
+        return store_name(self.node_id)
+
+    @property
+    def raylet_socket_name(self) -> str:
+        """What its manager is called."""
+        return f"raylet-{self.node_id}"
 
     @property
     def address_info(self) -> dict[str, object]:
@@ -222,6 +237,11 @@ class Worker:
     def current_task_id(self) -> TaskID:
         """The running task."""
         return CoreWorker().get_current_task_id()
+
+    @property
+    def task_depth(self) -> int:
+        """How deep the running task is nested, 0 on a driver."""
+        return CoreWorker().get_task_depth()
 
     @property
     def actor_id(self) -> ActorID:

@@ -45,6 +45,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return busy_workers(tables)
     if query is Query.NOTHING:
         return None
+    if query is Query.TASK_DEPTH:
+        return task_depth(tables, identity_of(message.argument))
     if query is Query.STORE:
         return inventory.store(tables)
     if query is Query.GROUPS:
@@ -58,6 +60,12 @@ def identity_of(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         return b""
+
+
+def task_depth(tables: Tables, task_id: bytes) -> int:
+    """How deep a task is nested, 1 for what a driver submits: calls that go past the kernel are drivers' calls."""
+    task = tables.tasks.get(task_id)
+    return 1 if task is None else task.depth + 1
 
 
 def sum_resources(tables: Tables, *, available: bool) -> tuple[tuple[str, int], ...]:

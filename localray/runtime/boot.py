@@ -7,16 +7,15 @@ the kernel's take about equally long.
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import localray.protocol  # noqa: F401  (shared by both sides of the fork)
 from localray.exceptions import RaySystemError
-from localray.runtime.options import HeadAnswer, send_answer
+from localray.runtime.options import HeadAnswer, receive, send
 from localray.runtime.session_claim import ClaimedHome, claim
 from localray.runtime.worker_progress import create_page
 
@@ -25,10 +24,12 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Entry point; the options are the last argument."""
-    options: HeadOptions = json.loads(sys.argv[-1])
+    """Entry point; the last argument is the descriptor of the stream to whoever starts this head."""
+    driver = socket.socket(fileno=int(sys.argv[-1]))
+    options = cast("HeadOptions | None", receive(driver))
+    if options is None:
+        return  # It has died before it said anything.
     progress = create_page()
-    driver = socket.socket(fileno=options["driver_descriptor"])
     claimed = claim_home(options, driver)
     if claimed is None and not options["of_driver"]:
         return
@@ -54,7 +55,7 @@ def claim_home(options: HeadOptions, driver: socket.socket) -> ClaimedHome | Non
         if options["log"]:
             _print_into(claimed.home.log_path)
     try:
-        send_answer(driver, answer)
+        send(driver, answer)
     except OSError:
         # It has died. Those who come up notice when they read from it, and clean up.
         return claimed

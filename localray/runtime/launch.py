@@ -10,7 +10,6 @@ soon as its options are known. Must not live here: the public API (`localray.ses
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import socket
 import subprocess
@@ -18,14 +17,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from localray.exceptions import RaySystemError
 from localray.host import session_directory
 from localray.runtime.breakpoints import TERMINAL, terminal_of_this_process
 from localray.runtime.driver import Driver, current_directory, import_drivers_end, import_path
 from localray.runtime.interrupts import guard
-from localray.runtime.options import HeadOptions, await_answer
+from localray.runtime.options import HeadAnswer, HeadOptions, receive, send
 from localray.runtime.session_claim import numbers_of_drivers
 from localray.runtime.session_home import SessionHome, remove_home, sweep_homes, users_directory
 from localray.sched import survival
@@ -110,7 +109,11 @@ class HeadProcess:
         self.stream = ours
         try:
             with theirs:
-                self._process = _spawn(described, theirs, options.variables, streams)
+                lock = None if options.state is None else options.state.lock
+                self._process = _spawn(theirs, lock, options.variables, streams)
+            # One that has ended before it heard this is told of where its answer is awaited.
+            with suppress(ConnectionError):
+                send(ours, described)
         except BaseException:
             ours.close()
             raise
@@ -123,7 +126,7 @@ class HeadProcess:
             RaySystemError: the head ended.
         """
         try:
-            answer = await_answer(self.stream)
+            answer = cast("HeadAnswer | None", receive(self.stream))
         except ConnectionResetError:
             answer = None
         if answer is None:
@@ -182,7 +185,6 @@ class HeadProcess:
 def _describe(options: NodeOptions, numbers: range, *, keeps: bool, of_driver: bool, log: bool) -> HeadOptions:
     cpus = options.resources.get("CPU", 0) // 10_000
     return {
-        "driver_descriptor": -1,
         "driver_process": os.getpid(),
         "resources": options.resources,
         "labels": options.labels,
@@ -206,10 +208,8 @@ def _describe(options: NodeOptions, numbers: range, *, keeps: bool, of_driver: b
 
 
 def _spawn(
-    described: HeadOptions, stream: socket.socket, variables: Mapping[str, str], streams: list[int | None]
+    stream: socket.socket, state_lock: int | None, variables: Mapping[str, str], streams: list[int | None]
 ) -> subprocess.Popen[bytes]:
-    described["driver_descriptor"] = stream.fileno()
-    state_lock = described["state_lock"]
     root = str(Path(__file__).resolve().parent.parent.parent)
     # The package's folder first: a driver may have found it by a path that a fresh interpreter does not have.
     # Nothing that is imported is garbage: the head and its fork server collect once they are up.
@@ -217,7 +217,7 @@ def _spawn(
     # Where the directory is gone, CPython 3.13.0 fails when it looks there for what may shadow a module of its own.
     safely = ["-P"] if sys.version_info >= (3, 11) and not current_directory() else []
     return subprocess.Popen(
-        [sys.executable, *safely, "-c", code, json.dumps(described)],
+        [sys.executable, *safely, "-c", code, str(stream.fileno())],
         stdin=subprocess.DEVNULL,
         stdout=streams[0],
         stderr=streams[1],

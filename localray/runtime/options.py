@@ -1,5 +1,7 @@
-"""What whoever starts a head tells it, one JSON object on the command line, and what the head answers before all else,
-the same on the stream between them. Must not live here: what either does with it (`launch`, `boot`).
+"""What whoever starts a head tells it, and what the head answers before all else: a JSON object each, on the stream
+between them. Not on the command line, which all users see and where ten thousand resources have no room.
+
+Must not live here: what either does with it (`launch`, `boot`).
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ class HeadOptions(TypedDict):
     ``keeps`` ends with it.
     """
 
-    driver_descriptor: int
     driver_process: int
     resources: dict[str, int]
     labels: dict[str, str]
@@ -53,18 +54,18 @@ class HeadAnswer(TypedDict):
     taken: bool
 
 
-def send_answer(stream: socket.socket, answer: HeadAnswer) -> None:
-    """The head's first words.
+def send(stream: socket.socket, words: HeadOptions | HeadAnswer) -> None:
+    """Send what this end says first.
 
     Raises:
-        OSError: there is nobody to hear them.
+        OSError: there is nobody to hear it.
     """
-    text = json.dumps(answer).encode()
+    text = json.dumps(words).encode()
     stream.sendall(_LENGTH.pack(len(text)) + text)
 
 
-def await_answer(stream: socket.socket) -> HeadAnswer | None:
-    """Wait for the head's first words, and read nothing beyond them; None when it has ended without.
+def receive(stream: socket.socket) -> object:
+    """Wait for the other end's first words, and read nothing beyond them; None when it has ended without.
 
     Raises:
         OSError: the stream broke.
@@ -74,5 +75,4 @@ def await_answer(stream: socket.socket) -> HeadAnswer | None:
         return None
     (length,) = _LENGTH.unpack(header)
     text = stream.recv(length, socket.MSG_WAITALL)
-    answer: HeadAnswer | None = json.loads(text) if len(text) == length else None
-    return answer
+    return json.loads(text) if len(text) == length else None

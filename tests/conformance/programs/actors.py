@@ -258,3 +258,19 @@ def a_failed_argument_fails_only_its_call(ray: ModuleType) -> None:
         ray.get(refs[1])
     assert ray.get(refs[2]) == 2
     assert ray.get(recorder.items.remote()) == [1, 3]
+
+
+@program()
+def a_class_makes_actors_of_its_own_kind(ray: ModuleType) -> None:
+    """AC1: a method names its own class, which is defined in a function: a tree of actors, with other options and without."""
+
+    @ray.remote(num_cpus=0)
+    class Node:
+        def __init__(self, depth):
+            self.children = [] if depth == 0 else [Node.remote(depth - 1), Node.options(num_cpus=0).remote(depth - 1)]
+
+        def count(self):
+            return 1 + sum(ray.get([child.count.remote() for child in self.children]))
+
+    assert ray.get(Node.remote(0).count.remote()) == 1
+    assert ray.get(Node.remote(2).count.remote()) == 7

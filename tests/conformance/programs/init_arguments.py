@@ -79,6 +79,38 @@ def the_session_has_what_it_was_given(ray: ModuleType) -> None:
 
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def memory_is_rounded_down(ray: ModuleType) -> None:
+    """Surface 2: whole bytes of memory count, of what there is as of what is asked for; none is an amount too."""
+
+    @ray.remote
+    def task():
+        return 1
+
+    for memory, asked in ((2, 2.9), (2.2, 2.9), (0.2, 0.5)):
+        with ray.init(**LOCAL, _memory=memory):
+            assert ray.get(task.options(memory=asked).remote(), timeout=10) == 1
+    with ray.init(**LOCAL, _memory=2.9):
+        waiting = task.options(memory=3.1).remote()
+        assert ray.get(task.options(memory=2).remote()) == 1
+        assert ray.wait([waiting], timeout=0) == ([], [waiting])
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def a_node_may_have_thousands_of_resources(ray: ModuleType) -> None:
+    """Surface 2: resources of more names than a command line has room for."""
+    names = [str(number) for number in range(10_000)]
+    ray.init(**LOCAL, resources=dict.fromkeys(names, 3))
+
+    @ray.remote(resources=dict.fromkeys(names[::200], 2))
+    def task():
+        return 1
+
+    assert ray.get([task.remote() for _ in range(3)]) == [1, 1, 1]
+    totals = ray.cluster_resources()
+    assert [totals[name] for name in names] == [3.0] * len(names)
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def the_node_has_the_labels_of_init(ray: ModuleType) -> None:
     """Surface 2, surface 4.1: labels are in nodes() and in the context, and label_selector chooses by them."""
     ray.init(**LOCAL, labels={"zone": "a", "kind": "small"})

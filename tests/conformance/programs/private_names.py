@@ -84,7 +84,40 @@ def the_global_worker_knows_its_node(ray: ModuleType) -> None:
     """Surface 14b: `global_worker.node`: its address, and the node's id."""
     node = module_of(ray, "_private.worker").global_worker.node
     assert node.node_ip_address == node.address_info["node_ip_address"] == ray.util.get_node_ip_address()
+    [there] = ray.nodes()
+    assert node.plasma_store_socket_name == there["ObjectStoreSocketName"]
+    assert node.raylet_socket_name == there["RayletSocketName"]
     assert module_of(ray, "_private.services").get_node_ip_address() == ray.util.get_node_ip_address()
+
+
+@program()
+def the_global_worker_knows_how_deep_it_is(ray: ModuleType) -> None:
+    """Surface 14b: `global_worker.task_depth`: 0 on the driver, one more in what a task, a constructor or a call submits."""
+    name = ray.__name__
+
+    def depth() -> int:
+        import importlib
+
+        return importlib.import_module(f"{name}._private.worker").global_worker.task_depth
+
+    @ray.remote(num_cpus=0)
+    class Actor:
+        def __init__(self) -> None:
+            self.made_at = depth()
+
+        def look(self, more: int) -> list[int]:
+            below = [] if more == 0 else ray.get(Actor.remote().look.remote(more - 1)) + ray.get(task.remote(0))
+            return [self.made_at, depth(), *below]
+
+    @ray.remote(num_cpus=0)
+    def task(more: int) -> list[int]:
+        return [depth(), *([] if more == 0 else ray.get(task.remote(more - 1)) + ray.get(Actor.remote().look.remote(0)))]
+
+    assert depth() == 0
+    assert ray.get(task.remote(1)) == [1, 2, 2, 2]
+    actor = Actor.remote()
+    for _ in range(3):
+        assert ray.get(actor.look.remote(1)) == [1, 1, 2, 2, 2]
 
 
 @program()

@@ -84,6 +84,12 @@ class ActorClass(Generic[T]):
         for base in cls.__mro__[1:]:
             if isinstance(base, ActorClass):
                 raise ActorClassInheritanceException("Attempted to define subclass of an actor class.")
+        if inspect.isabstract(cls):
+            missing = sorted(cls.__abstractmethods__)  # type: ignore[attr-defined]
+            raise TypeError(
+                f"Can't instantiate abstract class ActorClass({cls.__name__}) with abstract method"
+                f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}. Decorate a subclass that has all of them."
+            )
         self._begin(cls, with_checked_runtime_env(options))
         # Looked at here and now: what is done to the class later is not seen, as in Ray.
         _ = self._signature, self._is_asyncio, self._description

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import importlib
 import inspect
 from types import ModuleType
@@ -115,6 +116,25 @@ def a_class_answers_for_its_attributes(ray: ModuleType) -> None:
     assert isinstance(decorated, ray.actor.ActorClass)
     assert decorated.__module__ == Counter.__module__
     assert not hasattr(decorated, "__name__")
+
+
+@program(starts_session=False)
+def an_abstract_class_is_refused_at_once(ray: ModuleType) -> None:
+    """Surface 4.3: a class that cannot have instances is none for actors; one that has all methods is."""
+
+    class Shape(abc.ABC):
+        @abc.abstractmethod
+        def area(self):
+            """How large it is."""
+
+    class Square(Shape):
+        def area(self):
+            return 4
+
+    for decorate in (ray.remote, ray.remote(num_cpus=1)):
+        with pytest.raises(TypeError, match=r"abstract class ActorClass\(Shape\) with abstract method '?area"):
+            decorate(Shape)
+        assert decorate(Square).__ray_actor_class__().area() == 4
 
 
 @program()

@@ -584,6 +584,13 @@ class ActorExiting(NamedTuple):
     reason: str
 
 
+class ActorNamed(NamedTuple):
+    """The actor on this worker has been made, and its class's own ``__repr__`` says this of it."""
+
+    actor_id: bytes
+    name: str
+
+
 class SaveCheckpoint(NamedTuple):
     """The state of the actor on this worker, as an object, with all calls in it that the worker has answered before.
     With a ``request`` other than 0 answered by `Reply`: None."""
@@ -1014,6 +1021,7 @@ ClientMessage: TypeAlias = (
     | RuntimeEnvFailed
     | TasksReturned
     | ActorExiting
+    | ActorNamed
     | SaveCheckpoint
     | CheckpointFailed
     | KillActor
@@ -1092,6 +1100,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     RuntimeEnvFailed,
     TasksReturned,
     ActorExiting,
+    ActorNamed,
     SaveCheckpoint,
     CheckpointFailed,
     KillActor,

@@ -29,14 +29,15 @@ class Actor:
     units: tuple[int, ...] = ()
 
 
-def label_of(instance: object, class_name: str) -> str:
-    """What is put before lines that an actor prints: what its class's own ``__repr__`` says, if it has one."""
+def repr_name_of(instance: object) -> str:
+    """What an actor's class says of it by a ``__repr__`` of its own; empty if it has none. So it is called before lines
+    that it prints, and in lists of actors and calls."""
     if type(instance).__repr__ is object.__repr__:
-        return class_name
+        return ""
     try:
         return repr(instance)
     except Exception:  # noqa: BLE001 - the user's code may raise anything; it costs the actor nothing but a nicer name
-        return class_name
+        return ""
 
 
 class Checkpointer(Protocol):

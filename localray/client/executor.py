@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from localray.client.arguments import unpack_arguments
 from localray.client.checkpoints import Checkpoints, checkpoints_of
 from localray.client.client import Client
-from localray.client.context import Actor, TaskContext, current_task, label_of
+from localray.client.context import Actor, TaskContext, current_task, repr_name_of
 from localray.client.failures import NeverBegan, is_cancellation, wants_retry, why_not_set_up
 from localray.client.functions import Functions
 from localray.client.lane_calls import LaneCalls
@@ -27,6 +27,7 @@ from localray.client.threaded_actor import ThreadedActor
 from localray.client.yielding import GeneratorRun, GeneratorRuns
 from localray.exceptions import RaySystemError
 from localray.protocol import (
+    ActorNamed,
     CallMode,
     CancelRunning,
     DefineFunction,
@@ -297,7 +298,9 @@ class Executor:
             message.units,
         )
         self.actor.instance = instance = target(*args, **kwargs)
-        self.actor.label = label_of(instance, self.actor.label)
+        if own_name := repr_name_of(instance):
+            self.actor.label = own_name
+            self.client.channel.send(ActorNamed(message.actor_id, own_name))
         self.generators.limit = template.backpressure
         self._groups = frozenset(name for name, _ in template.concurrency_groups)
         self.checkpointer = checkpoints_of(self.client, template, instance, self._restored)

@@ -71,7 +71,8 @@ class ActorRecord:
     """One actor. ``queues`` holds, for each caller, the calls that wait for their turn; ``sent`` those its worker has.
     ``lane`` is the number of the one that leads to it, 0 for none, and ``lane_client`` the driver at its other end;
     ``by_lane`` is the call that came by it and is not answered yet, of those that the kernel has heard of;
-    ``calls_alone`` counts calls of that client that found the actor idle.
+    ``calls_alone`` counts calls of that client that found the actor idle. ``repr_name`` is what its class's own
+    ``__repr__`` said of it when it was made.
 
     A restart is another try of its constructor: ``creation`` is the latest, and counts them.
     """
@@ -101,6 +102,7 @@ class ActorRecord:
     lane_client: int = 0
     by_lane: TaskRecord | None = None
     calls_alone: int = 0
+    repr_name: str = ""
 
     @property
     def keeps_order(self) -> bool:

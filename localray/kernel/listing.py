@@ -49,17 +49,19 @@ def answer(tables: Tables, query: Query, wanted: bytes) -> ReplyValue:
 
 def tasks(tables: Tables) -> Iterator[TaskRow]:
     """Each attempt of each task, constructor and call: those that are over, then those that are not."""
+    gone = {actor.actor_id: actor for actor in tables.history.actors}
     for ended in tables.history.tasks:
-        yield _ended(tables, ended)
+        yield _ended(tables, ended, tables.actors.get(ended.actor_id) or gone.get(ended.actor_id))
     for task in tables.tasks.values():
         yield _going_on(tables, task)
 
 
-def _ended(tables: Tables, task: EndedTask) -> TaskRow:
+def _ended(tables: Tables, task: EndedTask, actor: ActorRecord | None) -> TaskRow:
     started_at_s = task.ended_at_s - task.duration_s if task.duration_s else task.sent_at_s
     return _row(
         tables,
         (task.task_id, task.attempt, task.template, task.actor_id, task.parent_id),
+        actor,
         "FINISHED" if task.status == Status.VALUE else "FAILED",
         task.worker,
         (task.status, task.error),
@@ -75,9 +77,11 @@ def _going_on(tables: Tables, task: TaskRecord) -> TaskRow:
     started_at_s = NEVER_S
     if worker is not None and state.startswith("RUNNING"):
         started_at_s = sent_at_s if worker.actor is not None else max(sent_at_s, worker.progress_at_s)
+    actor = task.actor
     return _row(
         tables,
-        (task.task_id, task.attempt, task.template, b"" if task.actor is None else task.actor.actor_id, task.parent_id),
+        (task.task_id, task.attempt, task.template, b"" if actor is None else actor.actor_id, task.parent_id),
+        actor,
         state,
         worker,
         (_NO_STATUS, b""),
@@ -89,6 +93,7 @@ def _going_on(tables: Tables, task: TaskRecord) -> TaskRow:
 def _row(
     tables: Tables,
     identity: tuple[bytes, int, Template, bytes, bytes],
+    actor: ActorRecord | None,
     state: str,
     worker: WorkerRecord | None,
     outcome: tuple[int, bytes],
@@ -96,11 +101,12 @@ def _row(
     data: tuple[tuple[bytes, ...], int],
 ) -> TaskRow:
     task_id, attempt, template, actor_id, parent_id = identity
-    actor = tables.actors.get(actor_id)
     function = _function_of(tables, template, actor)
     name = template.name
-    if template.kind is TaskKind.ACTOR_CREATION and actor is not None and actor.name:
+    if actor is not None and template.kind is TaskKind.ACTOR_CREATION and actor.name:
         name = f"{actor.name}:{name}"
+    elif actor is not None and actor.repr_name and times_s[2] != NEVER_S and name == function:
+        name = f"{actor.repr_name}.{template.method}"
     return TaskRow(
         task_id,
         attempt,
@@ -181,7 +187,7 @@ def _actor(tables: Tables, actor: ActorRecord) -> ActorRow:
         template.group,
         int(actor.is_detached),
         actor.restarts,
-        "",
+        actor.repr_name,
         actor.death_status.value if is_dead else _NO_STATUS,
         actor.death_payload if is_dead else b"",
         tables.task_sites.get(actor.creation.task_id, ""),

@@ -42,6 +42,7 @@ from localray.kernel.tables import Tables
 from localray.protocol import (
     AbandonBuffer,
     ActorExiting,
+    ActorNamed,
     AddNode,
     AddReferences,
     AnswerByLane,
@@ -243,6 +244,12 @@ def _actor_exiting(tables: Tables, client: ClientRecord, message: ActorExiting) 
         actors.end(tables, actor, Status.ACTOR_DIED, text_payload(message.reason), "it ended itself")
 
 
+def _actor_named(tables: Tables, client: ClientRecord, message: ActorNamed) -> None:
+    actor = tables.actors.get(message.actor_id)
+    if actor is not None and client.worker is actor.worker:
+        actor.repr_name = message.name
+
+
 def _remove_group(tables: Tables, client: ClientRecord, message: RemoveGroup) -> None:
     groups.remove_by_id(tables, message.group_id)
 
@@ -290,6 +297,7 @@ CLIENT_HANDLERS: Final = cast(
         WorkerReady: _worker_ready,
         TasksReturned: _tasks_returned,
         ActorExiting: _actor_exiting,
+        ActorNamed: _actor_named,
         SaveCheckpoint: checkpoints.save,
         CheckpointFailed: checkpoints.failed,
         KillActor: _kill_actor,

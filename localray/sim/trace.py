@@ -56,6 +56,7 @@ from localray.kernel.effects import (
 from localray.protocol import (
     AbandonBuffer,
     ActorExiting,
+    ActorNamed,
     AddNode,
     AddReferences,
     AnswerByLane,
@@ -200,6 +201,7 @@ FACTS: Final[dict[type, Facts]] = {
     TaskDone: _task_done,
     TasksReturned: _all,
     ActorExiting: itemgetter(0),
+    ActorNamed: itemgetter(0),
     SaveCheckpoint: itemgetter(0, 1, 2, 4, 6),
     CheckpointFailed: _nothing,
     KillActor: _all,

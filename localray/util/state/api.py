@@ -6,10 +6,14 @@ In Ray this needs the dashboard; here it is a question to the head. Must not liv
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from localray.absent.catalogue import missing_in
+from localray.client import creation_sites
+from localray.client.client import Client
 from localray.client.current import current_client
 from localray.ids import BaseID
 from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, TaskRow, WorkerRow
@@ -77,6 +81,7 @@ _SOURCES = {
     ),
     StateResource.OBJECTS: _Source(Query.OBJECTS, HeldObject, conversion.held_object, "object_id"),
 }
+_clocks: WeakKeyDictionary[Client, conversion.Clock] = WeakKeyDictionary()
 _ASKED_BY_ID = (StateResource.TASKS, StateResource.ACTORS, StateResource.NODES, StateResource.PLACEMENT_GROUPS)
 
 
@@ -136,6 +141,12 @@ class StateApiClient:
                 "data to return or setting a higher limit with `--limit` to see all data. ",
                 stacklevel=3,
             )
+        if _explain and resource is StateResource.OBJECTS and not creation_sites.wanted(os.environ):
+            warnings.warn(
+                "Callsite is not being recorded. To record callsite information for each ObjectRef created, set env "
+                f"variable {creation_sites.VARIABLE}=1 when the program starts.",
+                stacklevel=3,
+            )
         return [_made(schema, row, options.detail) for row in fitting[: options.limit]]
 
     def get(self, resource: StateResource, id: str, options: GetApiOptions | None, _explain: bool = False) -> Any:
@@ -183,13 +194,24 @@ class StateApiClient:
             total, rows, clock = len(answer), answer, conversion.Clock(0.0)
         else:
             now_s, total, rows = answer
-            clock = conversion.Clock(now_s)
+            clock = self._clock(now_s)
         return total, [source.convert(source.row(*row), clock, detail) for row in rows]
+
+    def _own(self) -> Client | None:
+        """This process's session, if it is the one that is asked."""
+        return current_client() if self.address in (None, "auto", "local") else None
+
+    def _clock(self, now_s: float) -> conversion.Clock:
+        client = self._own()
+        if client is None:
+            return conversion.Clock(now_s)
+        clock = _clocks[client] = conversion.Clock(now_s, _clocks.get(client))
+        return clock
 
     def _ask(self, query: Query, identity: str) -> object:
         """Of this process's session; without one, or where an address is given, of one that runs on this machine."""
-        client = current_client()
-        if client is not None and self.address in (None, "auto", "local"):
+        client = self._own()
+        if client is not None:
             return client.ask(query, identity)
         try:
             with connect(self.address) as session:

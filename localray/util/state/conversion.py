@@ -45,15 +45,23 @@ _ERROR_TYPES = {
 }
 
 
+_TRUSTED_S = 1.0
+"""The machine's time may be set while a session runs, or stand still with the session's; then times are told anew."""
+
+
 class Clock:
     """Times of the session's clock as milliseconds since 1970.
 
     Args:
         now_s: what the session's clock showed a moment ago.
+        earlier: one of the same session, that is followed as long as it is right to a second: how long an answer takes
+            is another each time, and a thing's times are not.
     """
 
-    def __init__(self, now_s: float) -> None:
+    def __init__(self, now_s: float, earlier: Clock | None = None) -> None:
         self._offset_s = time.time() - now_s
+        if earlier is not None and abs(self._offset_s - earlier._offset_s) < _TRUSTED_S:
+            self._offset_s = earlier._offset_s
 
     def ms(self, at_s: float, never: int | None = None) -> int | None:
         """The time as milliseconds; ``never`` for one that has not come."""

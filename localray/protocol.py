@@ -903,9 +903,11 @@ class UnhandledError(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """A text for the user of a driver: a warning that somebody should see once."""
+    """A text for the user of a driver: a warning that somebody should see once. ``error`` is a pickled one that is
+    shown with it, if there is one."""
 
     text: str
+    error: bytes = b""
 
 
 class CollectGarbage(NamedTuple):

@@ -23,7 +23,7 @@ from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
 from localray.client.completions import Completions
 from localray.client.context import TaskContext, current_task, running_task_id
-from localray.client.failures import report_unhandled
+from localray.client.failures import report_unhandled, with_error
 from localray.client.habits import Habits
 from localray.client.lanes import Lanes
 from localray.client.large_arguments import RepeatedArguments
@@ -614,7 +614,7 @@ class Client:
         elif kind is ForgetArena:
             self.store.forget_arena(message.node)  # type: ignore[union-attr]
         elif kind is Notice:
-            self.notify(message.text)  # type: ignore[union-attr]
+            self._show(message)  # type: ignore[arg-type]
         elif kind is UnhandledError:
             report_unhandled(message.payload)  # type: ignore[union-attr]
         elif kind is WorkerOutput:
@@ -636,6 +636,9 @@ class Client:
             self.on_worker_message(message)
         else:
             raise RaySystemError(f"a driver cannot take {kind.__name__}")
+
+    def _show(self, notice: Notice) -> None:
+        self.notify(with_error(notice.text, notice.error) if notice.error else notice.text)
 
     def _object_ready(self, message: ObjectReady) -> None:
         """An object that was asked for: keep it in its entry, count the waiters down, run the callbacks."""

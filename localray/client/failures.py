@@ -71,6 +71,11 @@ def report_unhandled(payload: bytes) -> None:
         _take_unhandled(RayError.from_bytes(payload))
 
 
+def with_error(text: str, payload: bytes) -> str:
+    """What the user is told, and the error that it is about."""
+    return f"{text}\n{RayError.from_bytes(payload)}"
+
+
 def log_unhandled(error: Exception) -> None:
     """Log it."""
     import logging

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import actors, checkpoints, objects, queues, scheduling, tasks, workers
+from localray.kernel import actors, checkpoints, news, objects, queues, scheduling, tasks, workers
 from localray.kernel.records import ClientRecord, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
@@ -28,10 +28,12 @@ def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
     worker.assigned.pop(task_id, None)
     task.duration_s = duration_s
     if retryable and tasks.may_retry(tables, task):
-        status, error = outcomes[0][:2] if outcomes else (Status.TASK_ERROR.value, b"")
-        tables.history.over(task, status, error, tables.now_s)
+        # A stream yields its error, and then comes what ends it; where a value holds what was yielded, the error is put.
+        error = next((payload for status, payload, *_ in outcomes if status == Status.TASK_ERROR), b"")
+        tables.history.over(task, Status.TASK_ERROR.value, error, tables.now_s)
         tasks.discard_outcomes(tables, outcomes)
         _retry(tables, task)
+        news.error_retried(tables, task, error)
     else:
         actor = task.actor
         is_checkpointed = actor is not None and actor.checkpoints is not None and actor.creation is not task

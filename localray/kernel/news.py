@@ -20,8 +20,8 @@ SHORT_TASKS = 5000
 _FIRST_RETURN = (1).to_bytes(4, "little")
 
 
-def tell(tables: Tables, job: int, topic: str, text: str) -> None:
-    """Tell the driver of a job, unless the topic is an old story."""
+def tell(tables: Tables, job: int, topic: str, text: str, error: bytes = b"") -> None:
+    """Tell the driver of a job, and show it a pickled error, unless the topic is an old story."""
     record = tables.jobs.get(job)
     if record is None or record.driver == 0:
         return
@@ -31,9 +31,9 @@ def tell(tables: Tables, job: int, topic: str, text: str) -> None:
         counts.clear()
     counts[job, topic] = count
     if count == 1:
-        tables.send(record.driver, Notice(text))
+        tables.send(record.driver, Notice(text, error))
     elif str(count).strip("0") == "1":
-        tables.send(record.driver, Notice(f"{text} ({count} times by now)"))
+        tables.send(record.driver, Notice(f"{text} ({count} times by now)", error))
 
 
 def short_tasks(tables: Tables, group: SchedulingClass, last: TaskRecord, count: int) -> None:
@@ -52,10 +52,18 @@ def short_tasks(tables: Tables, group: SchedulingClass, last: TaskRecord, count:
 
 def retried(tables: Tables, task: TaskRecord, cause: str) -> None:
     """A task is tried again because its worker died."""
-    name = task.template.name
+    text = f"{_tried_again(task)}: its worker died: {cause}."
+    tell(tables, task.template.job, f"retry {task.template.name} {cause}", text)
+
+
+def error_retried(tables: Tables, task: TaskRecord, error: bytes) -> None:
+    """A task is tried again because its options want its error, pickled, retried."""
+    tell(tables, task.template.job, f"retry {task.template.name}", f"{_tried_again(task)}: it has failed.", error)
+
+
+def _tried_again(task: TaskRecord) -> str:
     left = "without limit" if task.retries_left < 0 else f"{task.retries_left} left"
-    text = f"Task {name} is tried again (attempt {task.attempt + 1}, retries {left}): its worker died: {cause}."
-    tell(tables, task.template.job, f"retry {name} {cause}", text)
+    return f"Task {task.template.name} is tried again (attempt {task.attempt + 1}, retries {left})"
 
 
 def made_again(tables: Tables, task: TaskRecord, why: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from localray.exceptions import ActorDiedError, RayActorError, WorkerCrashedError
 
-from .drivers import is_alive, wait_until
+from .drivers import Driver, is_alive, wait_until
 
 DEADLINE_S = 30
 
@@ -403,3 +403,35 @@ def test_the_last_words_of_a_crashed_worker_are_in_its_error(ray: ModuleType) ->
     with pytest.raises(WorkerCrashedError, match="code 3") as caught:
         ray.get(crash.remote(), timeout=DEADLINE_S)
     assert "the reactor is on fire" in str(caught.value)
+
+
+def test_the_user_is_told_why_a_task_is_tried_again() -> None:
+    """One line for a worker that has died, and for an error that is to be retried the error with its traceback too."""
+    with Driver("""
+        ray.init(num_cpus=1)
+
+        @ray.remote(num_cpus=0)
+        class Counter:
+            count = 0
+
+            def next(self):
+                self.count += 1
+                return self.count
+
+        @ray.remote(max_retries=2, retry_exceptions=[ValueError])
+        def flaky(counter):
+            count = ray.get(counter.next.remote())
+            if count == 1:
+                raise ValueError("not yet")
+            if count == 2:
+                os._exit(7)
+            return count
+
+        print("answer", ray.get(flaky.remote(Counter.remote())))
+    """) as driver:
+        driver.wait_for("Task flaky is tried again (attempt 2, retries 1 left): it has failed.")
+        driver.wait_for('raise ValueError("not yet")')
+        driver.wait_for("ValueError: not yet")
+        driver.wait_for("Task flaky is tried again (attempt 3, retries 0 left): its worker died: its process exited with code 7.")
+        driver.wait_for("answer 3")
+        assert driver.end().code == 0

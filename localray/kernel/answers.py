@@ -28,7 +28,7 @@ def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
     worker.assigned.pop(task_id, None)
     task.duration_s = duration_s
     if retryable and tasks.may_retry(tables, task):
-        # A stream yields its error, and then comes what ends it; where a value holds what was yielded, the error is put.
+        # A stream yields its error before what ends it; where a value holds what was yielded, the error is put.
         error = next((payload for status, payload, *_ in outcomes if status == Status.TASK_ERROR), b"")
         tables.history.over(task, Status.TASK_ERROR.value, error, tables.now_s)
         tasks.discard_outcomes(tables, outcomes)

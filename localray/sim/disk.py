@@ -54,7 +54,7 @@ class VirtualDisk:
         self._lengths[path] = length
         return ""
 
-    def write(self, path: str, offset: int, content: bytes | bytearray) -> None:
+    def write(self, path: str, offset: int, content: bytes | bytearray | memoryview) -> None:
         """One entry of a file."""
         self._files[path][offset] = bytearray(content)
 

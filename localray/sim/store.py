@@ -9,7 +9,15 @@ import ctypes
 import weakref
 from collections.abc import Callable, Iterable
 
+from localray.shm.allocator import ALIGNMENT_BYTES
 from localray.sim.disk import VirtualDisk
+
+
+def _aligned(size_bytes: int) -> memoryview:
+    """New memory, where a real arena would have it as far as processors can tell."""
+    memory = bytearray(size_bytes + ALIGNMENT_BYTES)
+    start = -ctypes.addressof(ctypes.c_ubyte.from_buffer(memory)) % ALIGNMENT_BYTES
+    return memoryview(memory)[start : start + size_bytes]
 
 
 class VirtualStore:
@@ -18,7 +26,7 @@ class VirtualStore:
 
     def __init__(self) -> None:
         self.disk = VirtualDisk()
-        self._bytes: dict[int, bytearray] = {}
+        self._bytes: dict[int, memoryview] = {}
         # Places of hollow values (`localray.sim.modelled`), and what is read there.
         self._hollow: dict[int, bytes] = {}
         self._owners: dict[int, weakref.ref[ctypes.Array[ctypes.c_ubyte]]] = {}
@@ -34,8 +42,8 @@ class VirtualStore:
         self._hollow.pop(location, None)
         memory = self._bytes.get(location)
         if memory is None or len(memory) != size_bytes:
-            memory = self._bytes[location] = bytearray(size_bytes)
-        return memoryview(memory)
+            memory = self._bytes[location] = _aligned(size_bytes)
+        return memory
 
     def hollow(self, location: int, read: bytes) -> None:
         """What is at this location takes no memory; this is read instead."""
@@ -72,14 +80,14 @@ class VirtualStore:
         for _, location, size_bytes, offset in entries:
             instead = self._hollow.get(location)
             if instead is None:
-                self.disk.write(path, offset, self._bytes.get(location, bytearray(size_bytes)))
+                self.disk.write(path, offset, self._bytes.get(location) or bytearray(size_bytes))
             else:
                 self.disk.write_hollow(path, offset, instead)
 
     def content(self, location: int, size_bytes: int) -> bytes:
         """What is at this location."""
         instead = self._hollow.get(location)
-        return bytes(self._bytes.get(location, bytearray(size_bytes)) if instead is None else instead)
+        return bytes(self._bytes.get(location) or bytearray(size_bytes) if instead is None else instead)
 
     def release(self, location: int) -> None:
         """Forget what is at this location."""

@@ -263,6 +263,63 @@ def names_and_environments_of_nodes(ray: ModuleType, cluster: Any) -> None:
     assert ray.get(environment.remote()) == "x"
 
 
+@program(
+    nodes=[
+        NO_CPU,
+        {"num_cpus": 1, "labels": {"ray.io/accelerator-type": "A100", "region": "west"}},
+        {"num_cpus": 1, "labels": {"ray.io/accelerator-type": "B200", "market": "spot"}},
+        {"num_cpus": 1, "labels": {"ray.io/accelerator-type": "TPU", "market": "on-demand", "region": "east"}},
+    ]
+)
+def label_selectors_choose_among_nodes(ray: ModuleType, cluster: Any) -> None:
+    """Surface 4.1, surface 9: equal, not equal, in, not in, several conditions; what a label that a node does not have counts as;
+    tasks and actors alike; and the first fallback that fits."""
+    kinds = {row["Labels"]["ray.io/accelerator-type"]: row["NodeID"] for row in ray.nodes() if row["Resources"].get("CPU")}
+    cases = [
+        ({"ray.io/accelerator-type": "A100"}, "A100"),
+        ({"ray.io/accelerator-type": "!A100", "market": "spot"}, "B200"),
+        ({"region": "in(west, central)"}, "A100"),
+        ({"ray.io/accelerator-type": "!in(A100)", "region": "!in(east, west)"}, "B200"),
+        ({"ray.io/accelerator-type": "TPU", "region": "east"}, "TPU"),
+        ({"market": "!spot", "region": "!west"}, "TPU"),
+    ]
+    where = make_where(ray, num_cpus=1)
+
+    @ray.remote(num_cpus=1)
+    class Where:
+        def node(self) -> str:
+            return str(ray.get_runtime_context().get_node_id())
+
+    for selector, kind in cases:
+        assert ray.get(where.options(label_selector=selector).remote(), timeout=60) == kinds[kind], selector
+        actor = Where.options(label_selector=selector).remote()
+        assert ray.get(actor.node.remote(), timeout=60) == kinds[kind], selector
+        ray.kill(actor)
+    fallbacks = [{"label_selector": {"region": "north"}}, {"label_selector": {"market": "spot"}}]
+    options = {"label_selector": {"region": "south"}, "fallback_strategy": fallbacks}
+    assert ray.get(where.options(**options).remote(), timeout=60) == kinds["B200"]
+
+
+@program(nodes=[NO_CPU, {"num_cpus": 2}])
+def a_group_waits_for_another_node(ray: ModuleType, cluster: Any) -> None:
+    """PG7, surface 8, surface 9: a group whose only node went is RESCHEDULING in the table until another comes; then CREATED."""
+    groups = module_of(ray, "util.placement_group")
+    (worker,) = cluster.worker_nodes
+    group = groups.placement_group([{"CPU": 1}, {"CPU": 1}], strategy="STRICT_PACK")
+    ray.get(group.ready(), timeout=60)
+    cluster.remove_node(worker)
+
+    def state() -> str:
+        return str(groups.placement_group_table(group)["state"])
+
+    wait_until(lambda: state() == "RESCHEDULING", "it has lost its node")
+    cluster.add_node(num_cpus=2)
+    wait_until(lambda: state() == "CREATED", "it has another")
+    where = make_where(ray, num_cpus=1)
+    strategy = module_of(ray, "util.scheduling_strategies").PlacementGroupSchedulingStrategy(group)
+    assert ray.get(where.options(scheduling_strategy=strategy).remote(), timeout=60) != worker.node_id
+
+
 @program(nodes=[ONE_CPU, ONE_CPU], engines=NOT_SIMULATED, reason="it is about Cluster itself")
 def a_cluster_counts_its_nodes(ray: ModuleType, cluster: Any) -> None:
     """N3, surface 9: list_all_nodes, wait_for_nodes, remaining_processes_alive, and a node that fails unasked."""

@@ -292,6 +292,86 @@ def an_exception_group_keeps_its_exceptions(ray: ModuleType) -> None:
 
 
 @program()
+def exception_groups_can_be_taken_apart(ray: ModuleType) -> None:
+    """E4: `except*` catches what is in a task's or a method's group by its types, and a plain error as a group of one; by
+    RayTaskError the group itself."""
+    if sys.version_info < (3, 11):
+        return
+
+    def fail(error):
+        raise error
+
+    @ray.remote(num_cpus=0)
+    class Failing:
+        def fail(self, error):
+            raise error
+
+    failing = Failing.remote()
+    # In a text, for Python 3.10, which does not know `except*`.
+    code = """
+def caught(ref):
+    found = []
+    try:
+        get(ref)
+    except* ValueError as group:
+        found.append(("ValueError", [type(error).__mro__ for error in group.exceptions]))
+    except* TypeError as group:
+        found.append(("TypeError", [type(error).__mro__ for error in group.exceptions]))
+    return found
+
+def caught_as_task_error(ref):
+    found = []
+    try:
+        get(ref)
+    except* kind as group:
+        found += group.exceptions
+    return found
+"""
+    names = {"get": ray.get, "kind": ray.exceptions.RayTaskError}
+    exec(code, names)
+    group = ExceptionGroup("several", [ValueError("one"), TypeError("two"), ValueError("three")])
+    for call in (ray.remote(fail).remote, failing.fail.remote):
+        found = names["caught"](call(group))
+        assert [(name, len(kinds)) for name, kinds in found] == [("ValueError", 2), ("TypeError", 1)]
+        [(name, [order])] = names["caught"](call(ValueError("alone")))
+        assert name == "ValueError" and {ValueError, ray.exceptions.RayTaskError} <= set(order)
+        errors = names["caught_as_task_error"](call(group))
+        assert [str(error) for error in errors] == ["one", "two", "three"]
+        [alone] = names["caught_as_task_error"](call(ValueError("alone")))
+        assert isinstance(alone, ValueError) and isinstance(alone, ray.exceptions.RayTaskError)
+
+
+@program()
+def a_group_of_base_exceptions_reaches_the_caller(ray: ModuleType) -> None:
+    """E4, T3: as a plain RayTaskError, whose cause is the group; an actor that raised one goes on."""
+    if sys.version_info < (3, 11):
+        return
+
+    class Worse(BaseException):
+        pass
+
+    def fail():
+        raise BaseExceptionGroup("worse", [Worse("one")])
+
+    @ray.remote(num_cpus=0)
+    class Failing:
+        def fail(self):
+            raise BaseExceptionGroup("worse", [Worse("one")])
+
+        def ping(self):
+            return "pong"
+
+    failing = Failing.remote()
+    for ref in (ray.remote(fail).remote(), failing.fail.remote()):
+        with pytest.raises(ray.exceptions.RayTaskError) as caught:
+            ray.get(ref)
+        assert type(caught.value) is ray.exceptions.RayTaskError
+        assert type(caught.value.cause) is BaseExceptionGroup
+        assert [str(error) for error in caught.value.cause.exceptions] == ["one"]
+    assert ray.get(failing.ping.remote()) == "pong"
+
+
+@program()
 def crashes_and_errors_share_one_budget(ray: ModuleType) -> None:
     """T2: max_retries=2 with retry_exceptions: an error, a crash, and then the error arrives."""
     recorder = make_recorder(ray)

@@ -213,6 +213,60 @@ def pools_start_a_session(ray: ModuleType) -> None:
     ray.shutdown()
 
 
+@program()
+def pools_tell_what_became_of_their_calls(ray: ModuleType) -> None:
+    """U3, surface 6: `ready` and `successful` of a result, before and after it is there, of an error, and of a pool that is
+    terminated meanwhile; iterators need no length; what cannot be iterated over is a TypeError."""
+    signal = module_of(ray, "_common.test_utils").SignalActor.remote()
+
+    def divide(value: int) -> float:
+        ray.get(signal.wait.remote())
+        return 10 / value
+
+    with _pool(ray, 2) as pool:
+        good, bad = pool.apply_async(divide, (10,)), pool.apply_async(divide, (0,))
+        good.wait(timeout=0.01)
+        assert not good.ready()
+        assert "not ready" in _raises(ValueError, good.successful)
+        ray.get(signal.send.remote())
+        for result in (good, bad):
+            result.wait(timeout=30)
+            assert result.ready()
+        assert good.successful() and good.get() == 1
+        assert not bad.successful()
+        _raises(ZeroDivisionError, bad.get)
+        several = pool.map_async(divide, [1, 0, 2])
+        several.wait(timeout=30)
+        assert several.ready() and not several.successful()
+        _raises(ZeroDivisionError, several.get)
+        for chunks in ({}, {"chunksize": 3}):
+            assert list(pool.imap(abs, iter([-1, -2, -3, -4]), **chunks)) == [1, 2, 3, 4]
+            assert sorted(pool.imap_unordered(abs, iter([-1, -2, -3, -4]), **chunks)) == [1, 2, 3, 4]
+        for function in (pool.map, pool.imap, pool.imap_unordered):
+            _raises(TypeError, function, abs, 3)
+        ray.get(signal.send.remote(clear=True))
+        stuck = pool.map_async(divide, [1, 2])
+        assert not stuck.ready()
+        pool.terminate()
+        pool.join()
+        stuck.wait(timeout=30)
+        assert stuck.ready() and not stuck.successful()
+        _raises(ray.exceptions.RayError, stuck.get)
+
+
+@program()
+def pools_within_pools_do_not_wait_for_ever(ray: ModuleType) -> None:
+    """U3, surface 6: a pool's call that makes a pool of its own, with `ray_address`, on as many CPUs as the outer one has."""
+    pool_class = module_of(ray, "util.multiprocessing").Pool
+
+    def inner(value: int) -> list[int]:
+        with pool_class(1, ray_address="auto", ray_remote_args={"num_cpus": 0}) as pool:
+            return list(pool.map(abs, [-value, value]))
+
+    with _pool(ray, 2) as pool:
+        assert pool.map(inner, [1, 2, 3]) == [[1, 1], [2, 2], [3, 3]]
+
+
 @program(engines=NOT_SIMULATED, reason="joblib measures time with clocks of its own threads")
 def joblib_runs_on_the_session(ray: ModuleType) -> None:
     """Surface 6: `register_ray` gives joblib a backend."""

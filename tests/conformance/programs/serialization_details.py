@@ -98,13 +98,13 @@ def classes_of_one_name_are_told_apart(ray: ModuleType) -> None:
 
         one = Same()
 
-        class Same:  # noqa: F811 - what it is about
+        class Same:
             def second(self):
                 return 2
 
         two = Same()
 
-        class Same:  # noqa: F811
+        class Same:
             def third(self):
                 return 3
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import checkpoints, keeping, lanes, objects, queues, tasks, workers
+from localray.kernel import checkpoints, keeping, lanes, news, objects, queues, tasks, workers
 from localray.kernel.records import (
     ActorRecord,
     ActorState,
@@ -74,6 +74,7 @@ def create(tables: Tables, owner: ClientRecord, message: CreateActor) -> None:
     if message.detached:
         creation.root = message.actor_id
         objects.acquire(tables, (handle_object_id,))
+        news.detached_out_of_reach(tables, owner.job, message.namespace)
     if message.name:
         tables.names[message.namespace, message.name] = actor
     if message.request:

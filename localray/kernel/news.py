@@ -1,11 +1,13 @@
-"""What the user of a driver is told of deaths that retries make good, one line each, with the cause; and of tasks that
-are too short.
+"""What the user of a driver is told of deaths that retries make good, one line each, with the cause; of tasks that are
+too short; and of detached actors that nobody will find.
 
 The same news again and again is told the tenth time, the hundredth, and so on, with how often it was: nobody reads a
 stack of repeats. Must not live here: what is decided.
 """
 
 from __future__ import annotations
+
+import re
 
 from localray.kernel.records import ClientKind, SchedulingClass, TaskRecord, WorkerRecord
 from localray.kernel.tables import Tables
@@ -17,6 +19,7 @@ LAST_WORDS = 5
 SHORT_TASK_S = 0.0001
 """A task that takes less costs more than it does."""
 SHORT_TASKS = 5000
+_ANONYMOUS = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FIRST_RETURN = (1).to_bytes(4, "little")
 
 
@@ -34,6 +37,17 @@ def tell(tables: Tables, job: int, topic: str, text: str, error: bytes = b"") ->
         tables.send(record.driver, Notice(text, error))
     elif str(count).strip("0") == "1":
         tables.send(record.driver, Notice(f"{text} ({count} times by now)", error))
+
+
+def detached_out_of_reach(tables: Tables, job: int, namespace: str) -> None:
+    """A detached actor is created in this namespace. One that has the shape of those that drivers without a name for
+    theirs are given is known to nobody who comes later; Ray tells the user, too."""
+    if _ANONYMOUS.fullmatch(namespace):
+        text = (
+            "A detached actor was created in an anonymous namespace. To find it from another program, connect that "
+            f'to this namespace: init(namespace="{namespace}"), or give both a namespace of your choice.'
+        )
+        tell(tables, job, "detached actor in an anonymous namespace", text)
 
 
 def short_tasks(tables: Tables, group: SchedulingClass, last: TaskRecord, count: int) -> None:

@@ -148,6 +148,19 @@ def constants_that_programs_see(ray: ModuleType) -> None:
     assert (waiting["timeout"].default, waiting["retry_interval_ms"].default) == (10, 100)
 
 
+@program(starts_session=False)
+def names_to_stop_in_a_task(ray: ModuleType) -> None:
+    """Surface 6: `ray.util.pdb` and `ray_debugpy` are attributes, for the modules rpdb and debugpy; each has set_trace, which takes
+    what Ray's own debugger gives it."""
+    util = module_of(ray, "util")
+    for alias, name in (("pdb", "rpdb"), ("ray_debugpy", "debugpy")):
+        module = module_of(ray, f"util.{name}")
+        assert getattr(util, alias) is module is getattr(util, name)
+        assert "breakpoint_uuid" in inspect.signature(module.set_trace).parameters
+        with pytest.raises(ModuleNotFoundError):
+            module_of(ray, f"util.{alias}")
+
+
 @program()
 def an_empty_group_has_no_bundles(ray: ModuleType) -> None:
     """Surface 6: `PlacementGroup.empty()`, and a strategy without a group."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from ..helpers import make_gate, make_waiter, module_of
+from ..helpers import make_gate, make_recorder, make_waiter, module_of, wait_until
 from ..registry import program
 
 
@@ -190,3 +190,25 @@ def pool_subclasses_use_its_fields(ray: ModuleType) -> None:
     ray.get(gate.open.remote())
     assert [pool.get_next() for _ in range(3)] == [0, 1, 2]
     assert pool._next_return_index == 3
+
+
+@program()
+def pool_maps_begin_at_once(ray: ModuleType) -> None:
+    """U1, surface 6: `map` and `map_unordered` submit when they are called, before anybody asks for a result; a map that is called
+    while earlier work runs has none of its results."""
+    recorder = make_recorder(ray)
+
+    @ray.remote(num_cpus=0)
+    class Noting:
+        def note(self, value: int) -> int:
+            ray.get(recorder.add.remote(value))
+            return value
+
+    for name in ("map", "map_unordered"):
+        pool = module_of(ray, "util").ActorPool([Noting.remote()])
+        before = ray.get(recorder.count.remote())
+        results = getattr(pool, name)(lambda actor, value: actor.note.remote(value), [7])
+        wait_until(lambda before=before: ray.get(recorder.count.remote()) == before + 1, "it has been called")
+        assert list(results) == [7]
+        pool.submit(lambda actor, value: actor.note.remote(value), 8)
+        assert sorted(getattr(pool, name)(lambda actor, value: actor.note.remote(value), [1, 2, 3])) == [1, 2, 3]

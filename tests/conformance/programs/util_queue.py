@@ -149,3 +149,33 @@ def queue_shuts_down(ray: ModuleType) -> None:
     actor = other.actor
     other.shutdown(force=True)
     _raises(ray.exceptions.RayActorError, ray.get, actor.empty.remote())
+
+
+@program()
+def queue_of_many_producers_and_consumers(ray: ModuleType) -> None:
+    """U2, surface 6: each item goes to one consumer, in the order of its producer; consumers may come first; who waits at a queue
+    that is ended gets an error."""
+    q = module_of(ray, "util.queue").Queue(maxsize=3)
+
+    @ray.remote(num_cpus=0)
+    def produce(q: Any, name: str, count: int) -> None:
+        for number in range(count):
+            q.put((name, number))
+
+    @ray.remote(num_cpus=0)
+    def consume(q: Any, count: int) -> list[tuple[str, int]]:
+        return [q.get() for _ in range(count)]
+
+    consumers = [consume.remote(q, 10) for _ in range(3)]
+    producers = [produce.remote(q, name, 10) for name in "abc"]
+    ray.get(producers, timeout=60)
+    taken = ray.get(consumers, timeout=60)
+    assert sorted(item for items in taken for item in items) == [(name, number) for name in "abc" for number in range(10)]
+    for items in taken:
+        for name in "abc":
+            numbers = [number for each, number in items if each == name]
+            assert numbers == sorted(numbers)
+    waiting = consume.remote(q, 1)
+    assert ray.wait([waiting], timeout=0.05) == ([], [waiting])
+    q.shutdown(force=True)
+    _raises(ray.exceptions.RayActorError, ray.get, waiting, timeout=60)

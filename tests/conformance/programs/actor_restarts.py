@@ -640,3 +640,34 @@ def a_process_killed_from_outside_restarts(ray: ModuleType) -> None:
     items = ray.get(recorder.items.remote())
     assert sorted(set(items)) == [0, 1, 2, 3]
     assert len(items) == 6
+
+
+@program()
+def names_stay_while_actors_restart(ray: ModuleType) -> None:
+    """AC13, AC16, surface 6: listed from `.remote()` on, through restarts, also of one whose constructor never comes through; a kill
+    without restart takes the name at once."""
+
+    @ray.remote(num_cpus=0, max_restarts=-1)
+    class Steady:
+        def ping(self):
+            return "pong"
+
+    @ray.remote(num_cpus=0, max_restarts=-1)
+    class NeverThere:
+        def __init__(self):
+            os._exit(0)
+
+    before = set(ray.util.list_named_actors())
+    steady = Steady.options(name="steady").remote()
+    assert set(ray.util.list_named_actors()) - before == {"steady"}
+    assert ray.get(steady.ping.remote()) == "pong"
+    ray.kill(steady, no_restart=False)
+    for _ in range(20):
+        assert set(ray.util.list_named_actors()) - before == {"steady"}
+    ray.kill(steady)
+    assert set(ray.util.list_named_actors()) == before
+    never = NeverThere.options(name="never there").remote()
+    for _ in range(50):
+        assert set(ray.util.list_named_actors()) - before == {"never there"}
+    del never
+    wait_until(lambda: set(ray.util.list_named_actors()) == before, "it is given up with its last handle")

@@ -106,7 +106,7 @@ class Leaving:
             self._executor.client.channel.flush()
             self._exit_process(f"sys.exit({error.code!r})", status)
         elif not self.reason:
-            self.ask(task_id, "The actor exited by its own `sys.exit()`.")
+            self.ask(task_id, "The actor exited by its own `sys.exit()`, with exit code 0.")
         self.is_over(task_id, template)
 
     def _end(self) -> None:

@@ -22,6 +22,9 @@ def _internal_kv_initialized() -> bool:
     return internal_kv_get_gcs_client() is not None
 
 
+_RESERVED = b"@namespace_"
+
+
 def _initialize_internal_kv(gcs_client: GcsClient) -> None:
     """Use the table of this session, until this process's own one changes."""
     global _given
@@ -98,7 +101,10 @@ def _ask(
     tables = internal_kv_get_gcs_client()
     if tables is None:
         raise RaySystemError("There is no session whose table could be used. Call ray.init() first.")
-    return tables.key_value(action, _bytes(key), _bytes(namespace or b""), _bytes(value), flag)
+    wanted = _bytes(key)
+    if wanted.startswith(_RESERVED):
+        raise RaySystemError(f"Key can't start with {_RESERVED.decode()}: in Ray such keys tell namespaces apart.")
+    return tables.key_value(action, wanted, _bytes(namespace or b""), _bytes(value), flag)
 
 
 __getattr__ = missing_in(__name__)

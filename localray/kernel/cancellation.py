@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import deque
 
 from localray.kernel import actors, queues, tasks, workers
+from localray.kernel.exits import FORCED
 from localray.kernel.records import ClientRecord, TaskRecord, TaskState
 from localray.kernel.tables import Tables
 from localray.protocol import CancelRunning, CancelTask, Status, text_payload
@@ -41,7 +42,7 @@ def cancel(tables: Tables, task: TaskRecord, *, force: bool) -> None:
         # Only the first in a worker's line is running; killing the worker for one behind it would hit an innocent.
         is_running = next(iter(task.worker.assigned), None) == task.task_id
         if force and task.actor is None and is_running:
-            workers.kill(tables, task.worker, "ray.cancel(force=True)")
+            workers.kill(tables, task.worker, FORCED)
         else:
             tables.send(task.worker.number, CancelRunning(task.task_id))
         return

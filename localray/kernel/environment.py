@@ -74,7 +74,7 @@ def _driver_connected(tables: Tables, event: DriverConnected) -> None:
 
 
 def _driver_disconnected(tables: Tables, event: DriverDisconnected) -> None:
-    jobs.driver_left(tables, event.client)
+    jobs.driver_left(tables, event.client, in_order=False)
     sessions.client_left(tables, event.client)
 
 

@@ -197,7 +197,7 @@ def fail_queued(tables: Tables, task: TaskRecord) -> None:
 
 def kill_users(tables: Tables, group: GroupRecord) -> None:
     """End the processes that have resources of a group; they count as given back from now on."""
-    reason = f"its placement group {group.group_id.hex()} was removed"
+    reason = f"its placement group was removed: {group.group_id.hex()}"
     for worker in list(group.workers.values()):
         if worker.actor is not None:
             text = f"The actor is dead because {reason}."

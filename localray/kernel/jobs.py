@@ -11,15 +11,15 @@ from localray.kernel.tables import Tables
 from localray.protocol import Status, TaskKind
 
 
-def driver_left(tables: Tables, number: int) -> None:
-    """A driver ended or vanished: its job, and all it held, go."""
+def driver_left(tables: Tables, number: int, *, in_order: bool) -> None:
+    """A driver ended ``in_order`` or vanished: its job, and all it held, go."""
     client = tables.clients.get(number)
     if client is None or client.kind is not ClientKind.DRIVER:
         return
     del tables.clients[number]
     job = tables.jobs.get(client.job)
     if job is not None:
-        job.driver, job.ended_at_s = 0, tables.now_s
+        job.driver, job.ended_at_s, job.was_shut_down = 0, tables.now_s, in_order
         tables.history.jobs.append(job)
         end(tables, job)
     lane_calls.caller_left(tables, client.number)

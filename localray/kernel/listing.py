@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final, TypeAlias, cast
 
+from localray.kernel import exits
 from localray.kernel.history import EndedTask
 from localray.kernel.records import (
     NEVER_S,
@@ -211,35 +212,24 @@ def workers(tables: Tables) -> Iterator[WorkerRow]:
     first_node = next((node.node_id for node in tables.nodes.values()), b"")
     for job in _jobs(tables):
         is_alive = job.ended_at_s < 0
-        exit_type = "" if is_alive else "INTENDED_USER_EXIT"
+        exit_type, why = exits.of_driver(job)
         times_s = (NEVER_S, job.started_at_s, job.ended_at_s)
-        yield WorkerRow(job.client, 1, int(is_alive), first_node, job.process_id, "", exit_type, b"", *times_s)
+        yield WorkerRow(job.client, 1, int(is_alive), first_node, job.process_id, why, exit_type, b"", *times_s)
     for worker in (*tables.history.workers, *tables.workers.values()):
+        exit_type, why = exits.of_worker(worker)
         yield WorkerRow(
             worker.number,
             0,
             int(worker.ended_at_s < 0),
             worker.node.node_id,
             worker.process_id,
-            worker.exit_reason,
-            exit_type_of(worker) if worker.ended_at_s >= 0 else "",
+            why,
+            exit_type,
             b"" if worker.actor is None else worker.actor.actor_id,
             worker.launched_at_s,
             worker.started_at_s,
             worker.ended_at_s,
         )
-
-
-def exit_type_of(worker: WorkerRecord) -> str:
-    """Why a worker has ended, by Ray's name."""
-    if worker.out_of_memory is not None:
-        return "NODE_OUT_OF_MEMORY"
-    actor = worker.actor
-    if actor is not None and actor.death_status is Status.ACTOR_CREATION_FAILED:
-        return "USER_ERROR"
-    if worker.killed:
-        return "INTENDED_SYSTEM_EXIT"
-    return "INTENDED_USER_EXIT" if worker.left else "SYSTEM_ERROR"
 
 
 def nodes(tables: Tables) -> Iterator[NodeRow]:

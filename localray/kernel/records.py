@@ -219,6 +219,7 @@ class WorkerRecord:
     ended_at_s: float = NEVER_S
     exit_reason: str = ""
     left: bool = False
+    leave_reason: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -292,7 +293,8 @@ class ClientRecord:
 @dataclass(slots=True, eq=False)
 class JobRecord:
     """One driver's program: where its workers find its modules, and the namespace its names live in. The driver is 0
-    when it has left, and detached actors live on; ``client`` is the number that it had."""
+    when it has left, and detached actors live on; ``client`` is the number that it had; one that ``was_shut_down`` has
+    left in order."""
 
     number: int
     driver: int
@@ -307,6 +309,7 @@ class JobRecord:
     process_id: int = 0
     started_at_s: float = NEVER_S
     ended_at_s: float = NEVER_S
+    was_shut_down: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -241,6 +241,7 @@ def _actor_exiting(tables: Tables, client: ClientRecord, message: ActorExiting) 
     if actor is not None and client.worker is actor.worker and actor.state is not ActorState.DEAD:
         if client.worker is not None:
             client.worker.stopping = client.worker.left = True
+            client.worker.leave_reason = message.reason
         actors.end(tables, actor, Status.ACTOR_DIED, text_payload(message.reason), "it ended itself")
 
 
@@ -259,7 +260,7 @@ def _ask(tables: Tables, client: ClientRecord, message: Ask) -> None:
 
 
 def _shut_down(tables: Tables, client: ClientRecord, message: ShutDown) -> None:
-    jobs.driver_left(tables, client.number)
+    jobs.driver_left(tables, client.number, in_order=True)
     sessions.client_left(tables, client.number)
 
 

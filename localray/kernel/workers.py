@@ -158,7 +158,7 @@ def reap_idle(tables: Tables) -> None:
             if spare <= 0:
                 break
             if tables.now_s - worker.idle_since_s >= IDLE_KEPT_S:
-                retire(tables, worker, "idle for long")
+                retire(tables, worker, "it was idle for long")
                 spare -= 1
         if spare > 0:
             tables.reap_at_s = tables.now_s + IDLE_KEPT_S
@@ -169,6 +169,7 @@ def retire(tables: Tables, worker: WorkerRecord, reason: str) -> None:
     if worker.stopping:
         return
     worker.stopping = worker.left = True
+    worker.leave_reason = reason
     if worker in worker.node.idle:
         worker.node.idle.remove(worker)
     if worker.actor is not None:

@@ -194,4 +194,4 @@ def describe_exit(status: int) -> str:
         except ValueError:
             name = "unknown"
         return f"its process was killed by signal {-code} ({name})"
-    return f"its process exited with code {code}"
+    return f"its process ended with exit code {code}"

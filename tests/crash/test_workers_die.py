@@ -432,6 +432,6 @@ def test_the_user_is_told_why_a_task_is_tried_again() -> None:
         driver.wait_for("Task flaky is tried again (attempt 2, retries 1 left): it has failed.")
         driver.wait_for('raise ValueError("not yet")')
         driver.wait_for("ValueError: not yet")
-        driver.wait_for("Task flaky is tried again (attempt 3, retries 0 left): its worker died: its process exited with code 7.")
+        driver.wait_for("Task flaky is tried again (attempt 3, retries 0 left): its worker died: its process ended with exit code 7.")
         driver.wait_for("answer 3")
         assert driver.end().code == 0

@@ -42,6 +42,20 @@ def internal_kv_put_and_get(ray: ModuleType) -> None:
 
 
 @program()
+def internal_kv_keys_that_are_taken(ray: ModuleType) -> None:
+    """Surface 10: keys that begin as those do by which namespaces are kept apart are refused."""
+    kv = _kv(ray)
+    for call in (
+        lambda: kv._internal_kv_put("@namespace_", "x", True),
+        lambda: kv._internal_kv_get("@namespace_", namespace="n"),
+        lambda: kv._internal_kv_del("@namespace_def", namespace="n"),
+        lambda: kv._internal_kv_list(b"@namespace_abc", namespace="n"),
+    ):
+        with pytest.raises(ray.exceptions.RaySystemError, match="@namespace_"):
+            call()
+
+
+@program()
 def internal_kv_prefixes_and_namespaces(ray: ModuleType) -> None:
     """Surface 10: Keys are listed and deleted by prefix, and each namespace has its own."""
     kv = _kv(ray)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import time
 from types import ModuleType
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ..helpers import make_gate, make_waiter, wait_until
+from ..helpers import make_gate, make_recorder, make_waiter, wait_until
 from ..registry import NOT_SIMULATED, Engine, program
 
 
@@ -279,6 +280,88 @@ def state_of_a_worker_that_died(ray: ModuleType) -> None:
     wait_until(lambda: bool(dead()), "the death is told")
     assert dead()[0].exit_detail
     assert known
+
+
+def _exits(ray: ModuleType) -> dict[str, Any]:
+    """A class whose instances end themselves, and what is known of a process that has ended, by its id."""
+    state = _state(ray)
+
+    @ray.remote(num_cpus=0)
+    class StateEnds:
+        def where(self):
+            return ray.get_runtime_context().get_worker_id()
+
+        def leave(self):
+            ray.actor.exit_actor()
+
+        def exit(self, code):
+            sys.exit(code)
+
+        def kill(self):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def ended(worker_id: str, exit_type: str, words: str) -> None:
+        def is_told() -> bool:
+            row = state.get_worker(worker_id)
+            return row is not None and row.exit_type == exit_type and words in row.exit_detail
+
+        wait_until(is_told, f"the process has ended: {exit_type}, {words}")
+
+    return {"class": StateEnds, "ended": ended}
+
+
+@program(dashboard=True)
+def state_tells_why_actors_ended(ray: ModuleType) -> None:
+    """Surface 8: exit_type and exit_detail: by exit_actor, by exit codes, by a signal, by ray.kill."""
+    StateEnds, ended = _exits(ray).values()
+    for end, exit_type, words in (
+        (lambda actor: actor.leave.remote(), "INTENDED_USER_EXIT", "exit_actor"),
+        (lambda actor: actor.exit.remote(0), "INTENDED_USER_EXIT", "exit code 0"),
+        (lambda actor: actor.exit.remote(4), "SYSTEM_ERROR", "exit code 4"),
+        (lambda actor: actor.kill.remote(), "SYSTEM_ERROR", "OOM"),
+        (lambda actor: ray.kill(actor), "INTENDED_SYSTEM_EXIT", "ray.kill"),
+    ):
+        actor = StateEnds.remote()
+        worker_id = ray.get(actor.where.remote())
+        call = end(actor)
+        if call is not None:
+            with pytest.raises(ray.exceptions.RayActorError):
+                ray.get(call)
+        ended(worker_id, exit_type, words)
+
+
+@program(dashboard=True)
+def state_tells_what_ended_processes(ray: ModuleType) -> None:
+    """Surface 8: exit_type and exit_detail of what was cancelled by force, lost its placement group, or failed to be made."""
+    StateEnds, ended = _exits(ray).values()
+    recorder = make_recorder(ray)
+
+    def tell_and_wait():
+        ray.get(recorder.add.remote(ray.get_runtime_context().get_worker_id()))
+        time.sleep(1000)
+
+    waits = ray.remote(max_retries=0)(tell_and_wait).remote()
+    wait_until(lambda: len(ray.get(recorder.items.remote())) == 1, "the task runs")
+    ray.cancel(waits, force=True)
+    ended(ray.get(recorder.items.remote())[0], "INTENDED_USER_EXIT", "ray.cancel")
+
+    group = ray.util.placement_group([{"CPU": 1}])
+    strategy = ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy(group)
+    actor = StateEnds.options(num_cpus=1, scheduling_strategy=strategy).remote()
+    worker_id = ray.get(actor.where.remote())
+    ray.util.remove_placement_group(group)
+    ended(worker_id, "INTENDED_SYSTEM_EXIT", "placement group was removed")
+
+    @ray.remote(num_cpus=0)
+    class StateFails:
+        def __init__(self):
+            ray.get(recorder.add.remote(ray.get_runtime_context().get_worker_id()))
+            raise ValueError("on purpose")
+
+    failed = StateFails.remote()
+    with pytest.raises(ray.exceptions.ActorDiedError):
+        ray.get(failed.__ray_ready__.remote())
+    ended(ray.get(recorder.items.remote())[1], "USER_ERROR", "exception in the initialization method")
 
 
 @program(dashboard=True)

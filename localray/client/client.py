@@ -386,9 +386,12 @@ class Client:
             if entry.view is not None:
                 # It was delivered, and need not be kept: who only waits does not look.
                 self.references.viewed(references[position].binary())
-        rest = list(references)
-        for position in reversed(ready):
-            del rest[position]
+        rest: list[ObjectRef[object]] = []
+        start = 0
+        for position in ready:
+            rest += references[start:position]
+            start = position + 1
+        rest += references[start:]
         return [references[position] for position in ready], rest
 
     def _entries(self, references: Sequence[ObjectRef[object]]) -> tuple[list[Entry], list[ObjectRef[object]]]:

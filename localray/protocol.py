@@ -1158,7 +1158,7 @@ def encode(messages: list[Message]) -> bytes:
 
     Example:
         >>> decode(encode([Notice("hello"), WithdrawGet(3)]))
-        [Notice(text='hello'), WithdrawGet(request=3)]
+        [Notice(text='hello', error=b''), WithdrawGet(request=3)]
     """
     codes = _CODES
     return marshal.dumps([(codes[type(message)],) + message for message in messages], _MARSHAL_VERSION)

@@ -212,7 +212,8 @@ def test_a_driver_killed_at_each_step_of_its_start(where: str, first: str) -> No
     ray.init(num_cpus=1)
     """
     with Driver(program) as driver:
-        driver.process.wait()
+        # It came to that step: a name that is not used any more would kill nobody.
+        assert driver.process.wait() == -signal.SIGKILL
         wait_until(lambda: not driver.processes(), "its processes are gone")
         driver.end()
 
@@ -234,6 +235,7 @@ def test_a_start_that_is_interrupted_leaves_nothing() -> None:
     for delay_ms in range(0, 64, 8):
         with Driver(program, stdin=subprocess.PIPE) as driver:
             driver.say(str(delay_ms))
+            driver.wait_for("interrupted")
             assert driver.end().code == 0
 
 

@@ -60,6 +60,10 @@ def store_settings(
         oom_grace_period_s=number("oom_grace_period_s", defaults.oom_grace_period_s),
         verbose_spill_logs=int(number("verbose_spill_logs", defaults.verbose_spill_logs)),
         max_fused_object_count=max(1, int(number("max_fused_object_count", defaults.max_fused_object_count))),
+        high_plasma_storage_usage=number("high_plasma_storage_usage", defaults.high_plasma_storage_usage),
+        global_gc_min_interval_s=number("global_gc_min_interval_s", defaults.global_gc_min_interval_s),
+        local_gc_interval_s=number("local_gc_interval_s", defaults.local_gc_interval_s),
+        local_gc_min_interval_s=number("local_gc_min_interval_s", defaults.local_gc_min_interval_s),
     )
 
 

@@ -9,6 +9,7 @@ from localray.kernel import (
     deaths,
     departures,
     frozen,
+    garbage,
     jobs,
     keeping,
     memory,
@@ -106,6 +107,7 @@ def _tick(tables: Tables, event: Tick) -> None:
     memory.tick(tables)
     frozen.tick(tables)
     store.tick(tables)
+    garbage.tick(tables)
     scaling.tick(tables)
     reservations.check(tables)
     if patience.is_over(tables):

@@ -110,6 +110,8 @@ class Kernel:
         """When the kernel wants a `Tick` at the latest, on the clock that `step` is given; None for never."""
         tables = self.tables
         earliest_s = _earlier(tables.reap_at_s, tables.patience_at_s)
+        if tables.collect_at_s is not None:
+            earliest_s = _earlier(earliest_s, tables.collect_at_s)
         if tables.scale_at_s is not None:
             earliest_s = _earlier(earliest_s, tables.scale_at_s)
         if tables.timed_stores:

@@ -6,6 +6,7 @@ live by being told. Must not live here: what follows for workers and objects of 
 
 from __future__ import annotations
 
+from localray.kernel import garbage
 from localray.kernel.effects import NodeAdded
 from localray.kernel.records import ClientRecord, NodeRecord, ObjectRecord
 from localray.kernel.store_records import StoreRecord
@@ -32,6 +33,7 @@ def add(tables: Tables, event: NodeAdded) -> NodeRecord:
     node.node_type = event.node_type
     tables.nodes[number] = node
     tables.index.add(node)
+    garbage.begin(tables, record)
     return node
 
 

@@ -11,7 +11,7 @@ from localray.kernel import deaths, keeping, nodes, queues
 from localray.kernel.effects import NodeAdded, Stop
 from localray.kernel.records import ClientKind, ClientRecord
 from localray.kernel.tables import Tables
-from localray.protocol import AddNode, CollectEverywhere, CollectGarbage, EndSession, RemoveNode, Reply
+from localray.protocol import AddNode, EndSession, RemoveNode, Reply
 
 _FOR_DRIVERS = "Only a driver, not a task or an actor, changes the nodes of its session."
 
@@ -28,13 +28,6 @@ def stop(tables: Tables, reason: str) -> None:
         tables.stopped = True
         keeping.session_ends(tables)
         tables.effects.append(Stop(reason))
-
-
-def collect_everywhere(tables: Tables, client: ClientRecord, message: CollectEverywhere) -> None:
-    """Every process is told; who has asked has done so already."""
-    for number in tables.clients:
-        if number != client.number:
-            tables.send(number, CollectGarbage())
 
 
 def client_left(tables: Tables, number: int) -> None:

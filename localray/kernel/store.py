@@ -8,7 +8,7 @@ references (`objects`).
 
 from __future__ import annotations
 
-from localray.kernel import arenas, cooling, leases, nodes, spilling
+from localray.kernel import arenas, cooling, garbage, leases, nodes, spilling
 from localray.kernel.effects import ReleaseBuffer
 from localray.kernel.holders import describe_store, describe_waiting
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord
@@ -42,6 +42,7 @@ def reserve(tables: Tables, client: ClientRecord, request: int, size_bytes: int)
         go_without(tables, store, reservation)
         return
     store.waiting.append(reservation)
+    garbage.wanted(tables, store)
     tables.crowded[store.node] = None
 
 
@@ -61,6 +62,8 @@ def grant(tables: Tables, store: StoreRecord, client: ClientRecord, request: int
     location = leases.hold(tables, store, client, offset, size_bytes)
     store.starving_since_s = None
     tables.send(client.number, Reply(request, location))
+    if garbage.nearly_full(store):
+        garbage.wanted(tables, store)
     spilling.ahead_of_need(tables, store)
 
 

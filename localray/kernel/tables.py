@@ -57,6 +57,8 @@ class Tables:
         "bereaved",
         "classes",
         "clients",
+        "collect_at_s",
+        "collected_for_room_at_s",
         "crowded",
         "effects",
         "freed",
@@ -261,6 +263,9 @@ class Tables:
         self.spill_files: dict[str, SpillFile] = {}
         # Numbers of nodes whose stores may have room now for those that wait for it.
         self.crowded: dict[int, None] = {}
+        # When all were told to collect their garbage because room was scarce; when all are to be told next in any case.
+        self.collected_for_room_at_s: float | None = None
+        self.collect_at_s: float | None = None
         # Numbers of nodes whose stores may want a tick.
         self.timed_stores: dict[int, None] = {}
         # Finished tasks that could make what they made again, oldest first, and what they take.

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 
 class StoreSettings(NamedTuple):
-    """How a node's store spills. Ray's names and defaults; without directories, or with ``spills`` false, nothing goes
-    to disk."""
+    """How a node's store spills, and when processes collect their garbage for it. Ray's names and defaults, but that
+    nobody collects only because time has passed (``local_gc_interval_s`` of 0); without directories, or with ``spills``
+    false, nothing goes to disk."""
 
     directories: tuple[str, ...] = ()
     spills: bool = True
@@ -16,3 +17,7 @@ class StoreSettings(NamedTuple):
     oom_grace_period_s: float = 2.0
     verbose_spill_logs: int = 2 << 30
     max_fused_object_count: int = 2000
+    high_plasma_storage_usage: float = 0.7
+    global_gc_min_interval_s: float = 30.0
+    local_gc_interval_s: float = 0.0
+    local_gc_min_interval_s: float = 10.0

@@ -249,6 +249,8 @@ class Cluster:
             min_spilling_size=words.number("least", 100 << 20),
             object_spilling_threshold=float(words.keys.get("threshold", 1)),
             verbose_spill_logs=words.number("verbose", 0),
+            high_plasma_storage_usage=float(words.keys.get("collect", 1)),
+            local_gc_interval_s=words.number("collects_every", 0),
         )
         labels = tuple(words.labels("label").items())
         prestart = words.number("prestart", 0)

@@ -19,7 +19,7 @@ from localray.client.checkpoints import Checkpoints, checkpoints_of
 from localray.client.client import Client
 from localray.client.context import Actor, TaskContext, current_task, repr_name_of
 from localray.client.failures import NeverBegan, is_cancellation, wants_retry, why_not_set_up
-from localray.client.functions import Functions
+from localray.client.functions import Functions, method_of
 from localray.client.lane_calls import LaneCalls
 from localray.client.leaving import Leaving
 from localray.client.outcomes import cancelled, failed, not_a_generator, pack_returns
@@ -329,7 +329,7 @@ class Executor:
         if template.method == "__ray_terminate__":
             self.leaving.ask(message.task_id, "The actor exited by its own `exit_actor()`.")
             raise SystemExit
-        return getattr(instance, template.method), args, kwargs
+        return method_of(instance, template.method), args, kwargs
 
     # ---------------------------------------------------------------- answers
 

@@ -5,11 +5,31 @@ Must not live here: how they are made and sent (`localray.client.definitions`), 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 from localray.client.serialization import deserialize
 from localray.exceptions import RaySystemError
 from localray.protocol import DefineFunction
+
+
+def method_of(instance: object, name: str) -> Callable[..., object]:
+    """A method of an actor, bound to it: its class's, as in Ray, whatever the actor has stored under that name.
+
+    >>> class Light:
+    ...     def on(self) -> str:
+    ...         return "a method"
+    >>> light = Light()
+    >>> light.on = True
+    >>> method_of(light, "on")()
+    'a method'
+    """
+    if name in getattr(instance, "__dict__", ()):
+        cls = type(instance)
+        stored = inspect.getattr_static(cls, name, None)
+        if hasattr(stored, "__get__"):
+            return stored.__get__(instance, cls)  # type: ignore[no-any-return]
+    return getattr(instance, name)  # type: ignore[no-any-return]
 
 
 class Functions:

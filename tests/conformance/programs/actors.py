@@ -274,3 +274,44 @@ def a_class_makes_actors_of_its_own_kind(ray: ModuleType) -> None:
 
     assert ray.get(Node.remote(0).count.remote()) == 1
     assert ray.get(Node.remote(2).count.remote()) == 7
+
+
+@program()
+def what_an_actor_stores_hides_no_method(ray: ModuleType) -> None:
+    """AC1: a call runs the method of the class, even where the actor has stored something else under its name."""
+
+    @ray.remote
+    class Lamp:
+        def __init__(self):
+            self.twice = lambda number: number * 100
+
+        def on(self):
+            self.on = True
+            return "a method"
+
+        def twice(self, number):
+            return number * 2
+
+        @staticmethod
+        def three():
+            return 3
+
+        @classmethod
+        def kind(cls):
+            return cls.__name__
+
+        def hide(self):
+            self.three = self.kind = None
+            return self.on, self.twice(1)
+
+    @ray.remote
+    class Async:
+        async def run(self):
+            self.run = "over"
+            return self.run
+
+    lamp, other = Lamp.remote(), Async.remote()
+    assert ray.get([lamp.on.remote(), lamp.on.remote(), lamp.twice.remote(4)]) == ["a method", "a method", 8]
+    assert ray.get(lamp.hide.remote()) == (True, 100)
+    assert ray.get([lamp.three.remote(), lamp.kind.remote()]) == [3, "Lamp"]
+    assert ray.get([other.run.remote(), other.run.remote()]) == ["over", "over"]

@@ -263,9 +263,10 @@ class ActorClass(Generic[T]):
             concurrency_groups=tuple(self._groups.items()),
             checkpoint_calls=calls,
             checkpoint_period_s=period_s,
+            is_listed=options.get("enable_task_events") is not False,
         )
         kind = (template.strategy, template.runtime_env, template.max_retries, template.backpressure, calls, period_s)
-        key = ("__init__", placement, mode, concurrency, *kind)
+        key = ("__init__", placement, mode, concurrency, template.is_listed, *kind)
         known = self._description.templates.get(key)
         if known is not None and known[0] is client:
             return known[1]
@@ -550,6 +551,7 @@ class ActorMethod(Generic[Returned_co]):
             backpressure=integer(merged.get("_generator_backpressure_num_objects"), -1),
             objects_per_yield=integer(merged.get("_num_objects_per_yield"), 1),
             concurrency_group=str(merged.get("concurrency_group") or ""),
+            is_listed=None if (is_listed := merged.get("enable_task_events")) is None else bool(is_listed),
         )
         client.define_template(template)
         templates[key] = (client, template)

@@ -320,7 +320,8 @@ class DefineTemplate(NamedTuple):
     group too. A stream (`ReturnMode`) has one return, which is ready when it ends; no more than ``backpressure`` of its
     items, or of all of an actor's, may be there that nobody has taken, -1 is without limit. ``concurrency_groups`` are
     an actor's, ``concurrency_group`` is where a call belongs. An actor that checkpoints itself does so after so many
-    ``checkpoint_calls``, or seconds if the period is not 0, or only when told to if both are."""
+    ``checkpoint_calls``, or seconds if the period is not 0, or only when told to if both are. What ``is_listed`` is
+    told by the state API; with None a call is if its actor is."""
 
     template: int
     kind: int
@@ -347,6 +348,7 @@ class DefineTemplate(NamedTuple):
     concurrency_groups: tuple[tuple[str, int], ...] = ()
     checkpoint_calls: int = NOT_CHECKPOINTED
     checkpoint_period_s: float = 0.0
+    is_listed: bool | None = True
 
 
 class SubmitTask(NamedTuple):
@@ -577,11 +579,12 @@ class TasksReturned(NamedTuple):
 
 
 class ActorExiting(NamedTuple):
-    """The actor on this worker ended itself (``exit_actor``, ``__ray_terminate__``); its process goes away after
-    this."""
+    """The actor on this worker ended itself (``exit_actor``, ``__ray_terminate__``), because these calls asked for it;
+    its process goes away after this."""
 
     actor_id: bytes
     reason: str
+    asked_by: tuple[bytes, ...] = ()
 
 
 class ActorNamed(NamedTuple):

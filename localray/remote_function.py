@@ -288,6 +288,7 @@ class Submission(Generic[P, Returned_co]):
             return_mode=return_mode.value,
             backpressure=integer(options.get("_generator_backpressure_num_objects"), -1),
             objects_per_yield=integer(options.get("_num_objects_per_yield"), 1),
+            is_listed=options.get("enable_task_events") is not False,
         )
         client.define_template(template)
         return template

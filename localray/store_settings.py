@@ -20,6 +20,7 @@ _OF_THE_HEAD = (
     "memory_monitor_refresh_ms",
     "memory_usage_threshold",
     "min_memory_free_bytes",
+    "task_events_report_interval_ms",
     "task_oom_retries",
     "task_oom_retry_delay_base_ms",
     "task_retry_delay_ms",

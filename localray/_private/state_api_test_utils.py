@@ -32,6 +32,24 @@ def verify_failed_task(name: str, error_type: str, error_message: str | list[str
     return True
 
 
+def _is_actor_task_running(actor_pid: int, task_name: str) -> bool:
+    """Whether this process is called by a task of this name: by all of its name, or by the short one of its first
+    thread. Needs psutil.
+
+    Args:
+        actor_pid: of the process.
+        task_name: of the task; may be a part of the name.
+    """
+    import psutil
+
+    try:
+        process = psutil.Process(actor_pid)
+        titles = [process.name(), *process.cmdline()[:1]]
+    except psutil.NoSuchProcess:
+        return False
+    return any(title.startswith("ray::") and task_name in title for title in titles)
+
+
 def wait_for_task_states(name_to_state: Mapping[str, str], timeout: float = 30) -> None:
     """Return when of each name there is one task in this state.
 

@@ -115,7 +115,7 @@ class Leaving:
             return
         self._run_hook()
         channel = self._executor.client.channel
-        channel.send(ActorExiting(actor.actor_id, self.reason))
+        channel.send(ActorExiting(actor.actor_id, self.reason, tuple(self._asked_by)))
         channel.flush()
         self.exit(self.reason)
 

@@ -45,6 +45,7 @@ def define_template(tables: Tables, job: int, message: DefineTemplate) -> None:
         message.bundle,
         message.runtime_env,
         message.return_mode == ReturnMode.STREAM,
+        message.is_listed,
     )
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from localray.kernel.records import ActorRecord, JobRecord, TaskRecord, Template, WorkerRecord
+from localray.protocol import Status
 
 TASKS_KEPT: Final = 10_000
 ACTORS_KEPT: Final = 1_000
@@ -44,12 +45,21 @@ class EndedTask(NamedTuple):
 _ended_task = partial(tuple.__new__, EndedTask)
 
 
-class History:
-    """The last that ended, oldest first."""
+def is_listed(task: TaskRecord) -> bool:
+    """Whether those who list tasks are told of this one, or, where it does not say, of what its actor does."""
+    own = task.template.is_listed
+    if own is None:
+        return task.actor is None or task.actor.creation.template.is_listed is not False
+    return own
 
-    __slots__ = ("actors", "jobs", "tasks", "workers")
+
+class History:
+    """The last that ended, oldest first; without tasks where nobody wants these to be told of."""
+
+    __slots__ = ("actors", "jobs", "tasks", "with_tasks", "workers")
 
     def __init__(self) -> None:
+        self.with_tasks = True
         self.tasks: deque[EndedTask] = deque(maxlen=TASKS_KEPT)
         self.actors: deque[ActorRecord] = deque(maxlen=ACTORS_KEPT)
         self.workers: deque[WorkerRecord] = deque(maxlen=WORKERS_KEPT)
@@ -57,8 +67,13 @@ class History:
 
     def over(self, task: TaskRecord, status: int, error: bytes, now_s: float, output_bytes: int = 0) -> None:
         """An attempt of a task is over: this was the status of its first outcome, and this the error, if it is one, and
-        so large was what it returned. Called for every task."""
+        so large was what it returned. Called for every task. A call that was to end its actor has done so, whatever its
+        caller is told."""
         actor = task.actor
+        if not self.with_tasks or not is_listed(task):
+            return
+        if status and task.worker is not None and task.task_id in task.worker.left_by:
+            status = Status.VALUE.value
         self.tasks.append(
             _ended_task(
                 (

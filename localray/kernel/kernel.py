@@ -99,6 +99,7 @@ class Kernel:
     ) -> None:
         self.tables = Tables(random, memory_settings, policy, standing=standing)
         self.tables.survival = survival
+        self.tables.history.with_tasks = survival.lists_tasks
         self.tables.scaling = autoscaling
         self.tables.takes_turns = takes_turns
         self.tables.opens_lanes = opens_lanes

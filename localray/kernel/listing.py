@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, TypeAlias, cast
 
 from localray.kernel import exits
-from localray.kernel.history import EndedTask
+from localray.kernel.history import EndedTask, is_listed
 from localray.kernel.records import (
     NEVER_S,
     ActorRecord,
@@ -54,7 +54,8 @@ def tasks(tables: Tables) -> Iterator[TaskRow]:
     for ended in tables.history.tasks:
         yield _ended(tables, ended, tables.actors.get(ended.actor_id) or gone.get(ended.actor_id))
     for task in tables.tasks.values():
-        yield _going_on(tables, task)
+        if tables.history.with_tasks and is_listed(task):
+            yield _going_on(tables, task)
 
 
 def _ended(tables: Tables, task: EndedTask, actor: ActorRecord | None) -> TaskRow:

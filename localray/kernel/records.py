@@ -116,6 +116,7 @@ class Template:
     bundle: int = -1
     runtime_env: bytes = b""
     is_stream: bool = False
+    is_listed: bool | None = True
     scheduling_class: SchedulingClass | None = None
 
 
@@ -220,6 +221,7 @@ class WorkerRecord:
     exit_reason: str = ""
     left: bool = False
     leave_reason: str = ""
+    left_by: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -242,7 +242,7 @@ def _actor_exiting(tables: Tables, client: ClientRecord, message: ActorExiting) 
     if actor is not None and client.worker is actor.worker and actor.state is not ActorState.DEAD:
         if client.worker is not None:
             client.worker.stopping = client.worker.left = True
-            client.worker.leave_reason = message.reason
+            client.worker.leave_reason, client.worker.left_by = message.reason, message.asked_by
         actors.end(tables, actor, Status.ACTOR_DIED, text_payload(message.reason), "it ended itself")
 
 

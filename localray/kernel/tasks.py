@@ -230,7 +230,8 @@ def refusal(tables: Tables, task: TaskRecord) -> tuple[Status, bytes] | None:
         return Status.GROUP_REMOVED, text_payload(f"The placement group {group.hex()} has been removed.")
     job = tables.jobs.get(task.template.job)
     if job is None or (job.driver == 0 and not task.root):
-        return Status.WORKER_CRASHED, text_payload(f"The driver that submitted task {task.template.name} has ended.")
+        text = f"Job finishes: the driver that submitted task {task.template.name} has ended."
+        return Status.WORKER_CRASHED, text_payload(text)
     return None
 
 

@@ -1,5 +1,5 @@
 """What a session does to survive, in figures: how much lineage is kept, how long a frozen worker is waited for, how
-long a failed task waits for its next try; and whether its users want hints.
+long a failed task waits for its next try; and whether its users want hints, and its tasks listed.
 
 Must not live here: what follows from them (`localray.kernel.lineage`, `localray.kernel.frozen`,
 `localray.kernel.queues`).
@@ -14,16 +14,18 @@ LINEAGE_VARIABLE = "RAY_max_lineage_bytes"
 FROZEN_VARIABLE = "LOCALRAY_FROZEN_WORKER_TIMEOUT_S"
 DELAY_VARIABLE = "RAY_task_retry_delay_ms"
 HINTS_VARIABLE = "LOCALRAY_HINTS"
+EVENTS_VARIABLE = "RAY_task_events_report_interval_ms"
 
 
 class SurvivalSettings(NamedTuple):
     """``frozen_after_s`` is for how long a worker may be stopped; 0 for ever, which is the default here: the driver of
-    the kernel must be able to look at processes."""
+    the kernel must be able to look at processes. Ray reports tasks at an interval, and with 0 none."""
 
     max_lineage_bytes: int = 1 << 30
     frozen_after_s: float = 0.0
     retry_delay_s: float = 0.0
     hints: bool = False
+    lists_tasks: bool = True
 
 
 def settings_from(environment: Mapping[str, str]) -> SurvivalSettings:
@@ -33,13 +35,14 @@ def settings_from(environment: Mapping[str, str]) -> SurvivalSettings:
         ValueError: a value is not a number, or is negative; the text names the variable.
 
     >>> settings_from({"RAY_max_lineage_bytes": "1000"})
-    SurvivalSettings(max_lineage_bytes=1000, frozen_after_s=30.0, retry_delay_s=0.0, hints=True)
+    SurvivalSettings(max_lineage_bytes=1000, frozen_after_s=30.0, retry_delay_s=0.0, hints=True, lists_tasks=True)
     """
     return SurvivalSettings(
         int(_number(environment, LINEAGE_VARIABLE, 1 << 30)),
         _number(environment, FROZEN_VARIABLE, 30.0),
         _number(environment, DELAY_VARIABLE, 0.0) / 1000,
         environment.get(HINTS_VARIABLE, "1") != "0",
+        _number(environment, EVENTS_VARIABLE, 1.0) != 0,
     )
 
 

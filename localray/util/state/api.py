@@ -134,6 +134,8 @@ class StateApiClient:
                 f"to data truncation. It happens when the returned data is too large (> {len(rows)}) To avoid raising "
                 "an exception and allow having missing output, set `raise_on_missing_output=False`. "
             )
+        if resource is StateResource.TASKS and not options.exclude_driver:
+            rows = rows + self._driver_tasks()
         fitting = sorted((row for row in rows if fits(row, filters)), key=lambda row: str(row[source.identity]))
         if _explain and len(fitting) > options.limit:
             warnings.warn(
@@ -196,6 +198,10 @@ class StateApiClient:
             now_s, total, rows = answer
             clock = self._clock(now_s)
         return total, [source.convert(source.row(*row), clock, detail) for row in rows]
+
+    def _driver_tasks(self) -> Rows:
+        now_s, _, rows = cast("tuple[Any, ...]", self._ask(Query.LIST_JOBS, ""))
+        return [conversion.driver_task(JobRow(*row), self._clock(now_s)) for row in rows]
 
     def _own(self) -> Client | None:
         """This process's session, if it is the one that is asked."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from localray.client.values import error_of
-from localray.ids import JobID, WorkerID, driver_task_id_bytes
+from localray.ids import JobID, TaskID, WorkerID, driver_task_id_bytes
 from localray.job_details import DriverInfo, JobStatus, JobType
 from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, TaskRow, WorkerRow
 from localray.options import from_units
@@ -45,6 +45,7 @@ _ERROR_TYPES = {
 }
 
 
+NIL_TASK_ID = TaskID.nil().binary()
 _TRUSTED_S = 1.0
 """The machine's time may be set while a session runs, or stand still with the session's; then times are told anew."""
 
@@ -137,6 +138,33 @@ def task(row: TaskRow, clock: Clock, detail: bool) -> Columns:
             "fallback_strategy": {"options": []},
         }
     return columns
+
+
+def driver_task(row: JobRow, clock: Clock) -> Columns:
+    """A driver as the task that it is said to run, by its job: those who list tasks may ask for these too."""
+    task_row = TaskRow(
+        driver_task_id_bytes(row.number),
+        0,
+        "",
+        "",
+        "RUNNING" if row.is_running else "FINISHED",
+        row.number,
+        b"",
+        TaskKind.TASK.value,
+        NIL_TASK_ID,
+        b"",
+        0,
+        0,
+        -1,
+        b"",
+        (),
+        b"",
+        -1.0,
+        -1.0,
+        row.started_at_s,
+        row.ended_at_s,
+    )
+    return task(task_row, clock, detail=True) | {"type": "DRIVER_TASK"}
 
 
 def _events(row: TaskRow, clock: Clock) -> list[Columns]:

@@ -259,3 +259,109 @@ def state_of_what_an_object_is_for(ray: ModuleType) -> None:
     ray.get(gate.open.remote())
     assert ray.get(running) == b"x" * 200_000
     wait_until(lambda: bool(rows(taken)) and not rows(taken, reference_type="USED_BY_PENDING_TASK"), "it is used no more")
+
+
+def _names(ray: ModuleType, **options: Any) -> list[str]:
+    return sorted(task.name for task in _state(ray).list_tasks(**options))
+
+
+@program(dashboard=True)
+def some_tasks_are_not_listed(ray: ModuleType) -> None:
+    """Surface 8: what has enable_task_events=False is not listed; calls go by their actor, whoever calls, unless their method says
+    otherwise; what a task submits goes by its own option."""
+
+    @ray.remote(enable_task_events=False)
+    def silent(actors):
+        ray.get([actor.plain.remote() for actor in actors])
+        return ray.get(loud.remote())
+
+    @ray.remote
+    def loud():
+        return 1
+
+    class Actor:
+        def plain(self):
+            pass
+
+        @ray.method(enable_task_events=True)
+        def shown(self):
+            pass
+
+        @ray.method(enable_task_events=False)
+        def hidden(self):
+            pass
+
+    one, two = (ray.remote(num_cpus=0, enable_task_events=events)(Actor).remote() for events in (True, False))
+    for actor in (one, two):
+        ray.get([actor.shown.remote(), actor.hidden.remote()])
+    assert ray.get(silent.remote([one, two])) == 1
+    ray.get(loud.options(name="quiet", enable_task_events=False).remote())
+    of_one, of_two = ([("actor_id", "=", actor._actor_id.hex())] for actor in (one, two))
+    wait_until(lambda: _names(ray, filters=of_one) == ["Actor.__init__", "Actor.plain", "Actor.shown"], "calls are listed")
+    wait_until(lambda: _names(ray, filters=of_two) == ["Actor.shown"], "only what says so is listed")
+    assert _names(ray, filters=[("type", "=", "NORMAL_TASK")]) == ["loud"]
+    with pytest.raises(TypeError):
+        loud.options(enable_task_events=None).remote()
+
+
+@program(dashboard=True, engines=NOT_SIMULATED, reason="calls ray.init itself and so chooses no engine", starts_session=False)
+def no_tasks_are_listed_where_the_interval_is_zero(ray: ModuleType) -> None:
+    """Surface 8: with task_events_report_interval_ms=0 no task is told of; actors are."""
+    ray.init(num_cpus=1, include_dashboard=True, _system_config={"task_events_report_interval_ms": 0})
+
+    @ray.remote(enable_task_events=True)
+    class Actor:
+        def call(self):
+            return 1
+
+    actor = Actor.remote()
+    assert ray.get(actor.call.remote()) == 1
+    wait_until(lambda: len(_state(ray).list_actors()) == 1, "the actor is listed")
+    assert _names(ray) == []
+
+
+@program(dashboard=True)
+def a_driver_is_a_task_for_who_asks(ray: ModuleType) -> None:
+    """Surface 8: with exclude_driver=False the list of tasks has the drivers too, as tasks that run and have no name."""
+    common, job = module_of(ray, "util.state.common"), ray.get_runtime_context().get_job_id()
+    options = common.ListApiOptions(exclude_driver=False, detail=True, filters=[("job_id", "=", job), ("type", "=", "DRIVER_TASK")])
+
+    def found() -> list[Any]:
+        rows: list[Any] = _state(ray).StateApiClient().list(common.StateResource.TASKS, options, True)
+        return rows
+
+    wait_until(lambda: len(found()) == 1, "the driver is listed")
+    (driver,) = found()
+    assert (driver.state, driver.name, driver.func_or_class_name) == ("RUNNING", "", "")
+    assert (driver.task_id, driver.parent_task_id) == ("f" * 40 + job, "f" * 48)
+    assert driver.start_time_ms
+    assert (driver.end_time_ms, driver.worker_id, driver.node_id, driver.actor_id) == (None, None, None, None)
+    assert "DRIVER_TASK" not in {task.type for task in _state(ray).list_tasks()}
+
+
+@program(dashboard=True, engines=NOT_SIMULATED, reason="ends its process")
+def calls_that_end_their_actor_have_finished(ray: ModuleType) -> None:
+    """Surface 8: a call that asked for its actor's end counts as FINISHED, without an error."""
+
+    @ray.remote(num_cpus=0)
+    class Actor:
+        def leave(self):
+            ray.actor.exit_actor()
+
+        def system_exit(self):
+            raise SystemExit(0)
+
+        def ready(self):
+            return 1
+
+    one, two, three = Actor.remote(), Actor.remote(), Actor.remote()
+    ray.get([each.ready.remote() for each in (one, two, three)])
+    refs = [one.leave.remote(), two.system_exit.remote(), three.__ray_terminate__.remote()]
+    for ref in refs:
+        with pytest.raises(ray.exceptions.RayActorError):
+            ray.get(ref)
+    for name in ("Actor.leave", "Actor.system_exit", "Actor.__ray_terminate__"):
+        wait_until(
+            lambda name=name: [task.state for task in _state(ray).list_tasks(filters=[("name", "=", name)])] == ["FINISHED"], name
+        )
+        assert _state(ray).list_tasks(filters=[("name", "=", name)])[0].error_type is None

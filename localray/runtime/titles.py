@@ -7,6 +7,7 @@ name. Elsewhere nothing changes. Must not live here: what a worker is called whe
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 _SHORT_NAME_BYTES = 15
@@ -28,14 +29,17 @@ class ProcessTitle:
             # Not Linux, or not allowed here: it goes by the name that it has.
             self._length = 0
 
-    def show(self, name: str) -> None:
-        """From now on this process is called ``ray::name``."""
+    def show(self, name: str, short: str = "") -> None:
+        """From now on this process is called ``ray::name``; where ``short`` is given, its short name is made of that.
+        """
         if name is self._shown or not self._length:
             return
         self._shown = name
         title = f"ray::{name}".encode(errors="replace")
         try:
             os.pwrite(self._memory, title[: self._length - 1].ljust(self._length, b"\0"), self._place)
-            os.write(self._short, title[:_SHORT_NAME_BYTES])
+            if threading.get_native_id() == os.getpid():
+                # As in Ray: the short name is a thread's own, and calls on other threads leave the first one's.
+                os.write(self._short, f"ray::{short or name}".encode(errors="replace")[:_SHORT_NAME_BYTES])
         except OSError:
             self._length = 0

@@ -22,7 +22,7 @@ from localray.client.client import Client
 from localray.client.current import set_process_client
 from localray.client.executor import Executor
 from localray.ids import JobID
-from localray.protocol import DefineRuntimeEnv, DefineTemplate, RunTask, SetUpJob, TaskKind, WorkerReady
+from localray.protocol import CallMode, DefineRuntimeEnv, DefineTemplate, RunTask, SetUpJob, TaskKind, WorkerReady
 from localray.runtime.breakpoints import answer_breakpoints
 from localray.runtime.channel import SocketChannel
 from localray.runtime.environment import TaskEnvironment
@@ -98,7 +98,8 @@ class Worker:
     def _task_starts(self, message: RunTask, template: DefineTemplate) -> None:
         self._started += 1
         write_progress(self._progress, self._slot, self._started)
-        self._title.show(template.name)
+        is_threaded = template.kind == TaskKind.ACTOR_CREATION and template.call_mode == CallMode.THREADED
+        self._title.show(template.name, template.name.removesuffix(".__init__") if is_threaded else "")
         if template.kind != TaskKind.ACTOR_CALL:
             self._environment.prepare(template.to_hold, message.units)
         if self._printed and template.kind == TaskKind.TASK:

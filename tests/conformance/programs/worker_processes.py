@@ -341,3 +341,6 @@ def processes_are_called_by_what_they_run(ray: ModuleType) -> None:
     assert "ray::Keeper.title".startswith(names[1])
     assert ray.get(keeper.title.options(name="call").remote())[1:] == ("ray::call", "ray::call")
     wait_until(lambda: called(process)[0] == "ray::Keeper", "the actor idles")
+    threaded = Keeper.options(name="threaded", max_concurrency=2).remote()
+    # A short name is one thread's own, and calls run on others.
+    assert ray.get(threaded.title.remote())[1:] == ("ray::Keeper.title", "ray::Keeper")

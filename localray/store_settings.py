@@ -16,6 +16,7 @@ from localray.shm.session_directories import PREFIX
 from localray.shm.settings import StoreSettings
 
 _OF_THE_HEAD = (
+    "actor_graceful_shutdown_timeout_ms",
     "max_lineage_bytes",
     "memory_monitor_refresh_ms",
     "memory_usage_threshold",

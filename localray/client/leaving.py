@@ -65,8 +65,12 @@ class Leaving:
 
     def ask(self, task_id: bytes, reason: str) -> None:
         """The actor is to end with this call: nothing new starts."""
-        self._asked_by.add(task_id)
         self.reason = reason
+        if self.running is None or task_id in self.running:
+            self._asked_by.add(task_id)
+        elif not self.running:
+            # A coroutine that its call left behind: no call's end will be the actor's.
+            self._executor.client.channel.spawn(self._end, "localray-leaving")
 
     def is_over(self, task_id: bytes, template: DefineTemplate) -> bool:
         """Whether a call that has just ended is one that asked for the end: then it is not answered, and the actor ends
@@ -156,7 +160,7 @@ def exit_actor() -> NoReturn:
     """
     context = current_task.get()
     if context is None or not context.actor_id:
-        raise TypeError("exit_actor called on a non-actor worker.")
+        raise TypeError("exit_actor API is called on a non-actor worker.")
     context.exit_actor()
     if context.is_asyncio:
         raise AsyncioActorExit

@@ -60,11 +60,19 @@ def end(
     if worker.out_of_memory is not None:
         status, text = Status.OUT_OF_MEMORY, worker.out_of_memory.text
     else:
-        status, text = Status.ACTOR_DIED, f"The actor died unexpectedly before finishing this task: {cause}."
+        status, text = Status.ACTOR_DIED, _words_of_death(worker, cause)
         if actor.restarts:
             text += f" It was restarted {actor.restarts} time{'s' if actor.restarts > 1 else ''} before."
         text += news.last_words(worker)
     actors.end(tables, actor, status, text_payload(text), f"its worker died: {cause}")
+
+
+def _words_of_death(worker: WorkerRecord, cause: str) -> str:
+    """Why an actor is dead, in Ray's words: programs tell deaths apart by them."""
+    node = worker.node
+    if node.alive:
+        return f"The actor is dead because its worker process has died: {cause}."
+    return f"The actor died because its node has died. Node {node.node_id.hex()}: {node.death_cause}."
 
 
 def restart(tables: Tables, actor: ActorRecord, cause: str) -> None:

@@ -22,8 +22,6 @@ from localray.protocol import Exit, SetUpJob
 from localray.sched.resources import CPU, RESOURCE_UNIT
 
 START_FAILURES_TOLERATED = 3
-GRACE_S = 30.0
-"""An actor that nobody needs has so long for its ``__ray_shutdown__`` and exit handlers (Ray's default)."""
 IDLE_KEPT_S = 1.0
 """An idle worker beyond one for each CPU is ended after this long (Ray's default)."""
 
@@ -173,7 +171,7 @@ def retire(tables: Tables, worker: WorkerRecord, reason: str) -> None:
     if worker in worker.node.idle:
         worker.node.idle.remove(worker)
     if worker.actor is not None:
-        tables.leaving[worker] = tables.now_s + GRACE_S
+        tables.leaving[worker] = tables.now_s + tables.survival.actor_grace_s
     tables.send(worker.number, Exit(reason))
 
 
@@ -183,7 +181,7 @@ def end_the_late(tables: Tables) -> None:
         if at_s > tables.now_s:
             return
         del tables.leaving[worker]
-        kill(tables, worker, f"it had {GRACE_S:g} s to end")
+        kill(tables, worker, f"it had {tables.survival.actor_grace_s:g} s to end")
 
 
 def kill(tables: Tables, worker: WorkerRecord, reason: str) -> None:

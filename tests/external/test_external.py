@@ -3,7 +3,8 @@ installed; CI has none of them. They check their results themselves.
 
 To run them, in an environment of its own, without real Ray:
 
-    pip install cloudpickle numpy psutil pytest pandas pyarrow scikit-learn modin sf-hamilton sktime pymoo datatrove orjson
+    pip install cloudpickle numpy psutil pytest pandas scikit-learn modin sf-hamilton sktime pymoo datatrove orjson deephyper
+    pip install daft "pyarrow<26" flwr
     pip install --no-deps easy-ray-threads rayorch raylings && python -m pytest -q tests/external
 """
 

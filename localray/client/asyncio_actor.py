@@ -114,10 +114,10 @@ class GroupLoop:
         current_task.set(TaskContext(message, template, executor))
         try:
             outcomes = await self._call(message, template)
-        except GeneratorExit:
-            # Suspended for ever, in a simulated worker that was killed, and collected now: its loop is closed.
-            raise
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raised is the call's outcome
+            if self._loop is None or self._loop.is_closed():
+                # A GeneratorExit: suspended for ever, in a simulated worker that was killed, and collected now.
+                raise
             executor.conclude_error(message, template, error, started_s)
         else:
             if message.task_id in executor.cancelled and not template.return_mode:

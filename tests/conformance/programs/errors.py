@@ -405,3 +405,38 @@ def the_exception_classes_have_rays_bases(ray: ModuleType) -> None:
     assert issubclass(errors.ActorAlreadyExistsError, ValueError)
     assert issubclass(errors.ActorHandleNotFoundError, ValueError)
     assert not issubclass(errors.WorkerCrashedError, errors.RayTaskError)
+
+
+@program()
+def a_generators_exit_is_an_error_like_others(ray: ModuleType) -> None:
+    """E1, surface 3: `GeneratorExit` from a task, a method and a coroutine reaches who asked, and the actor lives on."""
+
+    def leave():
+        raise GeneratorExit("left")
+
+    @ray.remote(max_retries=0)
+    def task():
+        leave()
+
+    @ray.remote
+    class Serial:
+        def method(self):
+            leave()
+
+        def alive(self):
+            return True
+
+    @ray.remote
+    class Asyncio:
+        async def method(self):
+            leave()
+
+        async def alive(self):
+            return True
+
+    actors = [Serial.remote(), Asyncio.remote()]
+    for ref in [task.remote(), *[actor.method.remote() for actor in actors]]:
+        with pytest.raises(ray.exceptions.RayTaskError) as caught:
+            ray.get(ref, timeout=60)
+        assert isinstance(caught.value.cause, GeneratorExit)
+    assert ray.get([actor.alive.remote() for actor in actors]) == [True, True]

@@ -114,10 +114,11 @@ class GroupLoop:
         current_task.set(TaskContext(message, template, executor))
         try:
             outcomes = await self._call(message, template)
-        except BaseException as error:  # noqa: BLE001 - whatever the user's code raised is the call's outcome
+        except BaseException as error:
             if self._loop is None or self._loop.is_closed():
                 # A GeneratorExit: suspended for ever, in a simulated worker that was killed, and collected now.
                 raise
+            # Whatever else the user's code raised is the call's outcome.
             executor.conclude_error(message, template, error, started_s)
         else:
             if message.task_id in executor.cancelled and not template.return_mode:

@@ -18,6 +18,7 @@ from localray.client.checkpoints import LOOK_AGAIN_S
 from localray.client.context import TaskContext, current_task
 from localray.client.failures import NeverBegan
 from localray.client.outcomes import not_a_generator, pack_returns
+from localray.object_ref import ObjectRef
 from localray.protocol import DefineTemplate, Outcome, ReturnMode, RunTask, TaskKind
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class GroupLoop:
         if message.task_id in executor.cancelled:
             raise NeverBegan
         result = function(*args, **kwargs)
-        if inspect.isawaitable(result):
+        if inspect.isawaitable(result) and not isinstance(result, ObjectRef):
+            # A reference that a plain method returns is its value.
             result = await result
         if inspect.isasyncgen(result) and template.return_mode == ReturnMode.FIXED:
             raise TypeError("'async_generator' object is not iterable: call it with num_returns=\"streaming\".")

@@ -248,3 +248,26 @@ def a_tasks_own_threads_may_use_the_api(ray: ModuleType) -> None:
             return list(pool.map(lambda number: ray.get(leaf.remote(number)), range(6)))
 
     assert ray.get(parent.remote()) == [1, 2, 3, 4, 5, 6]
+
+
+@program()
+def a_plain_method_of_an_asyncio_actor_may_return_a_reference(ray: ModuleType) -> None:
+    """L8, surface 3: it is the call's value, as of other actors; nobody awaits it."""
+
+    @ray.remote(num_cpus=0)
+    class Lender:
+        async def keep(self, value):
+            self.ref = ray.put(value)
+            return [self.ref]
+
+        def lend(self):
+            return self.ref
+
+        async def lend_too(self):
+            return self.ref
+
+    lender = Lender.remote()
+    (ref,) = ray.get(lender.keep.remote("kept"))
+    assert ray.get(lender.lend.remote()) == ref
+    assert ray.get(lender.lend_too.remote()) == ref
+    assert ray.get(ref) == "kept"

@@ -673,7 +673,8 @@ class Client:
             self.completions.run(callbacks)
 
     def _object_present(self, object_id: bytes) -> None:
-        """An object has a value, on another node: enough for whoever does not fetch it."""
+        """An object has a value, on another node: enough for whoever does not fetch it. Who does asks for it now, if
+        the kernel does not know: a driver asks once, and may have done so without fetching."""
         with self.references.lock:
             entry = self.references.entries.get(object_id)
             if entry is None:
@@ -681,8 +682,12 @@ class Client:
             entry.is_present = True
             waiters = [waiter for waiter in entry.waiters or () if not waiter.fetches]
             entry.waiters = [waiter for waiter in entry.waiters or () if waiter.fetches] or None
+            fetches = entry.waiters is not None or entry.callbacks is not None
+            was_asked, entry.asked = entry.asked, fetches
         for waiter in waiters:
             waiter.count_down()
+        if fetches and was_asked:
+            self._ask_again(object_id)
 
     def _object_absent(self, object_id: bytes) -> None:
         """What an object was is lost: whoever waits from now on asks the kernel again."""

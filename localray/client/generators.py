@@ -61,8 +61,8 @@ class ObjectRefGenerator(Generic[T_co]):
 
     def __next__(self) -> ObjectRef[T_co]:
         item = self._next_item()
-        if self._client.references.entries[item.binary()].value is None:
-            self._client.wait([item], 1, None)
+        while not self._has_come(item):
+            self._client.wait([item], 1, None, fetches=False)
         reference = self._take()
         if reference is None:
             raise StopIteration
@@ -96,16 +96,16 @@ class ObjectRefGenerator(Generic[T_co]):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(done)
 
-        if self._client.references.entries[reference.binary()].value is None:
-            self._client.completions.call_back([reference], arrived)
-        else:
+        if self._has_come(reference):
             done()
+        else:
+            self._client.completions.call_back([reference], arrived)
         return arrival
 
     def _next_sync(self, timeout_s: float | None = None) -> ObjectRef[T_co]:
         """As `next`, waiting so long at most: a reference to nothing when the time is over."""
         waits_s = None if timeout_s is None or timeout_s < 0 else timeout_s
-        if self._client.wait([self._next_item()], 1, waits_s)[1]:
+        if self._client.wait([self._next_item()], 1, waits_s, fetches=False)[1]:
             return ObjectRef.nil()
         return next(self)
 
@@ -129,10 +129,10 @@ class ObjectRefGenerator(Generic[T_co]):
     def _status(self) -> int | None:
         """How the next item has ended, if it has; asks the kernel if it is not known here."""
         item = self._next_item()
-        if not self._client.wait([item], 1, 0)[0]:
+        if not self._client.wait([item], 1, 0, fetches=False)[0]:
             return None
         value = self._client.references.entries[item.binary()].value
-        return None if value is None else value[0]
+        return Status.VALUE if value is None else value[0]
 
     # ---------------------------------------------------------------- taking
 
@@ -170,7 +170,7 @@ class ObjectRefGenerator(Generic[T_co]):
         Raises:
             ValueError: the last of them is not there yet.
         """
-        if not self._client.wait(self._get_next_ref_n(count)[-1:], 1, 0)[0]:
+        if not self._client.wait(self._get_next_ref_n(count)[-1:], 1, 0, fetches=False)[0]:
             raise ValueError(f"The stream's item {self._taken + count - 1} is not there yet.")
         for _ in range(count):
             if self._is_at_end():
@@ -188,19 +188,24 @@ class ObjectRefGenerator(Generic[T_co]):
         """The next item, which is there; after the last the error that ended the generator, once; then None."""
         item = self._ahead[0]
         value = self._client.references.entries[item.binary()].value
-        if value is None:
+        if not self._has_come(item):
             raise RaySystemError(f"item {self._taken} of the stream is not there although it was waited for")
-        if value[0] == Status.END_OF_STREAM:
+        if value is not None and value[0] == Status.END_OF_STREAM:
             if self._error_given or not self._ended_by_error():
                 return None
             self._error_given = True
             return self._generator_ref
         self._ahead.popleft()
         self._taken += 1
-        self._reach = ASKED_AHEAD if value[2] == INLINE else 1
+        self._reach = ASKED_AHEAD if value is not None and value[2] == INLINE else 1
         if self._tells_taken:
             self._client.channel.send(TakeItems(self._task_id, self._taken))
         return item
+
+    def _has_come(self, item: ObjectRef[Any]) -> bool:
+        """Whether an item is there; where it is on another node it stays until somebody reads it, as in Ray."""
+        entry = self._client.references.entries[item.binary()]
+        return entry.value is not None or entry.is_present
 
     def _ended_by_error(self) -> bool:
         try:

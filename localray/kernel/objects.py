@@ -102,7 +102,8 @@ def announce(tables: Tables, record: ObjectRecord) -> None:
         for client, waits in watchers.items():
             holder = tables.clients.get(client)
             if holder is not None:
-                deliveries.tell(tables, holder, record, fetches=not waits or any(wait.fetches for wait in waits))
+                # Who merely wants to know, as who iterates over a generator, has no wait.
+                deliveries.tell(tables, holder, record, fetches=any(wait.fetches for wait in waits))
                 for wait in waits:
                     count_down(tables, wait)
     if record.waiting_tasks is not None:
@@ -173,6 +174,7 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
     """Send what is ready of what the request is for, and remember to send the rest; `wait.missing` has been set to how
     many are needed."""
     number = client.number
+    fetches = wait.fetches and wait.missing > 0
     for object_id in wait.object_ids:
         record = tables.objects.get(object_id)
         if record is None:
@@ -180,7 +182,7 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
             tables.send(number, ObjectReady(object_id, Status.LOST.value, text_payload(text), INLINE, 0))
             count_down(tables, wait)
         elif record.state is not ObjectState.PENDING:
-            deliveries.tell(tables, client, record, fetches=wait.fetches)
+            deliveries.tell(tables, client, record, fetches=fetches)
             count_down(tables, wait)
         elif wait.missing > 0 or wait.fetches:
             if record.watchers is None:

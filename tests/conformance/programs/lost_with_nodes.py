@@ -264,3 +264,26 @@ def a_generator_that_runs_on_starts_over(ray: ModuleType, cluster: Any) -> None:
     assert ray.get(result, timeout=60)[0] == 8
     ray.get(gate.open.remote())
     assert [ray.get(item, timeout=60)[0] for item in stream] == [8, 9]
+
+
+@program(nodes=NODES)
+def items_that_nobody_has_read_go_with_their_node(ray: ModuleType, cluster: Any) -> None:
+    """T17, T26: to take references from a generator copies nothing to whoever takes them; a generator that may not run
+    again has lost its items with the node."""
+
+    @ray.remote(**THERE, num_cpus=0, max_retries=0)
+    def produce(count):
+        for number in range(count):
+            yield np.full(LARGE, number, dtype=np.int64)
+
+    stream = produce.remote(3)
+    taken = [next(stream), next(stream)]
+    ready, _ = ray.wait([stream], timeout=60, fetch_local=False)
+    assert ready == [stream]
+    ray.get(stream.completed(), timeout=60)
+    assert ray.get(taken[0], timeout=60)[-1] == 0
+    replace_node(ray, cluster)
+    with pytest.raises(ray.exceptions.ObjectLostError):
+        ray.get(taken[1], timeout=60)
+    with pytest.raises(ray.exceptions.ObjectLostError):
+        ray.get(next(stream), timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localray.absent import stand_in
 from localray.absent.catalogue import missing_in
 from localray.client.generators import DynamicObjectRefGenerator, ObjectRefGenerator
 from localray.exceptions import ObjectRefStreamEndOfStreamError
@@ -21,12 +22,21 @@ from localray.ids import (
 from localray.language import Language
 from localray.object_ref import ObjectID, ObjectRef
 
+Config = stand_in(
+    __name__,
+    "Config",
+    "The settings of Ray's core in C++: here they are read where a session starts, of `_system_config` and variables.",
+    # Suites call it between two sessions, for the second to read its settings anew: here each does.
+    {"initialize": staticmethod(lambda config: None)},
+)
+
 __getattr__ = missing_in(__name__)
 
 __all__ = [
     "ActorClassID",
     "ActorID",
     "ClusterID",
+    "Config",
     "DynamicObjectRefGenerator",
     "FunctionID",
     "GcsClient",

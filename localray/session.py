@@ -186,7 +186,7 @@ def init(
             return existing
         if _session.simulation is not None:
             engine, seed, address = "sim", next(_session.simulation), None
-        address = _address_to_join(address, engine)
+        address = address_to_join(address, engine)
         if address is not None:
             if _is_of_real_ray(address):
                 return _hand_over(address, locals())
@@ -281,7 +281,7 @@ def _existing(ignore_reinit_error: bool, address: str | None) -> RayContext | No
     return None
 
 
-def _address_to_join(address: str | None, engine: str = "processes") -> str | None:
+def address_to_join(address: str | None, engine: str = "processes") -> str | None:
     """What is to be joined; None for a session of our own."""
     if engine != "processes":
         if address not in (None, "local"):
@@ -363,7 +363,7 @@ def find_session(address: str | None = None) -> SessionHome:
     """
     from localray.runtime.session_home import find
 
-    return find(_address_to_join(address) or "auto")
+    return find(address_to_join(address) or "auto")
 
 
 def _start(

@@ -91,9 +91,10 @@ class TaskContext:
         if actor_class is None:
             function = self._host.function(template)
             return f"{_module_of(function)}.{function.__name__}"
-        class_name = actor_class.__qualname__ if self.is_asyncio else actor_class.__name__
         method = getattr(actor_class, template.method, actor_class)
-        return f"{_module_of(method)}.{class_name}.{template.method}"
+        if self.is_asyncio and hasattr(method, "__qualname__"):
+            return f"{_module_of(method)}.{method.__qualname__}"
+        return f"{_module_of(method)}.{actor_class.__name__}.{template.method}"
 
     @property
     def actor_id(self) -> bytes:

@@ -49,7 +49,11 @@ class ActorGroupMethod:
         return [getattr(each.actor, self._method_name).remote(*args, **kwargs) for each in self._actors]
 
 
-@Deprecated(message="Keep a list of actor handles, or use ray.util.ActorPool.", warning=True)
+@Deprecated(
+    message="Keep a list of actor handles, or use ray.util.ActorPool; for tasks without a state use "
+    "ray.util.multiprocessing.",
+    warning=True,
+)
 class ActorGroup:
     """Actors of one class. Each method of the class is one of the group: ``group.method.remote()`` calls all.
 

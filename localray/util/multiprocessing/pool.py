@@ -14,7 +14,7 @@ from localray.absent.catalogue import missing_in
 from localray.actor import ActorHandle, kill
 from localray.api import cluster_resources, get, remote, wait
 from localray.object_ref import ObjectRef
-from localray.session import init, is_initialized
+from localray.session import address_to_join, init, is_initialized
 from localray.util.debug import log_once
 from localray.util.multiprocessing.results import (
     AsyncResult,
@@ -283,7 +283,8 @@ def _join_session(processes: int | None, address: str | None) -> int:
         ValueError: there are not that many CPUs.
     """
     if not is_initialized():
-        init(address=address, num_cpus=processes)
+        # A session that is there already has the CPUs that it has.
+        init(address=address, num_cpus=processes if address_to_join(address) is None else None)
     cpus = int(cluster_resources().get("CPU", 0))
     count = cpus if processes is None else processes
     if count <= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from types import ModuleType
 from typing import Any
@@ -211,6 +212,25 @@ def pools_start_a_session(ray: ModuleType) -> None:
         assert ray.is_initialized() and ray.cluster_resources()["CPU"] == 1.0
         assert pool.map(abs, [-1]) == [1]
     ray.shutdown()
+
+
+@program(nodes=[{"num_cpus": 1}], engines=NOT_SIMULATED, reason="drivers are processes")
+def pools_join_a_session(ray: ModuleType, cluster: Any) -> None:
+    """U3, surface 6: a pool joins the session of its address, or of RAY_ADDRESS; that has the CPUs that it has, and is joined too
+    where the pool asks for more."""
+    for address, variable in ((cluster.address, None), (None, cluster.address)):
+        ray.shutdown()
+        if variable:
+            os.environ["RAY_ADDRESS"] = variable
+        try:
+            with _pool(ray, ray_address=address) as pool:
+                assert ray.cluster_resources()["CPU"] == 1.0
+                assert pool.map(abs, [-1]) == [1]
+            ray.shutdown()
+            assert "only 1" in _raises(ValueError, _pool, ray, 2, ray_address=address)
+            assert ray.cluster_resources()["CPU"] == 1.0
+        finally:
+            os.environ.pop("RAY_ADDRESS", None)
 
 
 @program()

@@ -213,6 +213,18 @@ def old_ways_to_ask_where_one_is(ray: ModuleType) -> None:
         def who(self) -> str:
             return ray.get_runtime_context().get_task_function_name()
 
+    @ray.remote(num_cpus=0)
+    class Async:
+        async def who(self) -> str:
+            return ray.get_runtime_context().get_task_function_name()
+
+        def who_else(self) -> str:
+            return ray.get_runtime_context().get_task_function_name()
+
+    one = Async.remote()
+    for name in ("who", "who_else"):
+        assert ray.get(getattr(one, name).remote()).endswith(f"old_ways_to_ask_where_one_is.<locals>.Async.{name}")
+    module_of(ray, "_raylet").Config.initialize("")
     assert ray.get(who.options(name="another name").remote()).endswith("private_names.who")
     assert ray.get(Actor.remote().who.remote()).endswith("private_names.Actor.who")
 

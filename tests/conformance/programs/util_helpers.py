@@ -325,7 +325,8 @@ def actors_that_are_called_together(ray: ModuleType) -> None:
             self.value += number
             return self.value
 
-    group = module.ActorGroup(Member, 2, num_cpus_per_actor=0, init_args=(10,), init_kwargs={"step": 2})
+    with pytest.warns(DeprecationWarning, match=r"use ray\.util\.multiprocessing"):
+        group = module.ActorGroup(Member, 2, num_cpus_per_actor=0, init_args=(10,), init_kwargs={"step": 2})
     assert len(group) == 2 and group.actor_metadata == ["member of 10"] * 2
     assert ray.get(group.add.remote(5)) == [15, 15]
     assert ray.get(group[1].actor.add.remote(1)) == 16

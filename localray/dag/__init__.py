@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from localray.dag import constants
 from localray.dag.compiled import CompiledDAG
 from localray.dag.compiled_refs import CompiledDAGFuture, CompiledDAGRef
 from localray.dag.dag_context import DAGContext
@@ -51,5 +52,6 @@ __all__ = [
     "InputAttributeNode",
     "InputNode",
     "MultiOutputNode",
+    "constants",
     "plot",
 ]

@@ -8,8 +8,11 @@ actors take ordinary calls too. Must not live here: what can be compiled (`local
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 from localray.client.client import Client
@@ -25,38 +28,74 @@ from localray.protocol import KillActor
 
 
 class Execution:
-    """One execution: its results until they are read or dropped."""
+    """One execution: its results until they are read or dropped. It is over when all are there, or as soon as one is an
+    error, which then is the result in the places of all, as in Ray. ``values`` are those that are there and not read.
+    """
 
     def __init__(self, graph: CompiledDAG, index: int, outputs: list[ObjectRef[Any]]) -> None:
         self.graph = graph
         self.index = index
         self.outputs: dict[int, ObjectRef[Any]] = dict(enumerate(outputs))
+        self.places = frozenset(self.outputs)
         self.unread = dict.fromkeys(self.outputs)
+        self.values: dict[int, Any] = {}
+        self.read_already: set[int] = set()
+        self._failed: ObjectRef[Any] | None = None
+        self._over: asyncio.Future[None] | None = None
 
     def read(self, channel: int | None, timeout_s: float | None) -> Any:
         """One of its results, or the only one, after those of the executions before it."""
         self.graph.finish_until(self, timeout_s)
-        return self.graph.client.get_one(self._take(channel), None)
+        return self._take(channel)
 
     async def read_async(self, channel: int | None) -> Any:
         """As `read`, for asyncio; without a limit of time."""
-        reference = self.outputs[channel or 0]
+        if self._over is None:
+            self._over = asyncio.ensure_future(self._await_all())
+        await asyncio.shield(self._over)
+        return self._take(channel)
+
+    async def _await_all(self) -> None:
+        awaited = {asyncio.ensure_future(each): each for each in dict.fromkeys(self.outputs.values())}
+        missing = set(awaited)
+        while missing and self._failed is None:
+            there, missing = await asyncio.wait(missing, return_when=asyncio.FIRST_COMPLETED)
+            for future in there:
+                self._take_in(awaited[future], future.result)
+        for future in missing:
+            future.cancel()
+        self.graph.finished(self)
+
+    def take_in(self, there: Collection[ObjectRef[Any]]) -> bool:
+        """These results are there. Returns whether one of them is an error: then the others need not be waited for."""
+        for reference in there:
+            self._take_in(reference, partial(self.graph.client.get_one, reference, None))
+        return self._failed is not None
+
+    def _take_in(self, reference: ObjectRef[Any], value_of: Callable[[], Any]) -> None:
+        places = [place for place in list(self.unread) if self.outputs[place] == reference]
+        if not places or self._failed is not None:
+            return
         try:
-            return await reference
-        finally:
-            self.graph.finished(self)
-            self._take(channel)
+            self.values.update(dict.fromkeys(places, value_of()))
+        except Exception:  # noqa: BLE001 - whatever it is, it is raised for whoever reads
+            self._failed = reference
+            self.values.clear()
 
     def drop(self, channel: int | None) -> None:
         """Nobody will read this result. Called by the garbage collector."""
         self.unread.pop(channel or 0, None)
+        self.values.pop(channel or 0, None)
 
-    def _take(self, channel: int | None) -> ObjectRef[Any]:
-        self.unread.pop(channel or 0, None)
-        reference = self.outputs.pop(channel or 0)
+    def _take(self, channel: int | None) -> Any:
+        place = channel or 0
+        self.unread.pop(place, None)
+        self.read_already.add(place)
         if not self.unread:
             self.graph.forget(self)
-        return reference
+        if self._failed is not None:
+            return self.graph.client.get_one(self._failed, None)
+        return self.values.pop(place)
 
 
 class CompiledDAG:
@@ -105,6 +144,33 @@ class CompiledDAG:
 
     def __str__(self) -> str:
         return f"CompiledDAG({self._id})"
+
+    # What Ray keeps of executions, under its private names: its own tests look there.
+
+    @property
+    def _execution_index(self) -> int:
+        return self._next_index - 1
+
+    @property
+    def _max_finished_execution_index(self) -> int:
+        return self._last_finished
+
+    @property
+    def _result_buffer(self) -> dict[int, dict[int, Any]]:
+        return {index: dict(each.values) for index, each in self._executions.items() if each.values}
+
+    @property
+    def _destructed_ref_idxs(self) -> dict[int, set[int]]:
+        return self._of_unread(lambda each: each.places - set(each.unread) - each.read_already)
+
+    @property
+    def _got_ref_idxs(self) -> dict[int, set[int]]:
+        return self._of_unread(lambda each: each.read_already)
+
+    def _of_unread(self, places_of: Callable[[Execution], Collection[int]]) -> dict[int, set[int]]:
+        """Of the executions of which something is still to be read: which of their results these are."""
+        found = {index: set(places_of(each)) for index, each in self._executions.items() if each.unread}
+        return {index: places for index, places in found.items() if places}
 
     # ---------------------------------------------------------------- executing
 
@@ -212,18 +278,23 @@ class CompiledDAG:
     def _await_next(self, give_up_at: float | None) -> None:
         """Wait until the first execution that is not over is."""
         execution = self._executions[self._last_finished + 1]
-        references = list(execution.outputs.values())
-        timeout_s = None if give_up_at is None else max(0.0, give_up_at - time.monotonic())
-        _, missing = self.client.wait(list(dict.fromkeys(references)), len(set(references)), timeout_s)
-        if missing:
-            raise RayChannelTimeoutError(
-                "If the execution is expected to take a long time, increase RAY_CGRAPH_get_timeout which is currently "
-                f"{self._timeout_s} seconds. Otherwise, this may indicate that the execution is hanging."
-            )
+        missing = list(dict.fromkeys(execution.outputs.values()))
+        while missing:
+            timeout_s = None if give_up_at is None else max(0.0, give_up_at - time.monotonic())
+            # Of what nobody will read no error is of interest.
+            there, missing = self.client.wait(missing, 1 if execution.unread else len(missing), timeout_s)
+            if not there:
+                raise RayChannelTimeoutError(
+                    "If the execution is expected to take a long time, increase RAY_CGRAPH_get_timeout which is "
+                    f"currently {self._timeout_s} seconds. Otherwise, this may indicate that the execution is hanging."
+                )
+            if execution.take_in(there):
+                break
         self.finished(execution)
 
     def finished(self, execution: Execution) -> None:
         """An execution is over, and so are those before it."""
+        execution.outputs.clear()
         self._last_finished = max(self._last_finished, execution.index)
         if not execution.unread:
             self.forget(execution)

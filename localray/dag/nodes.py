@@ -108,11 +108,16 @@ class DAGNode:
     def _apply_and_replace_all_child_nodes(self, fn: Callable[[Any], Any]) -> DAGNode:
         return self._filled(fn)
 
+    def _first_nested_nodes(self) -> tuple[Any, int] | None:
+        """The first argument in which nodes are hidden, and how many; None if there is none."""
+        for argument in self._bound_args:
+            if not isinstance(argument, DAGNode) and (nodes := Pattern(argument, is_node).holes):
+                return argument, len(nodes)
+        return None
+
     @property
     def _args_contain_nested_dag_node(self) -> bool:
-        return any(
-            Pattern(argument, is_node).holes for argument in self._bound_args if not isinstance(argument, DAGNode)
-        )
+        return self._first_nested_nodes() is not None
 
     # ---------------------------------------------------------------- executing
 

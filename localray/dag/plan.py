@@ -94,10 +94,12 @@ def _connected(output: DAGNode) -> list[DAGNode]:
 
 
 def _check(node: DAGNode) -> None:
-    if node._args_contain_nested_dag_node:
+    nested = node._first_nested_nodes()
+    if nested is not None:
+        argument, count = nested
         raise ValueError(
-            f"Found DAGNodes inside an argument of {node}. Please ensure that the argument is a single DAGNode and "
-            "that a DAGNode is not allowed to be placed inside any type of container."
+            f"Found {count} DAGNodes from the arg {argument} in {node}. Please ensure that the argument is a single "
+            "DAGNode and that a DAGNode is not allowed to be placed inside any type of container."
         )
     if any(isinstance(value, DAGNode) for value in node.get_kwargs().values()):
         raise ValueError("Compiled DAG currently does not support binding to other DAG nodes as kwargs")

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import importlib
 import pickle
+import time
 from types import ModuleType
 
 import pytest
@@ -292,3 +293,102 @@ def compiled_graph_drawn(ray: ModuleType) -> None:
     with pytest.raises(ValueError, match="channel_details"):
         graph.visualize(format="ascii", channel_details=True)
     graph.teardown()
+
+
+def _make_failing(ray: ModuleType):
+    @ray.remote(num_cpus=0)
+    class Failing:
+        def wait(self, seconds):
+            time.sleep(seconds)
+            return seconds
+
+        def odd(self, value):
+            if value % 2 == 0:
+                raise ValueError(f"{value} is even")
+            return value
+
+    return Failing.remote()
+
+
+@program()
+def compiled_graph_fails_as_soon_as_one_output_does(ray: ModuleType) -> None:
+    """Surface 10: An error among the outputs is the result of each of them, at once; the next execution begins anew, after what
+    still ran."""
+    dag = _dag(ray)
+    one, two = _make_failing(ray), _make_failing(ray)
+    with dag.InputNode() as given:
+        graph = dag.MultiOutputNode([one.wait.bind(given), two.odd.bind(given)]).experimental_compile()
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="4 is even"):
+        ray.get(graph.execute(4))
+    assert time.monotonic() - began < 3
+    with pytest.raises(ray.exceptions.RayChannelTimeoutError):
+        ray.get(graph.execute(1), timeout=0.5)
+    graph.teardown()
+    one, two = _make_failing(ray), _make_failing(ray)
+    with dag.InputNode() as given:
+        graph = dag.MultiOutputNode([one.odd.bind(given), two.wait.bind(given)]).experimental_compile()
+    refs = graph.execute(2)
+    for ref in reversed(refs):
+        with pytest.raises(ValueError, match="2 is even"):
+            ray.get(ref)
+    assert [ray.get(graph.execute(1)) for _ in range(3)] == [[1, 1]] * 3
+    graph.teardown()
+
+
+@program()
+def compiled_graph_for_asyncio_fails_as_soon_as_one_output_does(ray: ModuleType) -> None:
+    """Surface 10: The same of a graph for asyncio: whoever awaits one output gets another's error."""
+    dag = _dag(ray)
+    one, two = _make_failing(ray), _make_failing(ray)
+    with dag.InputNode() as given:
+        node = dag.MultiOutputNode([one.wait.bind(given), two.odd.bind(given)])
+
+    async def execute() -> None:
+        graph = node.experimental_compile(enable_asyncio=True)
+        slow, _ = await graph.execute_async(4)
+        began = time.monotonic()
+        with pytest.raises(ValueError, match="4 is even"):
+            await slow
+        assert time.monotonic() - began < 3
+        for _ in range(2):
+            assert await asyncio.gather(*await graph.execute_async(1)) == [1, 1]
+        graph.teardown()
+
+    asyncio.run(execute())
+
+
+@program()
+def compiled_graph_keeps_what_is_not_read(ray: ModuleType) -> None:
+    """Surface 10: What an execution has made is kept until it is read or nobody can read it; Ray's own names for that."""
+    dag = _dag(ray)
+    worker = _make_worker(ray)
+    with dag.InputNode() as given:
+        graph = dag.MultiOutputNode([worker.sum.bind(given), worker.sum.bind(given)]).experimental_compile()
+
+    def kept() -> tuple:
+        return graph._result_buffer, graph._destructed_ref_idxs, graph._got_ref_idxs
+
+    both = graph.execute(1)
+    assert kept() == ({}, {}, {})
+    one, two = graph.execute(2)
+    del one
+    assert kept() == ({}, {1: {0}}, {})
+    assert ray.get(two) == 6
+    assert kept() == ({0: {0: 1, 1: 2}}, {}, {})
+    assert ray.get(both) == [1, 2]
+    assert kept() == ({}, {}, {})
+    assert graph._execution_index == 1
+    graph.teardown()
+
+
+@program()
+def compiled_graph_names_hidden_nodes(ray: ModuleType) -> None:
+    """Surface 10: What is said of nodes inside of an argument names it, and counts them."""
+    dag = _dag(ray)
+    worker = _make_worker(ray)
+    for hide, count in ((lambda node: [node], 1), (lambda node: {"a": node, "b": (node[0], node[1])}, 3)):
+        with dag.InputNode() as given:
+            node = worker.double.bind(hide(given))
+        with pytest.raises(ValueError, match=rf"(?s)Found {count} DAGNodes from the arg .*? in .*?\. Please ensure"):
+            node.experimental_compile()

@@ -16,7 +16,7 @@ from localray.client.generators import ObjectRefGenerator, Waitable, awaited
 from localray.client.serialization import serialize
 from localray.exceptions import RaySystemError
 from localray.node_description import store_name
-from localray.object_ref import ObjectRef
+from localray.object_ref import ObjectRef, UnknownOwner
 from localray.options import from_units, validate_actor_options, validate_task_options
 from localray.protocol import CancelTask, Query
 from localray.remote_function import RemoteFunction
@@ -196,6 +196,8 @@ def put(value: T, *, _owner: object = None, _tensor_transport: str | None = None
         raise ValueError(f"Invalid tensor transport: {_tensor_transport}. Leave it out: tensors go by shared memory.")
     try:
         serialized = serialize(value)
+    except UnknownOwner:
+        raise
     except Exception as error:
         raise TypeError(explain_value("the value of ray.put", value, error)) from error
     return cast("ObjectRef[T]", client.put_serialized(serialized))

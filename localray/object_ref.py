@@ -22,8 +22,26 @@ T_co = TypeVar("T_co", covariant=True)
 _NIL = b"\xff" * 28
 
 
+class UnknownOwner(ValueError):
+    """A reference that an earlier session has left is used in another, which knows no such object.
+
+    Args:
+        references: those.
+        what: how they are called.
+    """
+
+    def __init__(self, *references: ObjectRef[object], what: str = "a Ray object") -> None:
+        super().__init__(
+            f"An application is trying to access {what} whose owner is unknown "
+            f"({', '.join(each.hex() for each in references)}). Please make sure that all Ray objects you are trying "
+            "to access are part of the current Ray session: these are of one that has ended."
+        )
+
+
 class ReferenceHolder(Protocol):
-    """What a reference needs of the table that made it."""
+    """What a reference needs of the table that made it; that of a session that has ended is closed."""
+
+    closed: bool
 
     def drop(self, object_id: bytes) -> None:
         """One reference object died. Called by the garbage collector: must not lock or block."""
@@ -102,8 +120,23 @@ class ObjectRef(Reference, Generic[T_co]):
     def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:
         from localray.client.current import restore_reference
 
+        self._check_session()
         contained.append(self._id)
         return restore_reference, (self._id,)
+
+    def _check_session(self) -> None:
+        """See that it does not come from a session that has ended.
+
+        Raises:
+            UnknownOwner: it does.
+        """
+        if self._is_left_over:
+            raise UnknownOwner(self)
+
+    @property
+    def _is_left_over(self) -> bool:
+        """Whether it comes from a session that has ended."""
+        return self._holder is not None and self._holder.closed
 
     def __await__(self) -> Generator[object, None, T_co]:
         return self.as_future().__await__()

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from localray.client.diagnosis import explain_argument
 from localray.client.serialization import Serialized, deserialize, serialize
-from localray.object_ref import ObjectRef
+from localray.object_ref import ObjectRef, UnknownOwner
 
 INLINE_LIMIT_BYTES = 100 * 1024
 _NO_ARGUMENTS = b""
@@ -53,6 +53,7 @@ def pack_arguments(putter: Putter, name: str, args: tuple[object, ...], kwargs: 
 
     Raises:
         TypeError: one of them can't be serialized; the text names the attribute at fault.
+        UnknownOwner: a reference is among them that an earlier session has left.
     """
     if not args and not kwargs:
         return NONE
@@ -62,11 +63,13 @@ def pack_arguments(putter: Putter, name: str, args: tuple[object, ...], kwargs: 
     plain_kwargs = kwargs
     for position, argument in enumerate(args):
         if isinstance(argument, ObjectRef):
+            argument._check_session()
             dependencies.append(argument.binary())
             places.append(position)
     if kwargs:
         for key, argument in kwargs.items():
             if isinstance(argument, ObjectRef):
+                argument._check_session()
                 dependencies.append(argument.binary())
                 places.append(key)
     if dependencies:
@@ -74,6 +77,8 @@ def pack_arguments(putter: Putter, name: str, args: tuple[object, ...], kwargs: 
         plain_kwargs = {key: None if isinstance(value, ObjectRef) else value for key, value in kwargs.items()}
     try:
         serialized = serialize((plain, plain_kwargs, tuple(places)))
+    except UnknownOwner:
+        raise
     except Exception as error:
         raise TypeError(explain_argument(name, args, kwargs, error)) from error
     if serialized.size_bytes > INLINE_LIMIT_BYTES:

@@ -34,7 +34,7 @@ from localray.client.serialization import Serialized, serialize
 from localray.client.values import checksum_of, checksums_wanted, error_of, load
 from localray.exceptions import GetTimeoutError, RaySystemError
 from localray.host import session_directory
-from localray.object_ref import ObjectRef
+from localray.object_ref import ObjectRef, UnknownOwner
 from localray.protocol import (
     INLINE,
     ON_DISK,
@@ -222,6 +222,15 @@ class Client:
         """An id for a placement group that this client is about to create."""
         return ids.placement_group_id_bytes(self.number, next(self._task_numbers), self.job)
 
+    def number_from(self, used: int) -> None:
+        """Number tasks, actors and objects from here on: an earlier session of this process has used those below, and
+        references that it has left must not name ours."""
+        self._task_numbers = itertools.count(used + 1)
+
+    def numbers_used(self) -> int:
+        """How many numbers were given away, and this."""
+        return next(self._task_numbers)
+
     def new_object_id(self) -> bytes:
         """An id for an object that no task makes."""
         return ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id) + _PUT_INDEX
@@ -301,7 +310,7 @@ class Client:
             GetTimeoutError: not all were ready in time.
             Exception: the error of the first that failed.
         """
-        entries, _keep = self._entries(references)
+        entries, _keep = self._entries(references, at_least_one=False)
         if any(entry.value is None for entry in entries):
             self._await_entries(references, entries, Waiter(len(references), fail_fast=True), timeout_s)
             self._raise_if_incomplete(references, entries, timeout_s)
@@ -376,7 +385,7 @@ class Client:
     ) -> tuple[list[ObjectRef[object]], list[ObjectRef[object]]]:
         """Split references into ready and not ready; see `ray.wait`. A task ``lends`` its CPU meanwhile, or not; values
         on other nodes stay there unless this wait ``fetches``."""
-        entries, _keep = self._entries(references)
+        entries, _keep = self._entries(references, at_least_one=True)
         ready = _first_ready(entries, num_returns, fetches=fetches)
         if len(ready) < num_returns:
             waiter = Waiter(num_returns, fetches=fetches)
@@ -394,14 +403,17 @@ class Client:
         rest += references[start:]
         return [references[position] for position in ready], rest
 
-    def _entries(self, references: Sequence[ObjectRef[object]]) -> tuple[list[Entry], list[ObjectRef[object]]]:
+    def _entries(
+        self, references: Sequence[ObjectRef[object]], *, at_least_one: bool
+    ) -> tuple[list[Entry], list[ObjectRef[object]]]:
         """The entries of references, and what keeps them alive meanwhile.
 
         A reference may be unknown here: made from an id, or left over from an earlier session. It is adopted for as
-        long as the caller looks at it; the kernel says if it knows no such object.
+        long as the caller looks at it; the kernel says if it knows no such object. Of what is left over none may be
+        among them, or ``at_least_one`` must be that is not.
 
         Raises:
-            ValueError: one of them is nil.
+            ValueError: one of them is nil, or left over.
         """
         table = self.references.entries
         try:
@@ -412,6 +424,9 @@ class Client:
                     "You are trying to access an object whose owner is unknown: ObjectRef.nil() names nothing. "
                     "Use a reference that .remote() or ray.put() returned in this session."
                 ) from None
+            left_over = [reference for reference in references if reference._is_left_over]
+            if left_over and not (at_least_one and len(left_over) < len(references)):
+                raise UnknownOwner(*left_over, what="a Ray object" if at_least_one else "Ray objects") from None
             keep = [self.references.adopt(reference.binary()) for reference in references]
             return [table[reference.binary()] for reference in references], keep
 

@@ -132,7 +132,13 @@ def crashed(tables: Tables, worker: WorkerRecord, task: TaskRecord, cause: str) 
         queues.try_again(tables, task, f"its worker died: {cause}")
         news.retried(tables, task, cause)
         return
+    _fail(tables, worker, task, cause)
+    # Only now: what is remembered of the task says in which worker it was.
     task.worker = None
+
+
+def _fail(tables: Tables, worker: WorkerRecord, task: TaskRecord, cause: str) -> None:
+    """A task whose worker has died will not run again."""
     refusal = tasks.refusal(tables, task)
     if refusal is not None and not went_with_its_group(tables, task):
         tasks.fail(tables, task, *refusal, "nobody wants it any more")
@@ -156,6 +162,6 @@ def ran_out_of_memory(tables: Tables, task: TaskRecord, why: OutOfMemory) -> Non
     if refusal is None and why.may_retry and memory.may_try_again(tables, task):
         memory.postpone(tables, task, why.text)
         return
-    task.worker = None
     status, payload = refusal or (Status.OUT_OF_MEMORY, text_payload(why.text))
     tasks.fail(tables, task, status, payload, "its worker was killed for want of memory")
+    task.worker = None

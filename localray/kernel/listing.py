@@ -142,7 +142,8 @@ def _function_of(tables: Tables, template: Template, actor: ActorRecord | None) 
 
 
 def state_of(tables: Tables, task: TaskRecord) -> str:
-    """The state of a task that is not over, by Ray's name: one that was sent runs, or waits in its worker's line."""
+    """The state of a task that is not over, by Ray's name: one that was sent runs, or waits in its worker's line. As in
+    Ray nothing tells what waits in `get` from what computes."""
     if task in tables.postponed:
         return "PENDING_NODE_ASSIGNMENT"
     worker = task.worker
@@ -156,7 +157,7 @@ def state_of(tables: Tables, task: TaskRecord) -> str:
         return "SUBMITTED_TO_WORKER" if actor is None else "PENDING_ACTOR_TASK_ORDERING_OR_CONCURRENCY"
     if worker.number in tables.unborn:
         return "SUBMITTED_TO_WORKER"
-    return "RUNNING_IN_RAY_GET" if worker.stalled else "RUNNING"
+    return "RUNNING"
 
 
 # ---------------------------------------------------------------- actors

@@ -36,6 +36,9 @@ class Driver:
         RaySystemError: the head ended.
     """
 
+    _numbers_used = 0
+    """By the sessions of this process that have ended."""
+
     def __init__(self, stream: socket.socket, namespace: str, notify: Callable[[str], None], lost: str) -> None:
         self.client: Client
         self._lost_text = lost
@@ -64,6 +67,7 @@ class Driver:
             registered.namespace,
             notify,
         )
+        self.client.number_from(Driver._numbers_used)
         self._channel.start(self.client)
 
     def leave(self) -> None:
@@ -85,6 +89,7 @@ class Driver:
 
     def close(self) -> None:
         """Let go of everything."""
+        Driver._numbers_used = self.client.numbers_used()
         self.client.close()
         self._arenas.close()
 

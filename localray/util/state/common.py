@@ -317,7 +317,7 @@ class ClusterEventState(StateSchema):
 @dataclass
 class TaskState(StateSchema):
     """One attempt of a task, constructor or call. PENDING_ARGS_AVAIL, PENDING_NODE_ASSIGNMENT, SUBMITTED_TO_WORKER,
-    RUNNING, RUNNING_IN_RAY_GET, FINISHED, FAILED; times in milliseconds since 1970."""
+    RUNNING, FINISHED, FAILED; times in milliseconds since 1970."""
 
     task_id: str = state_column(filterable=True)
     attempt_number: int = state_column(filterable=True)

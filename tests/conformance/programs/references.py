@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from ..helpers import make_gate, make_waiter
-from ..registry import program
+from ..registry import NOT_SIMULATED, program
 
 
 @program()
@@ -222,3 +222,28 @@ def dropped_results_do_not_stop_the_task(ray: ModuleType) -> None:
         return value
 
     assert ray.get(watch.remote(flag), timeout=60) == "done"
+
+
+@program(starts_session=False, engines=NOT_SIMULATED, reason="calls ray.init itself and so chooses no engine")
+def references_of_a_session_that_has_ended(ray: ModuleType) -> None:
+    """R1, surface 3: a reference that an earlier session has left is refused where it is used: as an argument or in one, in put, get and wait;
+    to wait for it beside others is allowed, and it is never ready. It is no other object's."""
+    ray.init(num_cpus=1)
+    old = ray.put("old")
+    ray.shutdown()
+    ray.init(num_cpus=1)
+    new = ray.put("new")
+
+    @ray.remote
+    def same(value):
+        return value
+
+    for use in (lambda: same.remote(old), lambda: same.remote(value=[old]), lambda: ray.put({1: old}), lambda: ray.wait([old])):
+        with pytest.raises(ValueError, match="Ray object whose owner is unknown"):
+            use()
+    with pytest.raises(ValueError, match="Ray objects whose owner is unknown"):
+        ray.get(old, timeout=10)
+    assert ray.wait([new, old]) == ([new], [old])
+    assert old != new
+    assert ray.get(same.remote(new)) == "new"
+    ray.shutdown()

@@ -139,8 +139,7 @@ def state_of_calls_in_a_line(ray: ModuleType) -> None:
     refs = [actor.hold.remote(signal) for actor in (serial, threaded, later) for _ in range(4)]
 
     def states(actor: Any) -> list[str]:
-        # What runs is RUNNING_IN_RAY_GET, or will be in a moment.
-        return sorted(call.state.removesuffix("_IN_RAY_GET") for call in _calls(ray, actor))
+        return sorted(call.state for call in _calls(ray, actor))
 
     waiting = "PENDING_ACTOR_TASK_ORDERING_OR_CONCURRENCY"
     several = [waiting] * 2 + ["RUNNING"] * 2

@@ -36,6 +36,7 @@ from localray._common.test_utils import (
 )
 from localray._private.batch_queue import BatchQueue, _BatchQueueActor
 from localray._private.client_mode_hook import is_client_mode_enabled
+from localray._private.custom_types import ACTOR_STATUS
 from localray._private.internal_api import memory_summary
 from localray._private.subscribers import (
     get_error_message,
@@ -206,13 +207,14 @@ def _identity(value: Any) -> Any:
     return value
 
 
-def wait_for_num_actors(num_actors: int, state: str | None = None, timeout: float = 10) -> None:
+def wait_for_num_actors(num_actors: int, state: int | str | None = None, timeout: float = 10) -> None:
     """Return when there are so many actors, in this state if one is given.
 
     Raises:
         TimeoutError: there were fewer after so many seconds.
     """
-    filters: list[tuple[str, str, str | bool | int | float]] | None = [("state", "=", state)] if state else None
+    name = convert_actor_state(state)
+    filters: list[tuple[str, str, str | bool | int | float]] | None = [("state", "=", name)] if name else None
     _wait(
         lambda: len(list_actors(filters=filters, limit=num_actors)) >= num_actors,
         timeout,
@@ -292,9 +294,11 @@ def generate_system_config_map(**kwargs: Any) -> dict[str, Any]:
     return {"_system_config": kwargs}
 
 
-def convert_actor_state(state: str | None) -> str | None:
-    """A state's name, as `list_actors` has it."""
-    return state or None
+def convert_actor_state(state: int | str | None) -> str | None:
+    """A state's name, as `list_actors` has it, from the number that `gcs_pb2.ActorTableData` has for it."""
+    if not isinstance(state, int):
+        return state or None
+    return ACTOR_STATUS[state] if state else None
 
 
 def get_other_nodes(cluster: Cluster, exclude_head: bool = False) -> list[ClusterNode]:

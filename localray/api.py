@@ -365,13 +365,13 @@ def nodes() -> list[dict[str, object]]:
             "RuntimeEnvAgentPort": 0,
             "MetricsAgentPort": 0,
             "DashboardAgentListenPort": 0,
-            "DeathReason": 0 if alive else 2,
+            "DeathReason": death_reason,
             "DeathReasonMessage": death_cause,
             "alive": bool(alive),
             "Resources": {name: from_units(units) for name, units in resources},
             "Labels": dict(labels),
         }
-        for node_id, alive, resources, labels, name, death_cause in answer
+        for node_id, alive, resources, labels, name, death_cause, death_reason in answer
     ]
 
 

@@ -18,13 +18,15 @@ from localray.absent.catalogue import missing_in
 from localray.client.current import current_client
 from localray.exceptions import RaySystemError
 from localray.node_description import NODE_ADDRESS, describe_node, store_name, unique_node_name
-from localray.protocol import Query
+from localray.protocol import ENDED_IN_ORDER, Query
 from localray.runtime.launch import NodeOptions
 from localray.runtime.standing import AddedNode, StandingSession
 from localray.store_settings import head_variables, store_settings
 
 cluster_not_supported = False
 """Ray's tests ask for this, because its clusters do not run everywhere."""
+_FAILED = "health check failed due to missing too many heartbeats"
+"""What Ray says of a node that has not said that it would go."""
 _DEFAULT_STORE_BYTES = 150 * 1024 * 1024
 
 
@@ -134,11 +136,11 @@ class ClusterNode:
 
     def kill_raylet(self, check_alive: bool = True) -> None:
         """The node fails: its workers die, and what only its store had is lost. The cluster still counts on it."""
-        self._fail("its raylet was killed")
+        self._fail(_FAILED)
 
     def kill_all_processes(self, check_alive: bool = True, allow_graceful: bool = False, wait: bool = False) -> None:
         """End the node."""
-        self._fail("all of its processes were killed")
+        self._fail(ENDED_IN_ORDER if allow_graceful else _FAILED)
 
     def kill_gcs_server(self, check_alive: bool = True) -> None:
         """The head dies, and with it the cluster: here the control service and the nodes end together."""
@@ -302,7 +304,7 @@ class Cluster:
 
         Args:
             node: one of this cluster's.
-            allow_graceful: accepted; nobody on a node has anything to do when it goes.
+            allow_graceful: whether it is told to have ended in order; nobody on a node has anything to do when it goes.
 
         Raises:
             ValueError: this process is a driver of the cluster, and drivers are on the head node.

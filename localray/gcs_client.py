@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from localray.client.current import current_client
-from localray.exceptions import RpcError
+from localray.exceptions import RaySystemError, RpcError
 from localray.ids import ClusterID, JobID, NodeID
 from localray.listings import JobRow, NodeRow
 from localray.node_description import NODE_ADDRESS, store_name
 from localray.options import from_units
-from localray.protocol import Ask, KeyValue, KeyValueAction, Query, ReplyValue
+from localray.protocol import Ask, DrainNode, KeyValue, KeyValueAction, Query, ReplyValue
 from localray.session import connect
 
 T = TypeVar("T")
 _ALIVE, _DEAD = 0, 1
+_PREEMPTION = 2
 _HEAD = 0
 """The number of the head node."""
 
@@ -192,6 +193,32 @@ class GcsClient:
         found = {NodeID(node.node_id): _node(node, epoch_s) for node in (NodeRow(*row) for row in rows)}
         return {node: info for node, info in found.items() if state_filter in (None, info.state)}
 
+    def drain_node(
+        self, node_id: str, reason: int, reason_message: str, deadline_timestamp_ms: int
+    ) -> tuple[bool, str]:
+        """Have a node take nothing new, and end when it is idle.
+
+        Args:
+            node_id: the hexadecimal id.
+            reason: one of `autoscaler_pb2.DrainNodeReason`: to be preempted, or, only if it is idle, not to be needed.
+            reason_message: what its death is then put down to.
+            deadline_timestamp_ms: in milliseconds since 1970; who takes it away from then on is believed to have done
+                so for this reason.
+
+        Returns:
+            Whether the node will go, and else why not.
+
+        Raises:
+            RaySystemError: a time before 1970.
+        """
+        if deadline_timestamp_ms < 0:
+            raise RaySystemError(f"The deadline of a drain cannot be negative, got {deadline_timestamp_ms}.")
+        node, in_s = bytes.fromhex(node_id), deadline_timestamp_ms / 1000 - time.time()
+        preempts = reason == _PREEMPTION
+        answer = self._request(lambda request: DrainNode(request, node, preempts, reason_message, in_s))
+        accepted, refusal = cast("tuple[int, str]", answer)
+        return bool(accepted), refusal
+
     async_internal_kv_get = _later(internal_kv_get)
     async_internal_kv_multi_get = _later(internal_kv_multi_get)
     async_internal_kv_put = _later(internal_kv_put)
@@ -201,6 +228,7 @@ class GcsClient:
     async_check_alive = _later(check_alive)
     async_get_all_job_info = _later(get_all_job_info)
     async_get_all_node_info = _later(get_all_node_info)
+    async_drain_node = _later(drain_node)
 
     def _nodes(self) -> list[NodeRow]:
         return [NodeRow(*row) for row in self._list(Query.LIST_NODES)[1]]
@@ -225,7 +253,7 @@ class GcsClient:
     def _ask(self, query: Query) -> ReplyValue:
         return self._request(lambda request: Ask(request, query.value, ""))
 
-    def _request(self, make: Callable[[int], KeyValue | Ask]) -> ReplyValue:
+    def _request(self, make: Callable[[int], KeyValue | Ask | DrainNode]) -> ReplyValue:
         client = current_client()
         if self._is_own:
             if client is None:

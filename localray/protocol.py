@@ -104,6 +104,12 @@ class ReturnMode(IntEnum):
     DYNAMIC = 2
 
 
+ENDED_IN_ORDER: Final = "received SIGTERM"
+"""The cause of the death of a node that was not killed; Ray's words."""
+PREEMPTED_WORDS: Final = "the actor's node was preempted"
+"""In the text of an actor's death."""
+
+
 class Query(IntEnum):
     """Questions a client may ask about the whole cluster."""
 
@@ -685,6 +691,18 @@ class FindGroup(NamedTuple):
     namespace: str
 
 
+class DrainNode(NamedTuple):
+    """A node is to take nothing new and to go when it has nothing left; at ``gone_at_s``, in this many seconds from
+    now, it is taken away. One that is not preempted has to be idle. Answered by `Reply`: whether it will, and else why
+    not."""
+
+    request: int
+    node_id: bytes
+    preempts: bool
+    message: str
+    gone_at_s: float
+
+
 class KeyValue(NamedTuple):
     """Something is done with the table of keys and values. Answered by `Reply`: a value or None; whether there
     was one; how many were deleted; the keys. ``flag`` is whether to overwrite, or whether the key is a prefix."""
@@ -1037,6 +1055,7 @@ ClientMessage: TypeAlias = (
     | RequestResources
     | WatchGroup
     | FindGroup
+    | DrainNode
     | KeyValue
     | Ask
     | CollectEverywhere
@@ -1116,6 +1135,7 @@ MESSAGE_TYPES: Final[tuple[type[Message], ...]] = (
     RequestResources,
     WatchGroup,
     FindGroup,
+    DrainNode,
     KeyValue,
     Ask,
     CollectEverywhere,

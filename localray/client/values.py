@@ -31,7 +31,7 @@ from localray.exceptions import (
     WorkerCrashedError,
 )
 from localray.ids import TaskID
-from localray.protocol import INLINE, FailedArgument, Status, Value
+from localray.protocol import INLINE, PREEMPTED_WORDS, FailedArgument, Status, Value
 
 
 def load(data: bytes | memoryview, object_id: bytes) -> object:
@@ -137,4 +137,6 @@ def _argument_failed(payload: bytes) -> RayTaskError:
 
 
 def _actor_died(object_id: bytes, text: str) -> ActorDiedError:
-    return ActorDiedError.from_text(text, object_id[8:24].hex())
+    error = ActorDiedError.from_text(text, object_id[8:24].hex())
+    error._preempted = PREEMPTED_WORDS in text
+    return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from localray.kernel import nodes
 from localray.kernel.records import ActorRecord, ActorState, CheckpointRecord, TaskState
 from localray.kernel.tables import Tables
 
@@ -28,7 +29,8 @@ def check_actors(tables: Tables) -> None:
         if actor.is_away and actor.restarts == 0:
             raise tables.broken("an actor restarts that nobody counts as restarted", actor_id)
         limit = actor.creation.template.max_retries
-        if 0 <= limit < actor.restarts:
+        # Whom a preempted node takes along comes back for nothing.
+        if 0 <= limit < actor.restarts and not any(map(nodes.was_preempted, tables.nodes.values())):
             raise tables.broken(f"restarted {actor.restarts} times, {limit} are allowed", actor_id)
     lanes = Counter(actor.lane_client for actor in tables.actors.values() if actor.lane)
     for number, client in tables.clients.items():

@@ -12,6 +12,7 @@ from localray.kernel import (
     holdings,
     memory,
     news,
+    nodes,
     queues,
     recovery,
     restarts,
@@ -29,7 +30,7 @@ from localray.kernel.records import (
 )
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import Status, text_payload
+from localray.protocol import ENDED_IN_ORDER, Status, text_payload
 from localray.sched.memory import OutOfMemory
 
 
@@ -71,6 +72,8 @@ def worker_died(tables: Tables, worker: WorkerRecord, cause: str, started: int) 
             else:
                 not_started(tables, task, cause)
         for task in reversed(assigned[:begun]):
+            if nodes.was_preempted(node):
+                tasks.spare_retry(task)
             if worker.out_of_memory is None:
                 crashed(tables, worker, task, cause)
             else:
@@ -95,16 +98,25 @@ def node_died(tables: Tables, node: NodeRecord, cause: str) -> None:
     """A node is gone: nothing is placed there any more, its workers end, what only its store had is lost."""
     node.alive = False
     node.died_at_s = tables.now_s
-    node.death_cause = cause
+    node.death_cause, node.death_reason = _reason_of(tables, node, cause)
     tables.index.left(node)
     tables.log.note(node.node_id, WorkerState.DEAD, f"the node died: {cause}")
     for worker in list(node.workers.values()):
-        workers.kill(tables, worker, f"its node died: {cause}")
+        workers.kill(tables, worker, f"its node died: {node.death_cause}")
         scheduling.release_resources(tables, worker)
     groups.node_died(tables, node.number)
-    recovery.node_died(tables, node, cause)
+    recovery.node_died(tables, node, node.death_cause)
     arenas.drop_if_empty(tables, node)
     queues.nodes_changed(tables)
+
+
+def _reason_of(tables: Tables, node: NodeRecord, cause: str) -> tuple[str, int]:
+    """Why a node died, in words and by Ray's number: one that was to go has gone if it went by itself, or not before
+    it was to be taken."""
+    leave = node.leave
+    if leave is None or (cause != leave.message and tables.now_s < leave.gone_at_s):
+        return cause, nodes.ENDED_IN_ORDER if cause == ENDED_IN_ORDER else nodes.FAILED
+    return leave.message, nodes.PREEMPTED if leave.preempts else nodes.NOT_NEEDED
 
 
 def not_started(tables: Tables, task: TaskRecord, cause: str) -> None:

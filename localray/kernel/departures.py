@@ -5,11 +5,41 @@ Must not live here: what follows when a node dies (`deaths`), which devices a le
 
 from __future__ import annotations
 
-from localray.kernel import nodes, queues, scheduling, workers
+from localray.kernel import deaths, nodes, queues, scheduling, workers
 from localray.kernel.effects import DeviceLost, NodeDraining
+from localray.kernel.records import ClientRecord, NodeRecord
 from localray.kernel.tables import Tables
-from localray.protocol import Notice
+from localray.protocol import DrainNode, Notice, Reply
 from localray.sched.resources import GPU, RESOURCE_UNIT
+
+
+def request(tables: Tables, client: ClientRecord, message: DrainNode) -> None:
+    """A client wants a node gone: at once if it is idle, else when it is. Nodes that are gone are so already."""
+    node = next((each for each in tables.nodes.values() if each.node_id == message.node_id), None)
+    refusal = ""
+    if node is not None and node.alive:
+        if message.preempts or _is_idle(node):
+            node.leave = message._replace(gone_at_s=tables.now_s + message.gone_at_s)
+            tables.departing[node.number] = node
+            drain(tables, NodeDraining(node.number, message.message))
+        else:
+            refusal = "The node to be idle terminated is no longer idle."
+    tables.send(client.number, Reply(message.request, (int(not refusal), refusal)))
+
+
+def let_go(tables: Tables) -> None:
+    """Nodes that are to go when they are idle, and are, go. The first is everybody's: it stays until it is taken."""
+    for node in list(tables.departing.values()):
+        if not node.alive or node.leave is None:
+            del tables.departing[node.number]
+        elif node.number and _is_idle(node):
+            deaths.node_died(tables, node, node.leave.message)
+
+
+def _is_idle(node: NodeRecord) -> bool:
+    """Whether nothing runs on a node, is reserved on it, or is kept only there."""
+    busy = any(worker.assigned or worker.actor is not None for worker in node.workers.values())
+    return not busy and node.available == node.total and node.store_used_bytes == 0
 
 
 def drain(tables: Tables, event: NodeDraining) -> None:

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 
 from localray.kernel import (
     actors,
+    departures,
     groups,
     jobs,
     lineage,
@@ -160,6 +161,9 @@ class Kernel:
             if client is not None and (client.worker is None or client.worker.node.alive):
                 CLIENT_HANDLERS[type(event)](tables, client, event)  # type: ignore[index, arg-type]
         _settle(tables)
+        if tables.departing:
+            departures.let_go(tables)
+            _settle(tables)
         if tables.scaling is not None and type(event) is not Tick:
             scaling.arm(tables, tables.scaling)
         effects = tables.effects

@@ -15,6 +15,8 @@ from localray.protocol import NODE_SHIFT, Resources
 from localray.sched.resources import GPU, RESOURCE_UNIT, give_back, take
 from localray.shm.allocator import Allocator
 
+ENDED_IN_ORDER, FAILED, PREEMPTED, NOT_NEEDED = 1, 2, 3, 4
+"""Why a node died: the numbers of Ray's ``NodeDeathInfo.Reason``."""
 NODE_ID_LABEL = "ray.io/node-id"
 """Every node has it, as in Ray."""
 
@@ -56,6 +58,11 @@ def changed(tables: Tables, node: NodeRecord) -> None:
     node.used_at_s = tables.now_s
     tables.index.membership += 1
     tables.index.changed(node.number)
+
+
+def was_preempted(node: NodeRecord) -> bool:
+    """Whether a node was taken away as announced: what that interrupts costs no retry and no restart, as in Ray."""
+    return node.death_reason == PREEMPTED
 
 
 def home(tables: Tables, client: ClientRecord | None) -> NodeRecord:

@@ -111,7 +111,8 @@ def choose(tables: Tables, group: SchedulingClass, task: TaskRecord) -> Choice:
     if len(tables.nodes) == 1 and group.rule is DEFAULT_RULE:
         # Most sessions have one node: no ranking is needed.
         (node,) = tables.nodes.values()
-        return Choice(node.number) if node.alive and fits(node.available, group.to_place) else placement.WAIT
+        has_room = node.alive and not node.draining and fits(node.available, group.to_place)
+        return Choice(node.number) if has_room else placement.WAIT
     preferred = preferred_node(tables, task)
     return placement.choose(
         tables.index, group.rooms, group.to_place, group.rule, preferred, tables.turn, tables.random

@@ -26,7 +26,7 @@ from localray.kernel.states import State as State
 from localray.kernel.states import TaskState as TaskState
 from localray.kernel.states import WorkerState as WorkerState
 from localray.kernel.store_records import SpillBatch, SpillFile, StoreRecord
-from localray.protocol import INLINE, CallMode, Conditions, PlacementStrategy, Resources, Status, TaskKind
+from localray.protocol import INLINE, CallMode, Conditions, DrainNode, PlacementStrategy, Resources, Status, TaskKind
 from localray.sched.memory import OutOfMemory
 from localray.sched.placement import DEFAULT_RULE, Rule
 from localray.sched.rooms import Room
@@ -229,8 +229,8 @@ class NodeRecord:
     """One node: what it has, what is free, its idle workers (last used first) and how many are starting; how many
     objects it has read from other nodes' stores, each counted once, and of how many bytes. ``environment`` is what its
     workers' environment variables are set to. An autoscaler's has its ``node_type``; one that is ``draining`` will be
-    gone soon; ``used_at_s`` is when something of it was last taken or given back. Whoever changes what is available
-    says so (`localray.kernel.nodes`)."""
+    gone soon, by ``leave`` if a client said so; ``used_at_s`` is when something of it was last taken or given back.
+    Whoever changes what is available says so (`localray.kernel.nodes`)."""
 
     number: int
     node_id: bytes
@@ -243,7 +243,9 @@ class NodeRecord:
     environment: tuple[tuple[str, str], ...] = ()
     alive: bool = True
     draining: bool = False
+    leave: DrainNode | None = None
     death_cause: str = ""
+    death_reason: int = 0
     lost_devices: set[int] = field(default_factory=set)
     node_type: str = ""
     used_at_s: float = NEVER_S

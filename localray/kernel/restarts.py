@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from localray.kernel import actors, checkpoints, news, queues, tasks, workers
+from localray.kernel import actors, checkpoints, news, nodes, queues, tasks, workers
 from localray.kernel.records import ActorRecord, ActorState, TaskRecord, TaskState, WorkerRecord
 from localray.kernel.tables import Tables
 from localray.kernel.transitions import move
-from localray.protocol import Status, text_payload
+from localray.protocol import PREEMPTED_WORDS, Status, text_payload
 
 
 def process_died(
@@ -36,6 +36,8 @@ def process_died(
     if actor.state is ActorState.STARTING and begun == 0:
         constructor_not_begun(tables, actor, cause)
         return
+    if nodes.was_preempted(worker.node):
+        tasks.spare_retry(actor.creation)
     if not tasks.may_retry(tables, actor.creation):
         end(tables, actor, worker, assigned, cause)
         return
@@ -43,6 +45,9 @@ def process_died(
     if actor.checkpoints is not None:
         checkpoints.interrupt(tables, actor.checkpoints)
     if actor.state is ActorState.ALIVE:
+        if nodes.was_preempted(worker.node):
+            for call in assigned[:begun]:
+                tasks.spare_retry(call)
         keep_or_fail(tables, actor, assigned, begun, cause)
     if actor.in_scope or actor.queues:
         restart(tables, actor, cause)
@@ -72,7 +77,10 @@ def _words_of_death(worker: WorkerRecord, cause: str) -> str:
     node = worker.node
     if node.alive:
         return f"The actor is dead because its worker process has died: {cause}."
-    return f"The actor died because its node has died. Node {node.node_id.hex()}: {node.death_cause}."
+    # A client knows by these words that it was preempted.
+    expected = "expectedly" if node.death_reason == nodes.ENDED_IN_ORDER else "unexpectedly"
+    how = PREEMPTED_WORDS if nodes.was_preempted(node) else f"the actor's node was terminated {expected}"
+    return f"The actor died because its node has died. Node Id: {node.node_id.hex()}\n\t{how}: {node.death_cause}"
 
 
 def restart(tables: Tables, actor: ActorRecord, cause: str) -> None:

@@ -60,6 +60,7 @@ class Tables:
         "collect_at_s",
         "collected_for_room_at_s",
         "crowded",
+        "departing",
         "effects",
         "freed",
         "functions",
@@ -203,6 +204,8 @@ class Tables:
         # When it is looked at next whether others are needed, and when it was last.
         self.scale_at_s: float | None = None
         self.scaled_at_s = float("-inf")
+        # Nodes that are to go when they are idle.
+        self.departing: dict[int, NodeRecord] = {}
         # How many nodes of each type are on their way.
         self.launching: dict[str, int] = {}
         # Whether drivers get lanes to actors, and how many they got.

@@ -247,6 +247,12 @@ def use_retry(task: TaskRecord) -> None:
     task.retries_left = one_fewer(task.retries_left)
 
 
+def spare_retry(task: TaskRecord) -> None:
+    """The next try is to cost nothing, if the task may be tried again at all."""
+    if task.retries_left > 0 or (task.retries_left == 0 and task.attempt):
+        task.retries_left += 1
+
+
 def one_fewer(retries: int) -> int:
     """A budget of retries after one of them; -1 is without end."""
     return retries - 1 if retries > 0 else retries

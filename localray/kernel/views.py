@@ -104,6 +104,7 @@ def nodes(tables: Tables) -> ReplyValue:
             tuple(node.labels.items()),
             node.name,
             node.death_cause,
+            node.death_reason,
         )
         for node in tables.nodes.values()
     )

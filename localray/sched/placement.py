@@ -138,7 +138,8 @@ def affine(index: NodeIndex, demand: Resources, rule: Rule) -> Choice | None:
     """What an affinity decides; None when it leaves the choice to the default."""
     target = index.by_id.get(rule.node_id)
     allowed = conditions_of(rule)
-    if target is not None and target.alive and is_feasible_on(target, demand, allowed):
+    is_there = target is not None and target.alive and not (target.draining and rule.is_soft)
+    if target is not None and is_there and is_feasible_on(target, demand, allowed):
         if Room(demand, ()).has_room(target):
             return Choice(target.number)
         if rule.spills:

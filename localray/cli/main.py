@@ -31,6 +31,9 @@ SUBCOMMANDS = {
 """What ``localray --help`` says of each; one line for each, in alphabetical order. A dash in a name is an underscore in
 its module's."""
 
+LOOKS = frozenset(("get", "list", "logs", "memory", "stack", "status", "summary", "timeline", "why"))
+"""Those that look at a running session, the youngest unless the user says which."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
@@ -45,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
     options = parser.parse_args(words)
+    if words[0] in LOOKS:
+        from localray.cli.choice import tell_which
+
+        tell_which(options.address)
     return int(options.run(options))
 
 

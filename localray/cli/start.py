@@ -169,9 +169,9 @@ def _tell(home: SessionHome) -> None:
         f"Started a session at {home.address}.\n\n"
         f'  join it from Python     ray.init(address={home.address!r}), or address="auto"\n'
         f"  join it by environment  export RAY_ADDRESS={home.address}\n"
-        f"  look at it              localray status\n"
+        f"  look at it              localray status --address={home.address}\n"
         f"  add a node              localray start --address={home.address!r} --num-cpus=1\n"
-        f"  end it                  localray stop\n\n"
+        f"  end it                  localray stop --address={home.address}\n\n"
         f"What it prints goes to {home.log_path}.",
         flush=True,
     )

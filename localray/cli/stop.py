@@ -7,26 +7,29 @@ import os
 import signal
 import sys
 
+from localray.cli.choice import lines_of
 from localray.runtime.session_home import SessionHome, find, living
 from localray.runtime.standing import end_session
 
 _DESCRIPTION = """\
-End running sessions, with all that works in them: one, or all of yours that
-were started to be joined. A session that a program has started for itself ends
-with the program, or here by its address.
+End a running session that was started to be joined, with all that works in
+it; where there are several, say which, or --all. A session that a program has
+started for itself ends with the program, or here by its address.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description = _DESCRIPTION
-    parser.add_argument("--address", help="of the session to end")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--address", help="of the session to end")
+    chosen.add_argument("--all", action="store_true", help="end all of yours that were started to be joined")
     parser.add_argument("-f", "--force", action="store_true", help="kill what does not end by itself at once")
     parser.add_argument("-g", "--grace-period", type=float, default=10.0, metavar="SECONDS", help="before it is killed")
 
 
 def run(options: argparse.Namespace) -> int:
-    """End what is asked for; 1 when there is no such session."""
+    """End what is asked for; 1 when there is no such session, or several and nobody says which."""
     try:
         homes = _standing() if options.address is None else [find(options.address)]
     except (ConnectionError, ValueError) as error:
@@ -34,6 +37,11 @@ def run(options: argparse.Namespace) -> int:
         return 1
     if not homes:
         print("No session is running.")
+    if len(homes) > 1 and not options.all:
+        facts = [each for each in (home.facts() for home in homes) if each is not None]
+        print(f"localray stop: several sessions are running:\n{lines_of(facts)}", file=sys.stderr)
+        print("Say which is to end with --address, or --all.", file=sys.stderr)
+        return 1
     for home in homes:
         print(f"The session at {home.address} {_end(home, 0.0 if options.force else options.grace_period)}.")
     return 0

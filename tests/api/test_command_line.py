@@ -48,7 +48,7 @@ def environment(directory: Path) -> Iterator[dict[str, str]]:
     given = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(directory)}
     given.pop("RAY_ADDRESS", None)
     yield given
-    localray(given, "stop", "--force")
+    localray(given, "stop", "--all", "--force")
 
 
 def localray(environment: dict[str, str], *words: str, code: int = 0) -> str:
@@ -79,6 +79,22 @@ def test_a_session_outlives_its_drivers(environment: dict[str, str], directory: 
     assert "has ended" in localray(environment, "stop")
     assert list(directory.iterdir()) == []
     assert "No session is running" in localray(environment, "stop")
+
+
+def test_of_several_sessions_one_is_named(environment: dict[str, str]) -> None:
+    """None is looked at without saying which it is, and none is ended that was not meant."""
+    localray(environment, "start", "--head", "--num-cpus", "1", "--port", "7000")
+    assert "sessions are running" not in localray(environment, "status")
+    localray(environment, "start", "--head", "--num-cpus", "1", "--port", "7001")
+    told = localray(environment, "list", "nodes")
+    assert "2 sessions are running" in told
+    assert told.index("127.0.0.1:7001") < told.index("others") < told.index("127.0.0.1:7000")
+    assert "sessions are running" not in localray(environment, "status", "--address", "127.0.0.1:7000")
+    assert "sessions are running" not in localray({**environment, "RAY_ADDRESS": "127.0.0.1:7000"}, "list", "nodes")
+    refused = localray(environment, "stop", code=1)
+    assert "127.0.0.1:7000" in refused and "127.0.0.1:7001" in refused and "--all" in refused
+    assert "7001 has ended" in localray(environment, "stop", "--address", "127.0.0.1:7001")
+    assert "7000 has ended" in localray(environment, "stop")
 
 
 def test_status_says_what_waits_and_why(environment: dict[str, str]) -> None:

@@ -44,7 +44,7 @@ def _lines(found: Iterable[Facts]) -> str:
 
 
 def _told(facts: Facts) -> str:
-    """A session's address, since when it is there, and whose it is: only the driver's command line tells people that."""
+    """A session's address, since when it is there, and whose it is; people know theirs by its command line."""
     since = time.strftime("%H:%M", time.localtime(facts.started_at_s))
     if not facts.of_driver:
         return f"{facts.address}  since {since}, started to be joined"

@@ -15,6 +15,7 @@ Nothing of localray is imported before a test asks for it. Must not live here: s
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -140,8 +141,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     options = {"check_left_behind": True, **marker.kwargs}
     count = options.pop("seeds", _DEFAULT_SEEDS)
-    for seed in _seeds(pyfuncitem.config, count):
-        _run_seed(pyfuncitem, seed, options)
+    seeds = _seeds(pyfuncitem.config, count)
+    for number, seed in enumerate(seeds, 1):
+        with _naming(pyfuncitem, seed):
+            if number > 1:
+                _set_up(pyfuncitem)
+            _run_seed(pyfuncitem, seed, options)
+            if number < len(seeds):
+                _tear_down(pyfuncitem)
     return True
 
 
@@ -150,20 +157,48 @@ def _seeds(config: pytest.Config, count: int) -> range | list[int]:
     return [one] if one is not None else range(many or count)
 
 
+@contextmanager
+def _naming(item: pytest.Function, seed: int) -> Iterator[None]:
+    """If this fails, the report says under which seed."""
+    try:
+        yield
+    except BaseException:
+        item.add_report_section("call", "simulation", f"seed {seed} fails: pytest '{item.nodeid}' --sim-seed={seed}")
+        raise
+
+
+def _tear_down(item: pytest.Function) -> None:
+    """Between two seeds: what belongs to one run of the test ends, its fixtures and the instance of its class, so that
+    each seed finds what it would find alone. What belongs to the class, the module or the session stays.
+
+    pytest runs a test once, and so has no public words for this; these are the same in all its versions since 7.
+    """
+    item.session._setupstate.teardown_exact(item.parent)  # type: ignore[arg-type]
+    if item.cls is not None:
+        for cached in ("_instance", "_obj"):
+            item.__dict__.pop(cached, None)
+    item._initrequest()
+
+
+def _set_up(item: pytest.Function) -> None:
+    """What belongs to one run of the test is made again."""
+    call = pytest.CallInfo.from_call(lambda: item.session._setupstate.setup(item), "setup")
+    # Some fixtures ask at their end how their test was set up, `tmp_path` for one.
+    item.ihook.pytest_runtest_makereport(item=item, call=call)
+    if call.excinfo is not None:
+        raise call.excinfo.value
+
+
 def _run_seed(item: pytest.Function, seed: int, options: dict[str, Any]) -> None:
     """The test in a simulation of this seed."""
     names = item._fixtureinfo.argnames
     chaos: RayChaos | None = item.funcargs.get("ray_chaos")  # type: ignore[assignment]
-    try:
-        with import_module("localray.sim").Cluster(seed=seed, **options) as cluster:
-            arguments = {name: cluster if name == "ray_sim" else item.funcargs[name] for name in names}
+    with import_module("localray.sim").Cluster(seed=seed, **options) as cluster:
+        arguments = {name: cluster if name == "ray_sim" else item.funcargs[name] for name in names}
+        if chaos is not None:
+            chaos.seed = seed
+        try:
+            item.obj(**arguments)
+        finally:
             if chaos is not None:
-                chaos.seed = seed
-            try:
-                item.obj(**arguments)
-            finally:
-                if chaos is not None:
-                    chaos.end()
-    except BaseException:
-        item.add_report_section("call", "simulation", f"seed {seed} fails: pytest '{item.nodeid}' --sim-seed={seed}")
-        raise
+                chaos.end()

@@ -107,6 +107,68 @@ def test_the_plugin(tmp_path: Path) -> None:
     assert line in alone.stdout
 
 
+FIXTURES = """
+import pytest
+
+ended = []
+
+@pytest.fixture(scope="module")
+def shared():
+    return []
+
+@pytest.fixture
+def box():
+    made = []
+    yield made
+    ended.append(len(made))
+
+@pytest.mark.sim(seeds=3)
+def test_of_seeds(box, shared, tmp_path, monkeypatch):
+    box.append(1)
+    shared.append(len(ended))
+    assert box == [1]
+    (tmp_path / "folder").mkdir()
+
+def test_each_seed_had_its_own(shared):
+    assert ended == [1, 1, 1] and shared == [0, 1, 2]
+
+class TestMethods:
+    def setup_method(self):
+        self.box = []
+
+    @pytest.mark.sim(seeds=3)
+    def test_of_seeds(self):
+        self.box.append(1)
+        assert self.box == [1] and not hasattr(self, "kept")
+        self.kept = 1
+
+begun = []
+
+@pytest.fixture
+def breaks():
+    begun.append(1)
+    if len(begun) == 2:
+        raise ValueError("at the second")
+    yield
+    raise KeyError("at its end")
+
+@pytest.mark.sim(seeds=3)
+def test_whose_fixture_ends_badly(breaks):
+    pass
+
+@pytest.mark.sim(seeds=3)
+def test_whose_fixture_begins_badly(breaks):
+    pass
+"""
+
+
+def test_fixtures_are_made_for_each_seed(tmp_path: Path) -> None:
+    (tmp_path / "test_program.py").write_text(FIXTURES)
+    done = pytest_in(tmp_path)
+    assert "1 failed, 3 passed, 1 error" in done.stdout, done.stdout
+    assert "test_whose_fixture_ends_badly' --sim-seed=0" in done.stdout
+
+
 def test_the_plugin_imports_nothing_before_it_is_asked() -> None:
     program = "import sys, localray.pytest_plugin; print(sorted(n for n in sys.modules if n.startswith('localray')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -13,6 +13,7 @@ from localray.protocol import Notice, WorkerOutput
 
 LAST_LINES = 20
 """So many of a worker's last lines of standard error are kept."""
+_CRASH, _OF_A_CRASH = "Fatal Python error:", 5
 MOST_UNSENT_BYTES = 16 << 20
 """While more than this waits for a driver, stopped or slow, what its workers print is kept in log files only."""
 
@@ -23,7 +24,7 @@ def printed(tables: Tables, event: WorkerPrinted) -> None:
     if worker is None:
         return
     if event.is_error:
-        worker.last_errors = (*worker.last_errors, *event.lines)[-LAST_LINES:]
+        worker.last_errors = _kept((*worker.last_errors, *event.lines))
     job = tables.jobs.get(worker.job)
     driver = None if job is None or not job.shows_output else tables.clients.get(job.driver)
     if driver is None:
@@ -34,6 +35,14 @@ def printed(tables: Tables, event: WorkerPrinted) -> None:
         name = event.name or name_of_running(worker)
         process_id = tables.clients[worker.number].process_id
         tables.send(driver.number, WorkerOutput(process_id, name, event.is_error, event.lines))
+
+
+def _kept(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The last lines; of a crash in native code the first, as its stack is printed from the innermost frame out."""
+    for place, line in enumerate(lines):
+        if line.startswith(_CRASH):
+            return lines[place : place + _OF_A_CRASH]
+    return lines[-LAST_LINES:]
 
 
 def lags(tables: Tables, event: DriverLags) -> None:

@@ -23,7 +23,9 @@ _IS_WHOLE_AFTER_S = 0.05
 
 
 def answer_stack_requests() -> None:
-    """From now on this process can be asked for its stacks, where the system has what that takes."""
+    """From now on this process can be asked for its stacks, where the system has what that takes; and when it crashes
+    in native code, its standard error says where it was."""
+    faulthandler.enable(2, all_threads=False)
     if not hasattr(os, "memfd_create") or not hasattr(signal, "SIGRTMAX"):
         return
     # Kept open as long as the process: the handler writes to the number.

@@ -241,3 +241,25 @@ def loggers_of_the_driver_are_not_those_of_workers(ray: ModuleType) -> None:
         assert level == logging.NOTSET
     finally:
         logging.getLogger("conformance").setLevel(before)
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def a_crash_in_native_code_says_where(ray: ModuleType) -> None:
+    """L4: the stack of a worker that crashes below Python is seen on the driver's standard error."""
+    ray.init(**LOCAL)
+
+    @ray.remote(max_retries=0)
+    def crash():
+        import ctypes
+
+        ctypes.string_at(0)
+
+    with watching() as screen:
+        try:
+            ray.get(crash.remote())
+        except ray.exceptions.WorkerCrashedError as error:
+            assert "died unexpectedly" in str(error)
+        else:
+            raise AssertionError("it did not crash")
+        wait_until(lambda: "Fatal Python error: Segmentation fault" in screen.err.getvalue(), "the crash is told")
+        wait_until(lambda: "in crash" in screen.err.getvalue(), "the stack is shown")

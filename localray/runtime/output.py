@@ -21,7 +21,8 @@ LINES_MARK = ":task_lines:"
 """Before the lines of one attempt of one task. The head takes it out: it is in no log file."""
 TASK_LINES = "task_lines"
 """The directory, beside that of the log files, that tells whose their lines are: in a file of the same name a line for
-each place where an attempt of a task begins to print: the place, the task's id, and which attempt it is."""
+each place where an attempt of a task begins to print: the place, the task's id, and which attempt it is; and one with
+the place and a dash where the lines of nobody begin."""
 
 
 class MarkedOutput(io.TextIOWrapper):

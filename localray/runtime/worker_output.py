@@ -150,6 +150,8 @@ class WorkerOutputs:
                 beginnings.append(f"{place} {line[len(_LINES_MARK) :].decode(errors='replace').replace(':', ' ')}\n")
                 continue
             if line.startswith(_MARKS):
+                # From here on the lines are nobody's, until it is said whose they are.
+                beginnings.append(f"{stream.logged_bytes + len(kept)} -\n")
                 if shown:
                     self._tell(WorkerPrinted(stream.worker, stream.is_error, stream.name, tuple(shown)))
                     shown = []

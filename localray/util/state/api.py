@@ -54,6 +54,7 @@ from localray.util.state.common import (
 )
 from localray.util.state.exception import RayStateApiException, ServerUnavailable
 from localray.util.state.filters import BadRequestError, check, fits
+from localray.util.state.task_lines import log_info, with_ends
 from localray.version import RAY_VERSION
 
 Rows: TypeAlias = "list[conversion.Columns]"
@@ -197,7 +198,20 @@ class StateApiClient:
         else:
             now_s, total, rows = answer
             clock = self._clock(now_s)
-        return total, [source.convert(source.row(*row), clock, detail) for row in rows]
+        columns = [source.convert(source.row(*row), clock, detail) for row in rows]
+        if detail and source.query is Query.LIST_TASKS:
+            self._tell_of_lines(columns)
+        return total, columns
+
+    def _tell_of_lines(self, tasks: Rows) -> None:
+        """Which lines of which log files are a task's, of the tasks of this process's own session."""
+        client = self._own()
+        known = {} if client is None else log_info(client.directory / "logs")
+        for columns in tasks:
+            info = known.get((columns["task_id"], columns["attempt_number"]))
+            if info is not None:
+                is_over = columns["state"] in ("FINISHED", "FAILED")
+                columns["task_log_info"] = with_ends(info) if is_over else info
 
     def _driver_tasks(self) -> Rows:
         now_s, _, rows = cast("tuple[Any, ...]", self._ask(Query.LIST_JOBS, ""))

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from localray.client.current import current_client
-from localray.runtime.output import ACTOR_MARK, JOB_MARK, TASK_LINES, TASK_MARK
+from localray.runtime.output import ACTOR_MARK, JOB_MARK, TASK_MARK
 from localray.session import find_session
 from localray.util.state.api import get_actor, get_task, list_nodes
 from localray.util.state.common import DEFAULT_RPC_TIMEOUT, RAY_MAX_LIMIT_FROM_API_SERVER
 from localray.util.state.exception import RayStateApiException, ServerUnavailable
+from localray.util.state.task_lines import pieces
 
 _CATEGORIES = {".out": "worker_out", ".err": "worker_err"}
 _ESCAPE_CODES = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
@@ -148,13 +149,10 @@ def _lines_of(
     attempts = found if isinstance(found, list) else [found]
     if attempt not in [each.attempt_number for each in attempts if each is not None]:
         raise RayStateApiException(f"There is no task {task_id}, or no attempt {attempt} of it is known any more.")
-    for path in sorted((logs.parent / TASK_LINES).glob(f"*.{suffix}")):
-        noted = [line.split() for line in path.read_text().splitlines()]
-        ends = [int(place) for place, *_ in noted[1:]] + [None]
-        for (place, *whose), end in zip(noted, ends, strict=True):
-            if whose == [task_id, str(attempt)]:
-                lines = (logs / path.name).read_bytes()[int(place) : end].splitlines(keepends=True)
-                yield from (line for line in lines if not line.startswith(_MARKS))
+    for piece in pieces(logs, suffix):
+        if (piece.task_id, piece.attempt) == (task_id, attempt):
+            lines = piece.file.read_bytes()[piece.start : piece.end].splitlines(keepends=True)
+            yield from (line for line in lines if not line.startswith(_MARKS))
 
 
 def _process(actor_id: str | None, pid: int | None, address: str | None) -> int | None:

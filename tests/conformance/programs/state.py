@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -657,3 +658,41 @@ def state_calls_take_the_same_arguments(ray: ModuleType) -> None:
     assert state.get_actor(actors[0]._actor_id.hex(), timeout=20).class_name.endswith("StateArguments")
     for name in ("summarize_tasks", "summarize_actors", "summarize_objects"):
         assert "cluster" in getattr(state, name)(timeout=20, raise_on_missing_output=False), name
+
+
+@program(dashboard=True, engines=NOT_SIMULATED, reason="what workers print in a simulation goes straight to the driver's streams")
+def state_tells_where_the_lines_of_a_task_are(ray: ModuleType) -> None:
+    """Surface 8: task_log_info names the log files, and the bytes that an attempt has printed; of one that runs on without an end."""
+    state = _state(ray)
+    gate = make_gate(ray)
+
+    def say(name):
+        print(f"{name} says")
+        print("one")
+        print(f"{name} errs", file=sys.stderr)
+
+    @ray.remote(num_cpus=0)
+    def task(name, gate=None):
+        say(name)
+        while gate is not None and not ray.get(gate.is_open.remote()):
+            time.sleep(0.02)
+
+    def printed(name: str, stream: str, ends: bool = True) -> str | None:
+        found = next(iter(state.list_tasks(filters=[("name", "=", name)], detail=True)), None)
+        info = (found and found.task_log_info) or {}
+        if f"std{stream}_file" not in info:
+            return None
+        start, end = info[f"std{stream}_start"], info.get(f"std{stream}_end")
+        assert start > 0
+        assert (end is not None) == ends or found.state == "RUNNING"
+        return Path(info[f"std{stream}_file"]).read_bytes()[start:end].decode()
+
+    for name in ("a", "b"):
+        ray.get(task.options(name=name).remote(name))
+    for name in ("a", "b"):
+        wait_until(lambda name=name: printed(name, "out") == f"{name} says\none\n", f"what {name} has said is told")
+        wait_until(lambda name=name: printed(name, "err") == f"{name} errs\n", "and its errors")
+    running = task.options(name="c").remote("c", gate)
+    wait_until(lambda: printed("c", "out", ends=False) == "c says\none\n", "what is not over has lines too")
+    gate.open.remote()
+    ray.get(running)

@@ -4,7 +4,7 @@ client."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from localray import ids
@@ -14,7 +14,7 @@ from localray.client.current import connected_client
 from localray.client.diagnosis import explain_value
 from localray.client.generators import ObjectRefGenerator, Waitable, awaited
 from localray.client.serialization import serialize
-from localray.exceptions import RaySystemError
+from localray.exceptions import RayError, RaySystemError
 from localray.node_description import store_name
 from localray.object_ref import ObjectRef, UnknownOwner
 from localray.options import from_units, validate_actor_options, validate_task_options
@@ -152,28 +152,43 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
     client = connected_client()
     if client.stalls:
         client.about_to_block("ray.get", "`await ref`, or `asyncio.gather` of several")
-    if isinstance(object_refs, ObjectRef):
-        return client.get_one(object_refs, timeout)
-    if isinstance(object_refs, ObjectRefGenerator):
-        return object_refs
-    if not isinstance(object_refs, list):
-        from localray.dag.compiled_refs import is_compiled
+    try:
+        if isinstance(object_refs, ObjectRef):
+            return client.get_one(object_refs, timeout)
+        if isinstance(object_refs, ObjectRefGenerator):
+            return object_refs
+        if not isinstance(object_refs, list):
+            from localray.dag.compiled_refs import is_compiled
 
-        if is_compiled(object_refs):
-            return object_refs.get(timeout)
-        raise ValueError(
-            f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef "
-            "or a list of "
-            "ObjectRefs. "
-        )
-    for reference in object_refs:
-        if not isinstance(reference, ObjectRef):
-            from localray.dag.compiled_refs import get_compiled, is_compiled
+            if is_compiled(object_refs):
+                return object_refs.get(timeout)
+            raise ValueError(
+                f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an "
+                f"ObjectRef or a list of ObjectRefs. {_meant_instead(object_refs)}"
+            )
+        for reference in object_refs:
+            if not isinstance(reference, ObjectRef):
+                from localray.dag.compiled_refs import get_compiled, is_compiled
 
-            if any(is_compiled(each) for each in object_refs):
-                return get_compiled(object_refs, timeout)
-            raise TypeError(f"Attempting to call `get` on the value {reference}, which is not an ray.ObjectRef.")
-    return client.get(object_refs, timeout) if object_refs else []
+                if any(is_compiled(each) for each in object_refs):
+                    return get_compiled(object_refs, timeout)
+                raise TypeError(
+                    f"Attempting to call `get` on the value {reference}, which is not an ray.ObjectRef. "
+                    f"{_meant_instead(reference)}"
+                )
+        return client.get(object_refs, timeout) if object_refs else []
+    except RayError as error:
+        # How the answer came here is nothing to whoever reads the traceback: it ends with the line that asked.
+        raise error.with_traceback(None)  # noqa: B904 - it is the same error, with its own cause
+
+
+def _meant_instead(value: object) -> str:
+    """What is most often meant by whoever wants the value of something that is no reference; may be empty."""
+    if hasattr(value, "remote"):
+        return "Was `.remote(...)` forgotten? That makes the call, and gives a reference to its result."
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return "Make a list of it: `ray.get(list(refs))`."
+    return ""
 
 
 def put(value: T, *, _owner: object = None, _tensor_transport: str | None = None) -> ObjectRef[T]:

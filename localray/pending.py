@@ -27,7 +27,7 @@ def why_pending(waited_for: ObjectRef[Any] | ActorHandle[Any]) -> str:
 
     Example:
         >>> print(ray.why_pending(f.options(num_cpus=99).remote()))   # doctest: +SKIP
-        f is queued with 0 others that ask for the same.
+        f is queued.
         node 3f...: needs 99 CPU, has 4
         No node could take it even if nothing else ran there.
     """

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Protocol
 
 from localray import ids
-from localray.client import habits
+from localray.client import habits, lateness
 from localray.client.ahead import AskAhead
 from localray.client.arguments import Arguments
 from localray.client.channel import Channel, Store, Waiter
@@ -362,17 +362,15 @@ class Client:
         self, references: Sequence[ObjectRef[object]], entries: Sequence[Entry], timeout_s: float | None
     ) -> None:
         """After a wait that may have ended early: the first known error comes before a timeout."""
-        incomplete = 0
+        incomplete: list[ObjectRef[object]] = []
         for reference, entry in zip(references, entries, strict=True):
             if entry.value is None:
-                incomplete += 1
+                incomplete.append(reference)
             elif entry.value[0] != Status.VALUE:
                 raise error_of(reference.binary(), entry.value)
         if incomplete:
-            raise GetTimeoutError(
-                f"Get timed out: {incomplete} of {len(references)} object(s) not ready after {timeout_s} s. "
-                "The tasks go on; a later get may succeed."
-            )
+            why = partial(self.ask, Query.WHY_PENDING, incomplete[0].hex())
+            raise GetTimeoutError(lateness.explain(why, len(incomplete), len(references), timeout_s or 0.0))
 
     def wait(
         self,

@@ -23,6 +23,7 @@ from localray.kernel import (
     scheduling,
     sessions,
     spilled,
+    starvation,
     store,
     workers,
 )
@@ -110,6 +111,7 @@ def _tick(tables: Tables, event: Tick) -> None:
     garbage.tick(tables)
     scaling.tick(tables)
     reservations.check(tables)
+    starvation.tick(tables)
     if patience.is_over(tables):
         queues.capacity_freed(tables)
 

@@ -114,6 +114,8 @@ class Kernel:
         earliest_s = _earlier(tables.reap_at_s, tables.patience_at_s)
         if tables.collect_at_s is not None:
             earliest_s = _earlier(earliest_s, tables.collect_at_s)
+        if tables.starving_look_at_s is not None:
+            earliest_s = _earlier(earliest_s, tables.starving_look_at_s)
         if tables.scale_at_s is not None:
             earliest_s = _earlier(earliest_s, tables.scale_at_s)
         if tables.timed_stores:

@@ -93,7 +93,8 @@ def _why_queued(tables: Tables, task: TaskRecord, group: SchedulingClass) -> str
     reasons: dict[str, list[NodeRecord]] = {}
     for node in tables.nodes.values():
         reasons.setdefault(placement.lacks(node, group.to_place, group.rule) or "has room", []).append(node)
-    lines = [f"{task.template.name} is queued with {group.queued - 1} others that ask for the same."]
+    others = f" with {group.queued - 1} others that ask for the same" if group.queued > 1 else ""
+    lines = [f"{task.template.name} is queued{others}."]
     for reason, alike in reasons.items():
         names = ", ".join(node.node_id.hex() for node in alike[:SHOWN])
         more = f" and {len(alike) - SHOWN} more" if len(alike) > SHOWN else ""

@@ -18,6 +18,7 @@ from localray.kernel import (
     queues,
     reservations,
     scheduling,
+    starvation,
     workers,
 )
 from localray.kernel.records import GroupState, NodeRecord, SchedulingClass, TaskRecord, WorkerState
@@ -73,6 +74,7 @@ def serve(tables: Tables, group: SchedulingClass) -> bool:
     if is_feasible(tables, group):
         queues.starve(tables, group)
         reservations.refused(tables, group)
+        starvation.watch(tables)
     else:
         tables.infeasible[group] = None
         warn_of_infeasible(tables, group, task)

@@ -80,7 +80,7 @@ def _reserve(tables: Tables, node: NodeRecord, overtaking: SchedulingClass) -> N
         if not group.queued or group is overtaking or group.refused_at_s == NEVER_S:
             continue
         due_at_s = _due_at_s(group)
-        if due_at_s <= tables.now_s and _could_serve(node, group):
+        if due_at_s <= tables.now_s and could_serve(node, group):
             tables.reservation = Reservation(group, node, tables.now_s + max(AFTER_S, group.kept_for_s))
             return
         # One that is due, but not here, is looked at again before long.
@@ -88,7 +88,7 @@ def _reserve(tables: Tables, node: NodeRecord, overtaking: SchedulingClass) -> N
     tables.overtaken_at_s = earliest_s
 
 
-def _could_serve(node: NodeRecord, group: SchedulingClass) -> bool:
+def could_serve(node: NodeRecord, group: SchedulingClass) -> bool:
     """Whether the node has no room now, and will have when its tasks have ended: what actors hold may never be given
     back."""
     if fits(node.available, group.to_place) or not placement.is_feasible((node,), group.to_place, group.rule):

@@ -117,6 +117,7 @@ class Tables:
         "standing",
         "start_failures",
         "starved",
+        "starving_look_at_s",
         "stopped",
         "streams",
         "survival",
@@ -244,6 +245,8 @@ class Tables:
         # freed.
         self.hungry: dict[SchedulingClass, None] = {}
         self.starved: dict[SchedulingClass, None] = {}
+        # When it is looked at whether the starved can ever be served.
+        self.starving_look_at_s: float | None = None
         # Numbers of nodes on which something was freed since: the starved are asked in turn whether they want it. None
         # of them asks for fewer CPUs than `least_cpu`.
         self.freed: dict[int, None] = {}

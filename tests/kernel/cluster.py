@@ -338,6 +338,10 @@ class Cluster:
         """``delay retries=10s``: how long a task whose last try has failed waits for the next."""
         self.kernel.tables.survival = SurvivalSettings(retry_delay_s=duration_s(words.keys["retries"]))
 
+    def _do_hints(self, words: Words) -> None:
+        """``hints``: drivers want them."""
+        self.kernel.tables.survival = SurvivalSettings(hints=True)
+
     def _do_frozen(self, words: Words) -> None:
         """``frozen after=10s``, and the answers to looks: ``frozen w1 w2``."""
         if "after" in words.keys:

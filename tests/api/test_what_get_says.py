@@ -1,0 +1,61 @@
+"""What `ray.get` says when there is no value: why it is late, what was meant, and no more of our own lines than one."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+
+import pytest
+
+import localray as ray
+from localray import sim
+from localray.exceptions import GetTimeoutError
+
+
+@ray.remote
+def fail() -> None:
+    raise ValueError("no")
+
+
+@ray.remote(num_cpus=64)
+def large() -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def cluster() -> Iterator[None]:
+    """One for all of a test: nothing here depends on an engine."""
+    with sim.Cluster("1x2cpu", seed=1):
+        yield
+
+
+def why_late(refs: object, timeout_s: float) -> str:
+    with pytest.raises(GetTimeoutError) as caught:
+        ray.get(refs, timeout=timeout_s)  # type: ignore[call-overload]
+    return str(caught.value)
+
+
+def test_whoever_waits_for_long_is_told_why() -> None:
+    looked_in = why_late(large.remote(), 0.1)
+    assert "needs" not in looked_in and "a later get may succeed" in looked_in
+    waited = why_late(large.remote(), 5.0)
+    assert "the object is not ready after 5 s" in waited and "needs 64 CPU" in waited
+    of_several = why_late([ray.put(1), large.remote()], 5.0)
+    assert "1 of 2 object(s) not ready" in of_several and "needs 64 CPU" in of_several
+
+
+def test_a_traceback_has_one_line_of_ours() -> None:
+    for refs in (fail.remote(), [fail.remote()]):
+        with pytest.raises(ValueError) as caught:
+            ray.get(refs)  # type: ignore[call-overload]
+        names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+        assert names == ["test_a_traceback_has_one_line_of_ours", "get"]
+
+
+def test_what_is_no_reference_is_told_what_was_meant() -> None:
+    for value in (fail, fail.options(num_cpus=1)):
+        with pytest.raises(ValueError, match=r"\.remote\(\.\.\.\)` forgotten"):
+            ray.get(value)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"\.remote\(\.\.\.\)` forgotten"):
+        ray.get([fail])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"ray\.get\(list\(refs\)\)"):
+        ray.get((ray.put(1),))  # type: ignore[call-overload]

@@ -76,7 +76,10 @@ def head_variables(system_config: Mapping[str, object]) -> dict[str, str]:
         >>> head_variables({"max_lineage_bytes": 1000, "min_spilling_size": 0})
         {'RAY_max_lineage_bytes': '1000'}
     """
-    return {f"RAY_{name}": str(system_config[name]) for name in _OF_THE_HEAD if name in system_config}
+    told = {f"RAY_{name}": str(system_config[name]) for name in _OF_THE_HEAD if name in system_config}
+    if system_config.get("lineage_pinning_enabled", True) is False:
+        told["RAY_max_lineage_bytes"] = "0"
+    return told
 
 
 def _configured_roots(text: object) -> list[str]:

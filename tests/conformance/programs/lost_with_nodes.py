@@ -102,6 +102,16 @@ def lineage_is_bounded_by_the_system_config(ray: ModuleType, cluster: Any) -> No
         ray.get(ref, timeout=60)
 
 
+@program(nodes=[{**NODES[0], "_system_config": {"lineage_pinning_enabled": False}}, NODES[1]])
+def lineage_can_be_given_up_by_the_system_config(ray: ModuleType, cluster: Any) -> None:
+    """T17: lineage_pinning_enabled, as Ray's own tests switch it off: what was stored there is lost, retries or not."""
+    ref, done = make_noting(ray, make_recorder(ray)).remote("a", plus=5)
+    assert ray.get(done) == "a"
+    replace_node(ray, cluster)
+    with pytest.raises(ray.exceptions.ObjectLostError):
+        ray.get(ref, timeout=60)
+
+
 @program(nodes=NODES)
 def what_needs_a_result_that_was_stored_there_waits_for_it(ray: ModuleType, cluster: Any) -> None:
     """T17: a task that is submitted before it is made again gets it as if it had never been gone."""

@@ -21,7 +21,7 @@ from localray.client.context import Actor, TaskContext, current_task, repr_name_
 from localray.client.failures import NeverBegan, is_cancellation, wants_retry, why_not_set_up
 from localray.client.functions import Functions, method_of
 from localray.client.lane_calls import LaneCalls
-from localray.client.leaving import Leaving
+from localray.client.leaving import EXITED, Leaving
 from localray.client.outcomes import cancelled, failed, not_a_generator, pack_returns
 from localray.client.threaded_actor import ThreadedActor
 from localray.client.yielding import GeneratorRun, GeneratorRuns
@@ -233,7 +233,7 @@ class Executor:
 
     def exit_actor(self, task_id: bytes) -> None:
         """The actor here is to end with the call that asks for it."""
-        self.leaving.ask(task_id, "The actor exited by its own `exit_actor()`.")
+        self.leaving.ask(task_id, EXITED)
 
     @property
     def is_asyncio(self) -> bool:
@@ -327,7 +327,7 @@ class Executor:
         if template.method == "__ray_ready__":
             return _true, [], {}
         if template.method == "__ray_terminate__":
-            self.leaving.ask(message.task_id, "The actor exited by its own `exit_actor()`.")
+            self.leaving.ask(message.task_id, EXITED)
             raise SystemExit
         return method_of(instance, template.method), args, kwargs
 

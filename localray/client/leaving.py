@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from localray.client.executor import Executor
 
 _EXIT_STATUS_BITS = 0xFF
+EXITED = (
+    "The actor is dead because its worker process has died. Worker exit type: INTENDED_USER_EXIT Worker exit detail: "
+    "exit_actor() is called."
+)
+"""Ray's words, which programs look for."""
 TOLD_AFTER_S = 1.0
 """So long the call that asked for the end waits for the actor's death; then it fails before that, as in Ray."""
 
@@ -110,7 +115,7 @@ class Leaving:
             self._executor.client.channel.flush()
             self._exit_process(f"sys.exit({error.code!r})", status)
         elif not self.reason:
-            self.ask(task_id, "The actor exited by its own `sys.exit()`, with exit code 0.")
+            self.ask(task_id, EXITED.replace("exit_actor() is called", "sys.exit() is called, with exit code 0"))
         self.is_over(task_id, template)
 
     def _end(self) -> None:

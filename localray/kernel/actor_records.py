@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localray.kernel.states import ActorState
-from localray.protocol import CallMode, Status
+from localray.protocol import CallMode, Status, text_payload
 
 if TYPE_CHECKING:
     from localray.kernel.records import TaskRecord, WorkerRecord
@@ -103,6 +103,20 @@ class ActorRecord:
     by_lane: TaskRecord | None = None
     calls_alone: int = 0
     repr_name: str = ""
+
+    @property
+    def death_told(self) -> bytes:
+        """What its calls' errors say: of an actor that has died which one it was, too, in Ray's lines."""
+        if self.death_status is not Status.ACTOR_DIED:
+            return self.death_payload
+        facts = {
+            "class_name": self.creation.template.name.removesuffix(".__init__"),
+            "actor_id": self.actor_id.hex(),
+            "name": self.name,
+            "namespace": self.namespace,
+        }
+        lines = "".join(f"\t{what}: {value}\n" for what, value in facts.items() if value)
+        return text_payload(lines) + self.death_payload
 
     @property
     def keeps_order(self) -> bool:

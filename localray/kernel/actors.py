@@ -145,7 +145,7 @@ def fail_call_of_nobody(tables: Tables, task: TaskRecord, actor_id: bytes) -> No
         text = f"The actor {actor_id.hex()} is not known to this session; it may belong to an earlier one."
         tasks.fail(tables, task, Status.ACTOR_DIED, text_payload(text), "no such actor")
     else:
-        tasks.fail(tables, task, task.actor.death_status, task.actor.death_payload, "the actor is dead")
+        tasks.fail(tables, task, task.actor.death_status, task.actor.death_told, "the actor is dead")
 
 
 def argument_ready(tables: Tables, task: TaskRecord) -> None:
@@ -302,7 +302,7 @@ def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes
         if actor.worker is not None:
             actor.worker.assigned.pop(task.task_id, None)
         task.cancelled = True
-        tasks.fail(tables, task, status, payload, reason)
+        tasks.fail(tables, task, status, actor.death_told, reason)
     if actor.may_ever_restart:
         objects.release(tables, (*creation.dependencies, *creation.borrowed))
     if actor.detached:

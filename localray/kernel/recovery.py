@@ -170,6 +170,6 @@ def call_again(tables: Tables, task: TaskRecord) -> None:
     if actor is None:
         raise tables.broken("a call of no actor is kept", task.task_id)
     if actor.state is ActorState.DEAD:
-        tasks.fail(tables, task, actor.death_status, actor.death_payload, "the actor is dead")
+        tasks.fail(tables, task, actor.death_status, actor.death_told, "the actor is dead")
     else:
         actor.queues.setdefault(task.submitter, deque()).append(task)

@@ -76,7 +76,8 @@ def _words_of_death(worker: WorkerRecord, cause: str) -> str:
     """Why an actor is dead, in Ray's words: programs tell deaths apart by them."""
     node = worker.node
     if node.alive:
-        return f"The actor is dead because its worker process has died: {cause}."
+        died = "The actor is dead because its worker process has died."
+        return f"{died} Worker exit type: SYSTEM_ERROR Worker exit detail: {cause}."
     # A client knows by these words that it was preempted.
     expected = "expectedly" if node.death_reason == nodes.ENDED_IN_ORDER else "unexpectedly"
     how = PREEMPTED_WORDS if nodes.was_preempted(node) else f"the actor's node was terminated {expected}"

@@ -632,7 +632,7 @@ class Cluster:
 
     def _client_exits(self, client: int, words: Words) -> None:
         self.step(
-            ActorExiting(self.names.actors[words.plain[0]], "The actor exited by its own `exit_actor()`."), client
+            ActorExiting(self.names.actors[words.plain[0]], "The actor is dead because its worker process has died. Worker exit type: INTENDED_USER_EXIT Worker exit detail: exit_actor() is called."), client
         )
 
     def _client_checkpoint(self, client: int, words: Words) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +24,9 @@ def deaths_are_told_apart_by_their_words(ray: ModuleType) -> None:
         def process(self):
             return os.getpid()
 
+        def quit(self):
+            ray.actor.exit_actor()
+
         def child(self):
             self.made = Mortal.remote()
             return self.made
@@ -33,14 +37,20 @@ def deaths_are_told_apart_by_their_words(ray: ModuleType) -> None:
         assert caught.value.actor_id == actor._actor_id.hex()
         return str(caught.value)
 
-    killed, crashed, owner = (Mortal.remote() for _ in range(3))
+    killed, crashed, owner, leaving = (Mortal.remote() for _ in range(4))
     owned = ray.get(owner.child.remote())
     ray.get(owned.process.remote())
     ray.kill(killed)
     os.kill(ray.get(crashed.process.remote()), 9)
     ray.kill(owner)
+    with pytest.raises(ray.exceptions.ActorDiedError, match="INTENDED_USER_EXIT"):
+        ray.get(leaving.quit.remote(), timeout=30)
+    assert "exit_actor() is called" in words(leaving)
     assert "it was killed by `ray.kill" in words(killed)
-    assert "The actor is dead because its worker process has died" in words(crashed)
+    facts = words(crashed)
+    assert "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR" in facts
+    assert f"actor_id: {crashed._actor_id.hex()}" in facts
+    assert re.search(r"class_name: \S*Mortal\n", facts)
     assert "The actor is dead because its owner has died" in words(owned)
 
 

@@ -28,6 +28,7 @@ class Job:
         shows_output: whether to show here what workers print.
         logging: how driver and workers log; None for as they like.
         detaches_actors: whether actors that say nothing of their lifetime are detached.
+        says_so: whether to log that the session is there: only where the program has said how lines are to look.
     """
 
     def __init__(
@@ -37,15 +38,17 @@ class Job:
         logging: LoggingConfig | None,
         *,
         detaches_actors: bool,
+        says_so: bool = False,
     ) -> None:
         self._environment = environment
         self._shows_output = shows_output
         self._logging = logging
         self._detaches_actors = detaches_actors
+        self._says_so = says_so
         self._printer: OutputPrinter | None = None
 
-    def begin(self, client: Client) -> None:
-        """The session is there: it is told what it must know."""
+    def begin(self, client: Client, *, joined: bool = False) -> None:
+        """The session is there, or was there already: it is told what it must know."""
         client.on_output = self._show
         client.detaches_actors = self._detaches_actors
         if not self._shows_output or self._logging is not None or self._detaches_actors:
@@ -57,6 +60,11 @@ class Job:
             client.channel.send(ConfigureJob(self._shows_output, text, self._detaches_actors))
         if self._environment is not None:
             self._environment.adopt(client)
+        if self._says_so:
+            import logging
+
+            # Ray's words: programs and its own tests look for them, to see what lines look like.
+            logging.getLogger("ray").info("Connected to Ray cluster." if joined else "Started a local Ray instance.")
 
     def end(self) -> None:
         """The session is over, or never began."""
@@ -99,11 +107,13 @@ def describe_job(
         configure(logging_config.to_dict())
     given = runtime_env or (job_config.runtime_env if job_config is not None else None)
     detaches = job_config is not None and job_config.default_actor_lifetime == "detached"
+    says_so = logging_config is not None or bool(others.get("logging_format"))
     if not given:
-        return Job(None, log_to_driver, logging_config, detaches_actors=detaches)
+        return Job(None, log_to_driver, logging_config, detaches_actors=detaches, says_so=says_so)
     from localray.job_environment import JobEnvironment
 
-    return Job(JobEnvironment(given), log_to_driver, logging_config, detaches_actors=detaches)
+    environment = JobEnvironment(given)
+    return Job(environment, log_to_driver, logging_config, detaches_actors=detaches, says_so=says_so)
 
 
 def _set_package_logger(others: Mapping[str, object]) -> None:

@@ -203,7 +203,7 @@ def init(
         _session.job = job = describe_job(runtime_env, job_config, log_to_driver, logging_config, ignored)
         try:
             if address is not None:
-                return _begin(_join(address, names), job)
+                return _begin(_join(address, names), job, joined=True)
             memory = _memory or (_SIMULATED_MEMORY_BYTES if engine == "sim" else None)
             node = describe_node(num_cpus, num_gpus, resources, labels, object_store_memory, memory)
             spilling, root = (object_spilling_directory, _system_config or {}), _temp_dir or ""
@@ -236,12 +236,12 @@ def _check_keywords(others: Mapping[str, object], system_config: object, tempora
     return "inline" if others.get("local_mode") else engine
 
 
-def _begin(started: Engine, job: Job) -> RayContext:
+def _begin(started: Engine, job: Job, *, joined: bool = False) -> RayContext:
     """The engine runs: from now on this process has a session."""
     _session.engine = started
     set_process_client(started.client)
     end_when_terminated()
-    job.begin(started.client)
+    job.begin(started.client, joined=joined)
     _session.context = RayContext(_address_info(started.client), shutdown)
     return _session.context
 

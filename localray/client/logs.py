@@ -87,6 +87,9 @@ def set_package_logger(level: int | str | None, line_format: str | None = None) 
         logger.setLevel(level.upper() if isinstance(level, str) else level)
     if line_format is None:
         return
+    if level is None:
+        # Ray's, whose own lines are to be seen in this format.
+        logger.setLevel(logging.INFO)
     if not logger.handlers:
         logger.addHandler(logging.StreamHandler())
         logger.propagate = False

@@ -165,3 +165,16 @@ def resources_may_be_overridden_by_a_variable(ray: ModuleType) -> None:
         assert (resources["CPU"], resources["special"], resources["other"]) == (3, 2, 1)
     finally:
         del os.environ["RAY_OVERRIDE_RESOURCES"]
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def the_start_is_logged_as_the_program_says(ray: ModuleType) -> None:
+    """Surface 2: with a logging_format of its own, or a LoggingConfig, a driver logs in that form that a session is there."""
+    start = f"import {ray.__name__} as ray\nray.init({', '.join(f'{name}={value!r}' for name, value in LOCAL.items())}, "
+    for options, shown in (
+        ("logging_format='mine - %(message)s'", "mine - "),
+        ("logging_config=ray.LoggingConfig(encoding='TEXT')", "timestamp_ns="),
+    ):
+        ended = subprocess.run([sys.executable, "-c", f"{start}{options})"], capture_output=True, text=True, check=True)
+        lines = [line for line in ended.stderr.splitlines() if "Started a local Ray instance." in line]
+        assert len(lines) == 1 and shown in lines[0], ended.stderr

@@ -227,7 +227,12 @@ def _check_keywords(others: Mapping[str, object], system_config: object, tempora
     if others.get("allow_multiple"):
         raise RuntimeError("`allow_multiple` is for Ray's client, which is not used here. Do not pass it.")
     if unknown:
-        raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
+        from inspect import signature
+
+        from localray.options.checks import did_you_mean
+
+        advice = "".join(did_you_mean(name, signature(init).parameters) for name in unknown)
+        raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}.{advice}")
     if others.get("enable_resource_isolation"):
         raise ValueError("enable_resource_isolation is not supported: workers have no control groups of their own.")
     for name in ("cgroup_path", "system_reserved_cpu", "system_reserved_memory"):

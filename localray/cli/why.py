@@ -8,12 +8,14 @@ import sys
 from localray.ids import ACTOR_ID_SIZE_BYTES, TASK_ID_SIZE_BYTES, actor_creation_task_id_bytes, object_id_bytes
 from localray.protocol import Query
 from localray.session import connect
+from localray.util.state.api import list_actors, list_tasks
+from localray.util.state.common import RAY_MAX_LIMIT_FROM_API_SERVER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description = "Say why a task, an actor or an object of a running session is not there yet, or its story."
-    parser.add_argument("id", help="of a task, an actor or an object, as `localray list` shows it")
+    parser.add_argument("id", help="of a task, an actor or an object, as `localray list` shows it; or a name")
     parser.add_argument("--address", help="of the session (default: the youngest)")
     parser.add_argument("--story", action="store_true", help="what happened to it so far, as far back as is known")
 
@@ -21,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the reason; 1 without a session, or when this is no id."""
     try:
-        object_id = object_of(options.id)
+        object_id = object_of(options.id if _is_id(options.id) else _id_of(options.id, options.address))
         with connect(options.address) as session:
             if options.story:
                 story = session.ask(Query.STORY, object_id.hex())
@@ -32,6 +34,30 @@ def run(options: argparse.Namespace) -> int:
         print(f"localray why: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _is_id(text: str) -> bool:
+    return len(text) >= 2 * ACTOR_ID_SIZE_BYTES and not text.strip("0123456789abcdef")
+
+
+def _id_of(name: str, address: str | None) -> str:
+    """The id of the actor of this name or class, or of the task; of several, the one that was made last.
+
+    Raises:
+        ValueError: nothing is called so.
+    """
+    actors = [
+        actor.actor_id
+        for actor in list_actors(address, limit=RAY_MAX_LIMIT_FROM_API_SERVER)
+        if name in (actor.name, actor.class_name)
+    ]
+    tasks = list_tasks(address, filters=[("name", "=", name)], limit=RAY_MAX_LIMIT_FROM_API_SERVER)
+    found = actors or [task.task_id for task in tasks]
+    if not found:
+        raise ValueError(f"There is no task or actor {name!r}; `localray list tasks` and `list actors` show which are.")
+    if len(found) > 1:
+        print(f"{len(found)} {'actors' if actors else 'tasks'} are called {name}. Of the last, {found[-1]}:")
+    return found[-1]
 
 
 def object_of(text: str) -> bytes:

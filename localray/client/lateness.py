@@ -11,7 +11,8 @@ from localray.exceptions import RayError
 
 EXPLAINED_FROM_S = 1.0
 """Whoever waits for less looks in again and again, and should not pay for an explanation each time."""
-_READY = "It is ready."
+_THERE = ("It is ready", "It has failed")
+"""So begins what is said of something that has come meanwhile."""
 
 
 def explain(why: Callable[[], object], missing: int, asked: int, timeout_s: float) -> str:
@@ -31,4 +32,4 @@ def explain(why: Callable[[], object], missing: int, asked: int, timeout_s: floa
     except (RayError, ConnectionError):
         # The session ends in this moment: that it is late is still what has happened.
         return text
-    return text if reason == _READY else f"{text}\n{reason}"
+    return text if reason.startswith(_THERE) else f"{text}\n{reason}"

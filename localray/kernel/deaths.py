@@ -161,7 +161,7 @@ def _fail(tables: Tables, worker: WorkerRecord, task: TaskRecord, cause: str) ->
         tasks.fail(tables, task, Status.NODE_DIED, text_payload(text), "its node died")
         return
     text = (
-        f"The worker died unexpectedly while executing task {task.template.name}: {cause}. "
+        f"It was {task.template.name}: {cause}. "
         f"It was tried {task.attempt + 1} time{'s' if task.attempt else ''}.{news.last_words(worker)}"
     )
     tasks.fail(tables, task, Status.WORKER_CRASHED, text_payload(text), f"its worker died: {cause}")

@@ -8,9 +8,10 @@ from __future__ import annotations
 from localray.kernel import bundles, demand
 from localray.kernel.records import ActorState, NodeRecord, ObjectState, SchedulingClass, TaskRecord, TaskState
 from localray.kernel.tables import Tables
-from localray.protocol import Demand, ReplyValue, TaskKind
+from localray.protocol import Demand, ReplyValue, Status, TaskKind
 from localray.sched import placement
 
+FAILED = "It has failed: `ray.get` raises its error, `localray list tasks --detail` shows it."
 SHOWN = 5
 """So many arguments, and so many nodes of one kind of reason, are named."""
 
@@ -22,7 +23,9 @@ def why(tables: Tables, object_id: bytes) -> str:
     if record is None and task is None:
         return "This session does not know the object: it was freed, or made in an earlier session."
     if task is None or (record is not None and record.state is not ObjectState.PENDING):
-        return why_actor(tables, record.actor.creation) if record is not None and record.actor else "It is ready."
+        if record is not None and record.actor:
+            return why_actor(tables, record.actor.creation)
+        return "It is ready." if record is None or record.status == Status.VALUE else FAILED
     return why_task(tables, task)
 
 

@@ -7,7 +7,7 @@ What must not: the rules themselves.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from localray.options.resources import check_whole_amounts
 from localray.options.table import (
@@ -249,11 +249,26 @@ def default_max_retries(environment: Mapping[str, str]) -> int:
     return int(environment.get("RAY_TASK_MAX_RETRIES", DEFAULT_TASK_MAX_RETRIES))
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence that names what is spelt almost like this, with a space before it; empty where nothing is.
+
+    >>> did_you_mean("num_cpu", ["num_gpus", "num_cpus"])
+    " Did you mean 'num_cpus'?"
+    """
+    # Only for whoever has made a mistake: it takes longer to import than all of the checks to run.
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, 1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
 def _check_each(options: Mapping[str, object], table: Mapping[str, Option], in_options: bool, kind: str) -> None:
     for name, value in options.items():
         option = table.get(name)
         if option is None:
-            raise ValueError(f"Invalid option keyword {name} for {kind}. Valid ones are {list(table)}.")
+            misspelt = name not in TASK_OPTIONS and name not in ACTOR_OPTIONS
+            advice = did_you_mean(name, table) if misspelt else ""
+            raise ValueError(f"Invalid option keyword {name} for {kind}. Valid ones are {list(table)}.{advice}")
         option.check(value)
     for name in options:
         if in_options and table[name].decorator_only:

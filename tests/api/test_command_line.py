@@ -124,6 +124,8 @@ def looked_at_from_outside(environment: dict[str, str]) -> None:
     assert "there is no actor" in localray(environment, "get", "actors", "ab" * 16, code=1)
     assert "Counter.add" in localray(environment, "summary", "tasks")
     assert "It is ready." in localray(environment, "why", actor_id)
+    assert "It is ready." in localray(environment, "why", "counter") == localray(environment, "why", "Counter")
+    assert "There is no task or actor 'nobody'" in localray(environment, "why", "nobody", code=1)
     assert "QUEUED" in localray(environment, "why", actor_id, "--story")
     assert "is not supported" in localray(environment, "list", "nodes", "--filter", "nothing=1", code=1)
     assert "No placement groups." in localray(environment, "list", "placement-groups", "--filter", "state=CREATED")

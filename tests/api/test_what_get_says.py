@@ -1,4 +1,5 @@
-"""What `ray.get` says when there is no value: why it is late, what was meant, and no more of our own lines than one."""
+"""What `ray.get` says when there is no value: why it is late, what was meant, and no more of our own lines than one; and
+what is said of misspelt words."""
 
 from __future__ import annotations
 
@@ -59,3 +60,10 @@ def test_what_is_no_reference_is_told_what_was_meant() -> None:
         ray.get([fail])  # type: ignore[list-item]
     with pytest.raises(ValueError, match=r"ray\.get\(list\(refs\)\)"):
         ray.get((ray.put(1),))  # type: ignore[call-overload]
+
+
+def test_what_is_misspelt_is_asked_about() -> None:
+    with pytest.raises(ValueError, match=r"Did you mean 'num_cpus'\?"):
+        fail.options(num_cpu=1)
+    with pytest.raises(RuntimeError, match=r"Did you mean 'num_cpus'\?"):
+        ray.init(num_cpu=1, ignore_reinit_error=False)

@@ -51,7 +51,14 @@ class Completions:
 
         def done(future: Future[object]) -> None:
             error = future.exception()
-            callback(error if error is not None else future.result())
+            try:
+                callback(error if error is not None else future.result())
+            except Exception:  # noqa: BLE001 - the user's code may raise anything, and nobody waits for it
+                import logging
+                import traceback
+
+                # As text: a traceback would keep the callback alive for as long as somebody keeps the log.
+                logging.getLogger(__name__).error("A callback of an object has failed:\n%s", traceback.format_exc())
 
         self.future(object_id).add_done_callback(done)
 

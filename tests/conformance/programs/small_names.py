@@ -275,3 +275,22 @@ def small_returns_take_no_room_in_the_store(ray: ModuleType) -> None:
     wait_until(lambda: stored_bytes(ray) >= 40 * 150 * 1024, "the large ones are stored")
     assert stored_bytes(ray) < 40 * 150 * 1024 + 2**20
     assert [len(value) for value in ray.get(large)] == [150 * 1024] * 40
+
+
+@program()
+def a_callback_that_raises_is_let_go_of(ray: ModuleType) -> None:
+    """Surface 14b: what `_on_completed` calls may raise; nothing of it stays, and the session goes on."""
+    import sys
+
+    gate = make_gate(ray)
+    ref = gate.open.remote()
+    called: list[object] = []
+
+    def fail(value: object) -> None:
+        called.append(value)
+        raise ValueError("on purpose")
+
+    before = sys.getrefcount(fail)
+    ref._on_completed(fail)
+    wait_until(lambda: len(called) == 1 and sys.getrefcount(fail) == before, "it is called, and forgotten")
+    assert ray.get(gate.is_open.remote()) is True

@@ -17,6 +17,7 @@ from localray.shm.settings import StoreSettings
 
 _OF_THE_HEAD = (
     "actor_graceful_shutdown_timeout_ms",
+    "max_direct_call_object_size",
     "max_lineage_bytes",
     "memory_monitor_refresh_ms",
     "memory_usage_threshold",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -84,6 +84,12 @@ _FIRST_RETURN = (1).to_bytes(4, "little")
 _PUT_INDEX = (0x40000000).to_bytes(4, "little")
 
 
+def inline_limit_bytes(environment: Mapping[str, str]) -> int:
+    """Up to which size values travel in messages: as Ray's variable says, but for what is too large for a message."""
+    text = environment.get("RAY_max_direct_call_object_size", "")
+    return min(int(text), INLINE_LIMIT_BYTES) if text.isdigit() else INLINE_LIMIT_BYTES
+
+
 class MessageHandler(Protocol):
     """Takes the messages that only a worker gets."""
 
@@ -123,6 +129,7 @@ class Client:
         self.completions = Completions(self)
         self.runtime_envs = RuntimeEnvs()
         self.references = ReferenceTable(channel, self.completions, self.reservations.abandon)
+        self.inline_limit_bytes = inline_limit_bytes(os.environ)
         self.on_worker_message: MessageHandler | None = None
         self.on_output: Callable[[WorkerOutput], None] | None = None
         self.cancelled_tasks: set[bytes] = set()
@@ -289,7 +296,7 @@ class Client:
             ObjectStoreFullError, OutOfDiskError: there is no room, and none can be made.
         """
         size_bytes = serialized.size_bytes
-        if size_bytes <= INLINE_LIMIT_BYTES:
+        if size_bytes <= self.inline_limit_bytes:
             return (Status.VALUE.value, serialized.to_bytes(), INLINE, size_bytes, serialized.contained)
         # What has died here makes room: it is told before more is asked for.
         self.references.conclude()

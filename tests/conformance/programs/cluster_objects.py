@@ -163,3 +163,23 @@ def drivers_without_a_namespace_share_no_names(ray: ModuleType) -> None:
         ray.init(address=cluster.address, namespace="theirs")
         assert ray.get(ray.get_actor("pinger").ping.remote()) == "pong of another driver"
         assert ray.util.get_placement_group("group").id != group.id
+
+
+@program(
+    nodes=[
+        {"num_cpus": 1, "_system_config": {"max_direct_call_object_size": 0, "worker_lease_timeout_milliseconds": 0}},
+        {"num_cpus": 2, "resources": {"there": 1}},
+    ],
+    engines=NOT_SIMULATED,
+    reason="a simulation has no such setting",
+)
+def small_results_may_be_stored_where_they_were_made(ray: ModuleType, cluster: Any) -> None:
+    """Surface 9: max_direct_call_object_size; a task goes to where its argument is stored."""
+
+    @ray.remote
+    def where(*_: object) -> str:
+        return ray.get_runtime_context().get_node_id()
+
+    there = where.options(resources={"there": 1}).remote()
+    ray.wait([there], timeout=60, fetch_local=False)
+    assert ray.get(where.remote(there), timeout=60) == ray.get(there) != ray.get_runtime_context().get_node_id()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
+from pathlib import Path
 
 from localray.runtime.stacks import stacks_of
 from localray.util.state.api import list_actors, list_tasks, list_workers
@@ -12,8 +15,13 @@ from localray.util.state.exception import RayStateApiException
 
 _DESCRIPTION = """\
 Show the Python stacks of a session's workers, also of those that are stuck or
-busy in native code. They go on undisturbed.
+busy in native code, as far as they are in the program's own code. They go on
+undisturbed.
 """
+_OURS = re.compile(
+    rf'File "(?:{re.escape(str(Path(__file__).parent.parent))}{os.sep}.*|<frozen .*)"'
+    r'|File "<string>", line 1 in <module>$|File ".*threading\.py", line \d+ in (?:run|_bootstrap|_bootstrap_inner)$'
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", help="of the session")
     parser.add_argument("--pid", type=int, help="of one worker (default: all that run something)")
     parser.add_argument("--all", action="store_true", help="idle workers too")
+    parser.add_argument("--full", action="store_true", help="all threads and frames, those of localray too")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
         chosen = [options.pid] if options.pid in processes else []
     if not chosen:
         print("No worker runs anything." if options.pid is None else f"There is no worker {options.pid}.")
-    return max([_show(process, running.get(process, "idle")) for process in chosen], default=0)
+    shown = [_show(process, running.get(process, "idle"), is_full=options.full) for process in chosen]
+    return max(shown, default=0)
 
 
 def _running(address: str | None) -> dict[int, str]:
@@ -60,12 +70,34 @@ def _running(address: str | None) -> dict[int, str]:
     return found
 
 
-def _show(process: int, what: str) -> int:
+def of_the_program(text: str) -> str:
+    r"""What of a process's stacks is in the program's own code: no frame of ours or of what starts threads, and no
+    thread that has none but these.
+
+    Example:
+        >>> ours = 'Thread 0x1 (most recent call first):\n  File "/python/threading.py", line 982 in run'
+        >>> theirs = 'Current thread 0x2 (most recent call first):\n  File "bank.py", line 5 in pay'
+        >>> print(of_the_program(f'{ours}\n\n{theirs}\n  File "<string>", line 1 in <module>'))
+        Current thread 0x2 (most recent call first):
+          File "bank.py", line 5 in pay
+    """
+    shown = []
+    for thread in text.split("\n\n"):
+        title, *frames = thread.strip("\n").split("\n")
+        theirs = [frame for frame in frames if not _OURS.search(frame)]
+        if theirs:
+            shown.append("\n".join([title, *theirs]))
+    return "\n\n".join(shown)
+
+
+def _show(process: int, what: str, *, is_full: bool) -> int:
     print(f"Worker {process}: {what}")
     try:
         text = stacks_of(process)
     except (OSError, RuntimeError) as error:
         print(f"  {error}\n")
         return 1
-    print("\n".join(f"  {line}" for line in text.splitlines()) + "\n", flush=True)
+    if not is_full:
+        text = of_the_program(text) or "Not in the program's code (--full shows where)."
+    print("\n".join(f"  {line}".rstrip() for line in text.splitlines()) + "\n", flush=True)
     return 0

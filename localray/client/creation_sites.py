@@ -1,7 +1,8 @@
-"""Where references are made: the user's lines that lead to a `put`, a call, or a value with references in it.
+"""Where references are made: the user's lines that lead to a `put`, a call, or a value with references in it; and which
+line a warning is about.
 
-Only for programs run with ``RAY_record_ref_creation_sites=1``, because looking at the stack takes longer than a `put`.
-Must not live here: keeping them (the kernel does).
+Sites are only for programs run with ``RAY_record_ref_creation_sites=1``, because looking at the stack takes longer than
+a `put`. Must not live here: keeping them (the kernel does).
 """
 
 from __future__ import annotations
@@ -45,6 +46,15 @@ def site_of_received() -> str:
     if task is not None:
         return f"(deserialize {'actor task' if task.actor_id else 'task'} arg) {task.name}"
     return f"(deserialize object) {_stack()}"
+
+
+def level_of_the_users_line() -> int:
+    """The ``stacklevel`` with which a warning of the caller's points at the innermost line that is not ours."""
+    level = 1
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _stack() -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import warnings
 
+from localray.client.creation_sites import level_of_the_users_line
 from localray.client.diagnosis import explain_value
 from localray.client.serialization import Serialized, serialize
 
@@ -46,5 +47,6 @@ def serialize_definition(definition: object, name: str) -> Serialized:
     if size_bytes >= limit:
         allowed = f"FUNCTION_SIZE_ERROR_THRESHOLD={limit // _MIB} MiB"
         raise ValueError(f"{what} is too large ({size_bytes // _MIB} MiB > {allowed}). {advice}")
-    warnings.warn(f"{what} is very large ({size_bytes // _MIB} MiB). {advice}", UserWarning, stacklevel=3)
+    text = f"{what} is very large ({size_bytes // _MIB} MiB). {advice}"
+    warnings.warn(text, UserWarning, stacklevel=level_of_the_users_line())
     return serialized

@@ -97,7 +97,9 @@ def test_stacks(environment: dict[str, str], speaker: tuple[int, str]) -> None:
     shown = localray(environment, "stack")
     assert f"Worker {process}: actor Speaker {actor_id}, waits for calls" in shown
     busy = next(part for part in shown.split("Worker ") if "runs crawling" in part)
-    assert "in crawling" in busy
+    assert "in crawling" in busy and "executor.py" not in busy
+    assert "executor.py" in localray(environment, "stack", "--full")
+    assert "Not in the program's code" in shown
     assert "crawling" not in localray(environment, "stack", "--pid", str(process))
     assert "There is no worker 1." in localray(environment, "stack", "--pid", "1")
     # It goes on undisturbed, and can be asked again.

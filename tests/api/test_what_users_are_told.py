@@ -1,5 +1,5 @@
-"""What `ray.get` says when there is no value: why it is late, what was meant, and no more of our own lines than one; and
-what is said of misspelt words."""
+"""What a user is told: of a `get` without a value why it is late and what was meant, in tracebacks with one line of ours;
+of words that are misspelt; of functions that are large where they are used."""
 
 from __future__ import annotations
 
@@ -67,3 +67,15 @@ def test_what_is_misspelt_is_asked_about() -> None:
         fail.options(num_cpu=1)
     with pytest.raises(RuntimeError, match=r"Did you mean 'num_cpus'\?"):
         ray.init(num_cpu=1, ignore_reinit_error=False)
+
+
+def test_a_warning_points_at_the_users_line() -> None:
+    large = bytes(5 << 20)
+
+    @ray.remote
+    def captures() -> int:
+        return len(large)
+
+    with pytest.warns(UserWarning, match="very large") as told:
+        ray.get(captures.remote())
+    assert told[0].filename == __file__

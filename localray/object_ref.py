@@ -135,8 +135,13 @@ class ObjectRef(Reference, Generic[T_co]):
 
     @property
     def _is_left_over(self) -> bool:
-        """Whether it comes from a session that has ended."""
-        return self._holder is not None and self._holder.closed
+        """Whether it comes from a session that has ended, and there is another by now. Without one, whatever is asked
+        of the old one says that it is over."""
+        if self._holder is None or not self._holder.closed:
+            return False
+        from localray.client.current import current_client
+
+        return current_client() is not None
 
     def __await__(self) -> Generator[object, None, T_co]:
         return self.as_future().__await__()

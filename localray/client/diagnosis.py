@@ -53,7 +53,10 @@ def report(value: object, name: str) -> str:
     path, culprit = locate(value, name)
     if culprit is not value:
         lines.append(f"  FAIL {path}: {problem_with(culprit)}")
-    lines.append(f"The object at fault is {path} = {short(culprit)} (type {type(culprit).__name__}).")
+    kind = type(culprit).__name__
+    # Ray's words are among these: programs look for them.
+    fault = f"The object at fault is {path} = {short(culprit)} (type {kind})"
+    lines.append(f"{fault}: it was found to be non-serializable.")
     lines.append(_ADVICE.get(type(culprit), _USUAL_ADVICE))
     return "\n".join(lines)
 

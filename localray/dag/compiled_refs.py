@@ -32,7 +32,8 @@ class _Result:
         raise ValueError(f"{type(self).__name__} cannot be deep copied.")
 
     def __reduce__(self) -> NoReturn:
-        raise ValueError(f"{type(self).__name__} cannot be pickled.")
+        name = type(self).__name__
+        raise ValueError(f"{name} cannot be pickled. {name} cannot be used as Ray task/actor argument.")
 
     def __del__(self) -> None:
         if not self._is_read:

@@ -51,7 +51,11 @@ def make_plan(output: DAGNode) -> Plan:
     nodes = _connected(output)
     inputs = [node for node in nodes if isinstance(node, InputNode)]
     if not inputs:
-        raise ValueError("No InputNode found in the DAG: compiled graphs need exactly one.")
+        first = next(node for node in nodes if not node._upstream_nodes)
+        raise ValueError(
+            f"No InputNode found in the DAG: when traversing upwards, no upstream node was found for {first}. "
+            "Compiled graphs need exactly one."
+        )
     if len(inputs) > 1:
         raise AssertionError("More than one InputNode found")
     for node in nodes:

@@ -4,6 +4,7 @@ client."""
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -162,9 +163,12 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
 
             if is_compiled(object_refs):
                 return object_refs.get(timeout)
-            raise ValueError(
-                f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an "
-                f"ObjectRef or a list of ObjectRefs. {_meant_instead(object_refs)}"
+            raise _with_advice(
+                ValueError(
+                    f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an "
+                    "ObjectRef or a list of ObjectRefs. "
+                ),
+                object_refs,
             )
         for reference in object_refs:
             if not isinstance(reference, ObjectRef):
@@ -172,9 +176,9 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
 
                 if any(is_compiled(each) for each in object_refs):
                     return get_compiled(object_refs, timeout)
-                raise TypeError(
-                    f"Attempting to call `get` on the value {reference}, which is not an ray.ObjectRef. "
-                    f"{_meant_instead(reference)}"
+                raise _with_advice(
+                    TypeError(f"Attempting to call `get` on the value {reference}, which is not an ray.ObjectRef."),
+                    reference,
                 )
         return client.get(object_refs, timeout) if object_refs else []
     except RayError as error:
@@ -182,13 +186,19 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
         raise error.with_traceback(None)  # noqa: B904 - it is the same error, with its own cause
 
 
-def _meant_instead(value: object) -> str:
-    """What is most often meant by whoever wants the value of something that is no reference; may be empty."""
+def _with_advice(error: Exception, value: object) -> Exception:
+    """An error that also says what is most often meant by whoever wants the value of something that is no reference.
+
+    Its text is Ray's, word for word: the advice is a note below it, where Python has such (3.11).
+    """
+    advice = ""
     if hasattr(value, "remote"):
-        return "Was `.remote(...)` forgotten? That makes the call, and gives a reference to its result."
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return "Make a list of it: `ray.get(list(refs))`."
-    return ""
+        advice = "Was `.remote(...)` forgotten? That makes the call, and gives a reference to its result."
+    elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        advice = "Make a list of it: `ray.get(list(refs))`."
+    if advice and sys.version_info >= (3, 11):
+        error.add_note(advice)
+    return error
 
 
 def put(value: T, *, _owner: object = None, _tensor_transport: str | None = None) -> ObjectRef[T]:

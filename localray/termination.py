@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterable
 from types import FrameType
@@ -25,8 +24,12 @@ def end_when_terminated() -> None:
         signal.signal(signal.SIGTERM, _end_in_order)
 
 
+class Terminated(SystemExit):
+    """The signal has come: not the program's own end."""
+
+
 def _end_in_order(number: int, stack: FrameType | None) -> None:
-    sys.exit(number)
+    raise Terminated(number)
 
 
 class _HeldBack(threading.local):

@@ -56,7 +56,7 @@ class Agenda:
 
     def quiet_until(self, at_ns: int) -> bool:
         """Whether nothing at all happens up to that time."""
-        if self._runnable or self.failure is not None:
+        if self._runnable or self.failure is not None or self.driver_interrupted:
             return False
         due = (self.events.next_at_ns(), self.tick_at_ns(), self.limit_ns)
         return all(moment is None or moment > at_ns for moment in due)

@@ -23,6 +23,7 @@ from localray.sim.clock import NANOSECONDS, VirtualClock
 from localray.sim.errors import CarrierStopped
 from localray.sim.events import Action, EventQueue
 from localray.sim.schedule import Draw
+from localray.sim.stuck import Stuck
 
 _STOPS_TOLERATED = 1000
 """User code that catches even `BaseException` in a loop gets so many `CarrierStopped` before its thread is given up."""
@@ -56,6 +57,9 @@ class Carriers:
         self.in_user_code = True
         self.bypass = False
         self.closing = False
+        self.turns = 0
+        """How often user code has begun or gone on."""
+        self.stuck = Stuck(self)
         self.spins: Callable[[], None] | None = None
         """Called when user code has done nothing but look at the clock for long."""
         self._idle: list[Carrier] = []
@@ -97,6 +101,7 @@ class Carriers:
             Context().run(self._run_until, carrier, blocked)
         finally:
             carrier.blocked = outer
+            self.turns += 1
             self.in_user_code = in_user_code
             if timer is not None:
                 timer.cancel()
@@ -202,14 +207,13 @@ class Carriers:
         """The driver's thread is the main one, which signals interrupt: then it must get the baton back before the
         exception goes on."""
         try:
-            self.driver.gate.acquire()
-        except BaseException:
+            self.stuck.sleep()
+        except BaseException as error:
             if self.current is self.driver:
                 # The baton came at the same moment; whether the lock was taken already cannot be known.
                 self.driver.gate.acquire(timeout=0.05)
             else:
-                self.agenda.driver_interrupted = True
-                self.driver.gate.acquire()
+                self.stuck.interrupted(error)
             self.current = self.driver
             raise
 
@@ -257,6 +261,7 @@ class Carriers:
 
     def _run_job(self, carrier: Carrier, job: Job) -> None:
         carrier.serve(job.owner)
+        self.turns += 1
         self.in_user_code = True
         try:
             job.function()

@@ -9,20 +9,20 @@ is slow, so only strict simulations do it. Must not live here: what is virtual i
 from __future__ import annotations
 
 import datetime
-import os
-import signal  # noqa: F401 - looked up by name, like all modules of the table
+import os  # noqa: F401 - looked up by name, like all modules of the table
+import signal  # noqa: F401
 import socket  # noqa: F401
 import subprocess  # noqa: F401
 import sys
 import threading
 import uuid  # noqa: F401
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple, TypeAlias
 
 from localray.sim import threads
 from localray.sim.errors import NotSimulatedError
+from localray.sim.places import is_users, place
 
 _Function: TypeAlias = "Callable[..., object]"
 
@@ -65,18 +65,7 @@ FENCED_WHERE_STRICT: Final = (
 """Noticed in strict simulations only."""
 
 _SPIN = "looks at the clock over and over until time has passed, which takes 0.1 ms a look; use `time.sleep`"
-_library_roots: Final = (str(Path(os.__file__).parent), str(Path(__file__).resolve().parent.parent))
-_is_users: dict[str, bool] = {}
 _current: Fences | None = None
-
-
-def is_users(path: str) -> bool:
-    """Whether a source file is the program's own: neither the standard library's, nor installed, nor ours."""
-    known = _is_users.get(path)
-    if known is None:
-        known = not path.startswith((*_library_roots, "<frozen")) and "site-packages" not in path
-        _is_users[path] = known
-    return known
 
 
 class Fences:
@@ -117,16 +106,16 @@ class Fences:
         Raises:
             NotSimulatedError: where the simulation is strict.
         """
-        place = _place(sys._getframe(1))
-        text = f"{place}: {fence.name} {fence.what}, of which no seed decides; {fence.instead}."
+        where = place(sys._getframe(1))
+        text = f"{where}: {fence.name} {fence.what}, of which no seed decides; {fence.instead}."
         if self._strict:
             raise NotSimulatedError(text)
         # One may be built on another: on Python 3.10 `subprocess.Popen` is, on what starts the process.
-        self._tell_once(f"{place}: {fence.what}", text)
+        self._tell_once(f"{where}: {fence.what}", text)
 
     def tell_of_spin(self) -> None:
         """The program waits by looking at the clock. Nothing is wrong with the run, only slow: no reason to raise."""
-        text = f"{_place(sys._getframe(1))}: {_SPIN}."
+        text = f"{place(sys._getframe(1))}: {_SPIN}."
         self._tell_once(text, text)
 
     def _tell_once(self, what: str, text: str) -> None:
@@ -145,15 +134,6 @@ class Fences:
             self.tell(next(fence for fence in FENCED_WHERE_STRICT if fence.name == f"datetime.{kind}.{name}"))
         elif name in ("time", "monotonic", "perf_counter", "sleep") and called in self._hidden:
             self.tell(self._hidden[called])
-
-
-def _place(frame: FrameType | None) -> str:
-    """The innermost line that is the program's own."""
-    while frame is not None:
-        if is_users(frame.f_code.co_filename):
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        frame = frame.f_back
-    return "a library"
 
 
 def _guard(fence: Fence) -> _Function:

@@ -19,7 +19,8 @@ from typing import Final, TypeAlias, cast
 from localray.sim import threads
 from localray.sim.carriers import Carriers
 from localray.sim.clock import EPOCH_NS, MONOTONIC_START_NS, NANOSECONDS, to_ns
-from localray.sim.fences import GUARDS, Fences, is_users
+from localray.sim.fences import GUARDS, Fences
+from localray.sim.places import is_users
 
 _Function: TypeAlias = "Callable[..., object]"
 

@@ -173,6 +173,8 @@ def run_script(path: str, arguments: Sequence[str], seed: int, options: SessionO
         try:
             runpy.run_path(path, run_name="__main__")
         except SystemExit as ending:
+            if isinstance(ending, import_module("localray.termination").Terminated):
+                raise
             if ending.code not in (None, 0):
                 raise ProgramExited(f"The program ended with exit code {ending.code}.") from ending
         finally:

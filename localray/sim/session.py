@@ -235,6 +235,7 @@ class SimulatedSession:
         self.carriers = Carriers(
             clock, EventQueue(schedule.stream(Choice.TIE, "events")), schedule.stream(Choice.TURN, "carriers")
         )
+        self.carriers.stuck.strict = options.strict
         agenda = self.carriers.agenda
         agenda.limit_ns = None if options.time_limit_s is None else to_ns(options.time_limit_s)
         self._autoscaler = parse_autoscaler(options.autoscaler)

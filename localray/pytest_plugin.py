@@ -22,7 +22,8 @@ from typing import Any
 
 import pytest
 
-_DEFAULT_SEEDS = 20
+_MARK = pytest.StashKey[Any]()
+"""Of a test: its mark, read."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +39,20 @@ def pytest_configure(config: pytest.Config) -> None:
         "sim(seeds=20, faults='calm', nodes=1, check_left_behind=True, **options): run in simulations, one for each "
         "seed; the other options are those of localray.sim.Cluster",
     )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A mark that makes no sense is told of before anything is run."""
+    marker = item.get_closest_marker("sim")
+    if marker is None:
+        return
+    problem = ""
+    try:
+        item.stash[_MARK] = import_module("localray.sim_mark").read(marker.args, marker.kwargs)
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        pytest.fail(f"@pytest.mark.sim: {problem}", pytrace=False)
 
 
 def _ray() -> ModuleType:
@@ -136,17 +151,15 @@ def ray_sim(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    marker = pyfuncitem.get_closest_marker("sim")
-    if marker is None:
+    mark = pyfuncitem.stash.get(_MARK, None)
+    if mark is None:
         return None
-    options = {"check_left_behind": True, **marker.kwargs}
-    count = options.pop("seeds", _DEFAULT_SEEDS)
-    seeds = _seeds(pyfuncitem.config, count)
+    seeds = _seeds(pyfuncitem.config, mark.seeds)
     for number, seed in enumerate(seeds, 1):
         with _naming(pyfuncitem, seed):
             if number > 1:
                 _set_up(pyfuncitem)
-            _run_seed(pyfuncitem, seed, options)
+            _run_seed(pyfuncitem, seed, mark.options)
             if number < len(seeds):
                 _tear_down(pyfuncitem)
     return True

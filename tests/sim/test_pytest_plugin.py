@@ -169,6 +169,53 @@ def test_fixtures_are_made_for_each_seed(tmp_path: Path) -> None:
     assert "test_whose_fixture_ends_badly' --sim-seed=0" in done.stdout
 
 
+MARKS = """
+import pytest
+
+@pytest.mark.sim(seed=5)
+def test_of_one_seed(): pass
+
+@pytest.mark.sim(fault="chaos")
+def test_of_a_fault(): pass
+
+@pytest.mark.sim(wind=3)
+def test_of_anything(): pass
+
+@pytest.mark.sim(10)
+def test_of_a_number(): pass
+
+@pytest.mark.sim(nodes="lots")
+def test_of_lots(): pass
+
+@pytest.mark.sim(seeds=0)
+def test_of_nothing(): pass
+
+@pytest.mark.skip
+@pytest.mark.sim(seeds=0)
+def test_that_is_skipped(): pass
+
+@pytest.mark.sim(seeds=1, heal_after_s=3, nodes=2, faults=["kill_worker:nth=3"], autoscaler="0-1x1cpu")
+def test_that_is_right(): pass
+"""
+
+
+def test_a_mark_that_makes_no_sense_is_told_of_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "test_program.py").write_text(MARKS)
+    done = pytest_in(tmp_path)
+    assert "1 passed, 1 skipped, 6 errors" in done.stdout, done.stdout
+    told = [line for line in done.stdout.splitlines() if line.startswith("@pytest.mark.sim: ")]
+    assert told[0].endswith("there is no seed: `seeds=` says how many, and `pytest --sim-seed=5` runs only that one.")
+    assert told[1].endswith("there is no fault: did you mean faults?")
+    assert "there is no wind: there are seeds, nodes, faults, " in told[2]
+    assert told[3].endswith("10 has no keyword: write sim(seeds=..., nodes=..., faults=...).")
+    assert "nodes='lots': 'lots' in 'lots' is not what a node has" in told[4]
+    assert told[5].endswith("seeds=0 is not how many: write a whole number from 1.")
+    assert len(told) == 6
+    assert "Traceback" not in done.stdout
+    assert "fails: pytest" not in done.stdout
+    assert "pytest_plugin.py" not in done.stdout
+
+
 def test_the_plugin_imports_nothing_before_it_is_asked() -> None:
     program = "import sys, localray.pytest_plugin; print(sorted(n for n in sys.modules if n.startswith('localray')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

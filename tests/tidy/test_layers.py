@@ -18,7 +18,7 @@ PACKAGE = ROOT / "localray"
 
 LAYERS = (
     "__main__ pytest_plugin",
-    "cli mypy_plugin shim leaks",
+    "cli mypy_plugin shim leaks sim_mark",
     "benchmark __init__ doctor",
     "internal",
     "_private",

@@ -14,6 +14,7 @@ Nothing of localray is imported before a test asks for it. Must not live here: s
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -24,6 +25,8 @@ import pytest
 
 _MARK = pytest.StashKey[Any]()
 """Of a test: its mark, read."""
+_OPENED_BY = pytest.StashKey[str]()
+"""Of a run, while there is a session: who was the first to leave it open."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,8 +45,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A mark that makes no sense is told of before anything is run."""
+    """A mark or fixtures that make no sense are told of before anything is run."""
     marker = item.get_closest_marker("sim")
+    names = getattr(item, "fixturenames", ())
+    simulated = "the mark `sim`" if marker is not None else "`ray_sim`" if "ray_sim" in names else ""
+    for name in ("ray_session", "ray_cluster"):
+        if simulated and name in names:
+            pytest.fail(
+                f"{simulated} runs the test in a simulation, `{name}` on processes: take one of the two.", pytrace=False
+            )
     if marker is None:
         return
     problem = ""
@@ -55,6 +65,36 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"@pytest.mark.sim: {problem}", pytrace=False)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Remembers who has opened the session that is there now, for whoever then finds it in the way."""
+    stash = item.config.stash
+    if _is_session_open():
+        stash.setdefault(_OPENED_BY, f"a fixture of {item.nodeid}" if call.when == "setup" else item.nodeid)
+    elif _OPENED_BY in stash:
+        del stash[_OPENED_BY]
+
+
+def _is_session_open() -> bool:
+    # Not by importing it: most tests of most projects have nothing to do with us.
+    session = sys.modules.get("localray.session")
+    return session is not None and session.is_initialized()
+
+
+def _need_no_session(config: pytest.Config) -> None:
+    """Whoever is about to open a session is the first to hear of one that is still there."""
+    if not _is_session_open():
+        return
+    opener = config.stash.get(_OPENED_BY, None)
+    who = f"{opener} has opened it" if opener else "it was opened by another fixture of this test, or on import"
+    pytest.fail(
+        f"A session is open already: {who}, and it has not been shut down. Without `ray.init`, the first `.remote()`, "
+        "`put` or `get` opens one, which stays until `ray.shutdown()`; with the fixture `ray_session` a test has a "
+        "session that ends with it.",
+        pytrace=False,
+    )
+
+
 def _ray() -> ModuleType:
     return import_module("localray")
 
@@ -63,8 +103,9 @@ def _ray() -> ModuleType:
 
 
 @pytest.fixture
-def ray_session() -> Iterator[ModuleType]:
+def ray_session(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """The module `localray` with a session of two CPUs on processes; what it leaves behind fails the test."""
+    _need_no_session(request.config)
     ray, leaks = _ray(), import_module("localray.leaks")
     before = leaks.take_snapshot()
     ray.init(num_cpus=2)
@@ -144,6 +185,7 @@ def ray_sim(request: pytest.FixtureRequest) -> Iterator[Any]:
         # Each seed brings its own: see `pytest_pyfunc_call`.
         yield None
         return
+    _need_no_session(request.config)
     seed = request.config.getoption("--sim-seed")
     with import_module("localray.sim").Cluster(seed=seed or 0, check_left_behind=True) as cluster:
         yield cluster
@@ -154,6 +196,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     mark = pyfuncitem.stash.get(_MARK, None)
     if mark is None:
         return None
+    _need_no_session(pyfuncitem.config)
     seeds = _seeds(pyfuncitem.config, mark.seeds)
     for number, seed in enumerate(seeds, 1):
         with _naming(pyfuncitem, seed):

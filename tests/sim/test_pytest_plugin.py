@@ -216,6 +216,53 @@ def test_a_mark_that_makes_no_sense_is_told_of_in_a_line(tmp_path: Path) -> None
     assert "pytest_plugin.py" not in done.stdout
 
 
+IN_THE_WAY = """
+import pytest
+import localray as ray
+
+def test_that_leaves_a_session_open():
+    assert ray.get(ray.put(1)) == 1
+
+def test_on_processes(ray_session): pass
+
+def test_simulated(ray_sim): pass
+
+@pytest.mark.sim(seeds=2)
+def test_of_seeds(): pass
+
+def test_that_ends_it():
+    ray.shutdown()
+
+@pytest.fixture
+def own():
+    with ray.init(num_cpus=1):
+        yield
+
+@pytest.mark.sim(seeds=2)
+def test_with_a_session_of_its_own(own): pass
+
+@pytest.mark.sim(seeds=2)
+def test_of_both(ray_session): pass
+
+def test_of_both_fixtures(ray_cluster, ray_sim): pass
+
+@pytest.mark.sim(seeds=2)
+def test_with_nothing_in_the_way(): pass
+"""
+
+
+def test_a_session_that_is_in_the_way_is_told_of_with_who_opened_it(tmp_path: Path) -> None:
+    (tmp_path / "test_program.py").write_text(IN_THE_WAY)
+    done = pytest_in(tmp_path)
+    assert "2 failed, 3 passed, 4 errors" in done.stdout, done.stdout
+    opened = "A session is open already: {} has opened it, and it has not been shut down."
+    assert done.stdout.count(opened.format("test_program.py::test_that_leaves_a_session_open")) == 3
+    assert done.stdout.count(opened.format("a fixture of test_program.py::test_with_a_session_of_its_own")) == 1
+    assert "the mark `sim` runs the test in a simulation, `ray_session` on processes: take one" in done.stdout
+    assert "`ray_sim` runs the test in a simulation, `ray_cluster` on processes: take one" in done.stdout
+    assert "by accident" not in done.stdout
+
+
 def test_the_plugin_imports_nothing_before_it_is_asked() -> None:
     program = "import sys, localray.pytest_plugin; print(sorted(n for n in sys.modules if n.startswith('localray')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

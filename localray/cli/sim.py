@@ -122,8 +122,8 @@ def _run(options: argparse.Namespace) -> int:
     for outcome in failures:
         case = Case(target, settings, outcome.seed)
         print(f"\nseed {outcome.seed} fails: {outcome.error}\nreplay: {case.replay_line()}")
-    if failures and not options.no_shrink:
-        _explain(Case(target, settings, failures[0].seed), options.save)
+    if failures:
+        _explain(Case(target, settings, failures[0].seed), options.save, small=not options.no_shrink)
     return 1 if failures else 0
 
 
@@ -170,9 +170,10 @@ def _write_json(options: argparse.Namespace, outcomes: list[Outcome]) -> None:
         options.json.write_text(json.dumps([outcome.to_mapping() for outcome in outcomes], indent=1) + "\n")
 
 
-def _explain(case: Case, folder: Path | None) -> None:
-    print("\nshrinking ...", file=sys.stderr)
-    found = explain(case, folder, lambda text: print(f"  {text}", file=sys.stderr))
+def _explain(case: Case, folder: Path | None, *, small: bool) -> None:
+    if small:
+        print("\nshrinking ...", file=sys.stderr)
+    found = explain(case, folder, lambda text: print(f"  {text}", file=sys.stderr), small=small)
     print(f"\n{found.story}")
     for path in found.files:
         print(f"written: {os.fspath(path)}")

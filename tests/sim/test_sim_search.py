@@ -11,8 +11,8 @@ import pytest
 
 from localray.cli.main import main
 from localray.sim.schedule import Search
-from localray.sim.search.case import Case, Settings, Target
-from localray.sim.search.report import explain
+from localray.sim.search.case import Case, Settings, Target, in_words
+from localray.sim.search.report import explain, explain_run
 from localray.sim.search.seeds import calibrated, check, first_difference, run_here, run_in_processes
 from localray.sim.search.shrink import NotReproducedError, shrink, thin_out
 from localray.sim.search.trace_file import UnreadableTraceError, load, replay
@@ -92,6 +92,24 @@ def test_a_failing_run_is_saved_played_back_told_and_drawn(tmp_path: Path) -> No
         load(trace)
 
 
+def test_a_run_that_is_made_small_is_the_same_failure_or_is_said_to_be_another(tmp_path: Path) -> None:
+    settings = Settings(CLUSTER, "chaos", check_invariants=False)
+    outcome = next(outcome for outcome in run_here(target("paid_twice"), settings, range(2000)) if outcome.signature)
+    found = explain(Case(target("paid_twice"), settings, outcome.seed), tmp_path, lambda text: None)
+    assert found.run.seeds_error == outcome.error
+    assert in_words(found.run.run().error) == outcome.error
+    title = f"seed {outcome.seed} of tests.sim.programs_with_bugs:paid_twice"
+    assert found.story.startswith(f"A smaller run than that of {title} fails, too:\n  {outcome.error}\n\nIt takes")
+    assert f"seed {outcome.seed}: a smaller run</title>" in next(tmp_path.glob("*.html")).read_text()
+    saved = load(next(tmp_path.glob("*.trace.json")))
+    assert saved.run.seeds_error == outcome.error
+    other = explain_run(replace(saved.run, seeds_error="AssertionError: other"), replay(saved), None).story
+    assert f"{outcome.error}\nThe seed's own run, which is another, fails with:\n  AssertionError: other\n" in other
+    whole = explain(Case(target("paid_twice"), settings, outcome.seed), None, pytest.fail, small=False)
+    assert whole.story.startswith(f"Seed {outcome.seed} of tests.sim.programs_with_bugs:paid_twice fails:\n")
+    assert " deviations of the schedule from the plain one" in whole.story
+
+
 def case_fails(case: Case) -> bool:
     return case.run().error is not None
 
@@ -154,6 +172,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads((tmp_path / "all.json").read_text())[-1]["signature"] == "AssertionError"
     line = next(line for line in output.splitlines() if line.startswith("replay: "))
     assert main([*shlex.split(line.removeprefix("replay: localray")), "--no-shrink"]) == 1
+    assert "What happened, in seconds of virtual time" in capsys.readouterr().out
     saved = next((tmp_path / "found").glob("*.trace.json"))
     assert main(["sim", "replay", str(saved)]) == 1
     assert "AssertionError" in capsys.readouterr().out

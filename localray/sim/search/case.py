@@ -7,6 +7,7 @@ a program runs (`localray.sim.program`).
 from __future__ import annotations
 
 import shlex
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
@@ -17,6 +18,7 @@ from localray.faults.injector import Firing
 from localray.faults.text import to_mapping
 from localray.sim.host import Checks
 from localray.sim.nodes import SimulatedNode, parse_nodes
+from localray.sim.places import is_users
 from localray.sim.program import Report, observe, run_script
 from localray.sim.scaling import parse_autoscaler
 from localray.sim.schedule import Schedule, Search
@@ -156,10 +158,10 @@ class Case:
             strict=settings.strict,
         )
 
-    def replay_line(self) -> str:
-        """The command that runs exactly this again."""
+    def replay_line(self, *more: str) -> str:
+        """The command that runs exactly this again, with more options."""
         target = self.target
-        words = ["localray", "sim", "run", *self.settings.words(), "--seed", str(self.seed), target.program]
+        words = ["localray", "sim", "run", *self.settings.words(), "--seed", str(self.seed), *more, target.program]
         return shlex.join([*words, *target.arguments])
 
 
@@ -181,7 +183,7 @@ class Outcome:
         return cls(
             report.seed,
             signature(report.error),
-            "" if report.error is None else f"{type(report.error).__name__}: {report.error}",
+            in_words(report.error),
             report.digest,
             report.steps,
             report.virtual_time_s,
@@ -201,6 +203,20 @@ def signature(error: BaseException | None) -> str:
         cause = getattr(error, "cause", None)
         error = cause if isinstance(cause, BaseException) else error.__cause__
     return " < ".join(names)
+
+
+def in_words(error: BaseException | None) -> str:
+    """An exception as outcomes tell it; empty for none."""
+    return "" if error is None else f"{type(error).__name__}: {error}"
+
+
+def raised_at(error: BaseException | None) -> str:
+    """The innermost line of the program that an exception came by; empty for none."""
+    found = ""
+    for frame, number in traceback.walk_tb(None if error is None else error.__traceback__):
+        if is_users(frame.f_code.co_filename):
+            found = f"{frame.f_code.co_filename}:{number}"
+    return found
 
 
 def rules_as_data(settings: Settings, seed: int) -> list[dict[str, object]]:

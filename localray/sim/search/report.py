@@ -14,7 +14,7 @@ from localray.sim.search.case import Case
 from localray.sim.search.chrome import to_chrome
 from localray.sim.search.chronicle import chronicle
 from localray.sim.search.page import to_page
-from localray.sim.search.shrink import Shrunk, shrink
+from localray.sim.search.shrink import Shrunk, recorded, shrink
 from localray.sim.search.story import common_length, tell
 from localray.sim.search.trace_file import save
 
@@ -30,17 +30,21 @@ class Explained:
     files: tuple[Path, ...]
 
 
-def explain(case: Case, folder: Path | None, told: Callable[[str], None]) -> Explained:
+def explain(case: Case, folder: Path | None, told: Callable[[str], None], *, small: bool = True) -> Explained:
     """Shrink a failing case, and tell of it.
 
     Args:
         case: it fails.
         folder: where files go: the trace to play back, the page, Chrome's trace, the story; None for none.
         told: gets a line about each success in shrinking.
+        small: shrink it; else the run is told of as it is.
 
     Raises:
         NotReproducedError: it does not fail.
     """
+    if not small:
+        whole, _ = recorded(case)
+        return explain_run(whole, whole.run(keep_trace=True), folder)
     run = shrink(case, told=told)
     report = run.run(keep_trace=True)
     return explain_run(run, report, folder, nearest_passing(run, report))
@@ -48,7 +52,7 @@ def explain(case: Case, folder: Path | None, told: Callable[[str], None]) -> Exp
 
 def explain_run(run: Shrunk, report: Report, folder: Path | None, passing: Report | None = None) -> Explained:
     """Tell of a run whose trace was kept."""
-    story = tell(run, report, passing)
+    story = tell(run.about, report, passing)
     if folder is None:
         return Explained(run, story, ())
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +60,7 @@ def explain_run(run: Shrunk, report: Report, folder: Path | None, passing: Repor
     name = f"{Path(run.case.target.program).stem.replace(':', '.')}-{run.case.seed}"
     texts = {
         ".story.txt": story,
-        ".html": to_page(found, f"{run.case.target.program}, seed {run.case.seed}", story),
+        ".html": to_page(found, _title(run), story),
         ".chrome.json": to_chrome(found),
     }
     files = [folder / f"{name}.trace.json"]
@@ -65,6 +69,11 @@ def explain_run(run: Shrunk, report: Report, folder: Path | None, passing: Repor
         files.append(folder / (name + ending))
         files[-1].write_text(text)
     return Explained(run, story, tuple(files))
+
+
+def _title(run: Shrunk) -> str:
+    title = f"{run.case.target.program}, seed {run.case.seed}"
+    return f"{title}: a smaller run" if run.seeds_error else title
 
 
 def nearest_passing(run: Shrunk, report: Report) -> Report | None:

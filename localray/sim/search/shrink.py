@@ -1,5 +1,6 @@
 """A failing seed made as small as it gets: as few faults, as few deviations from the plain schedule, and as small a
-cluster as still fail in the same way.
+cluster as still fail in the same way: with the very same error, as far as that gets small, and else with one of the
+same kind from the same line.
 
 Each part is thinned out by halves, quarters and so on (the `ddmin` of Zeller and Hildebrandt), so that in the end
 leaving out any single one lets the run pass, as far as the budget of runs allows. Must not live here: what a deviation
@@ -16,20 +17,32 @@ from localray.faults.injector import Firing
 from localray.sim.nodes import SimulatedNode, parse_nodes
 from localray.sim.program import Report
 from localray.sim.schedule import Key, Recording, Replay
-from localray.sim.search.case import Case, Variation, signature
+from localray.sim.search.case import Case, Variation, in_words, raised_at, signature
+from localray.sim.search.story import About
 
 T = TypeVar("T")
+
+_SMALL = 3
+"""So many faults and deviations can be looked through."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """A failing run as small as it got. ``nodes`` is empty where the program says itself what there is."""
+    """A failing run as small as it got. ``nodes`` is empty where the program says itself what there is; ``seeds_error``
+    is that of the seed's own run, where this is another one."""
 
     case: Case
     nodes: tuple[SimulatedNode, ...]
     firings: tuple[Firing, ...]
     deviations: tuple[tuple[Key, float], ...]
     runs: int = 0
+    seeds_error: str = ""
+
+    @property
+    def about(self) -> About:
+        """For telling of it."""
+        title = f"seed {self.case.seed} of {self.case.target.program}"
+        return About(title, len(self.nodes), self.deviations, self.seeds_error)
 
     def variation(self, *, keep_trace: bool = False) -> Variation:
         """How to run it."""
@@ -65,25 +78,50 @@ def shrink(case: Case, most_runs: int = 400, told: Callable[[str], None] | None 
         NotReproducedError: it does not fail.
     """
     whole, report = recorded(case)
-    failure = signature(report.error)
-    if not failure:
+    if report.error is None:
         raise NotReproducedError(f"Seed {case.seed} does not fail: there is nothing to shrink.")
-    return _Shrinking(whole, failure, most_runs, told or _tell_nobody).result()
+    small = _Shrinking(whole, _Failure.of(report.error), most_runs, told or _tell_nobody).result()
+    return small if small == whole else replace(small, seeds_error=in_words(report.error))
 
 
 def _tell_nobody(text: str) -> None:
     """Where nobody wants to know."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What a run fails with: its kind, the program's line, and the text, which may say what is not the same twice."""
+
+    kind: str
+    line: str
+    text: str
+
+    @classmethod
+    def of(cls, error: BaseException | None) -> _Failure:
+        return cls(signature(error), raised_at(error), in_words(error))
+
+
 class _Shrinking:
-    def __init__(self, whole: Shrunk, failure: str, most_runs: int, told: Callable[[str], None]) -> None:
+    def __init__(self, whole: Shrunk, failure: _Failure, most_runs: int, told: Callable[[str], None]) -> None:
         self._best = whole
         self._failure = failure
-        self._left = most_runs
+        self._exactly = True
+        self._left = most_runs // 2
         self._most_runs = most_runs
         self._told = told
 
     def result(self) -> Shrunk:
+        """Shrink what fails with the same words; if it stays large, what fails of the same kind in the same line."""
+        self._shrink()
+        if len(self._best.firings) + len(self._best.deviations) > _SMALL:
+            self._exactly = False
+            self._left += self._most_runs - self._most_runs // 2
+            self._shrink()
+        else:
+            self._left += self._most_runs - self._most_runs // 2
+        return replace(self._best, runs=self._most_runs - self._left)
+
+    def _shrink(self) -> None:
         """Shrink each part until a round brings nothing."""
         while self._left > 0:
             before = self._best
@@ -92,7 +130,6 @@ class _Shrinking:
             self._shrink_nodes()
             if self._best == before:
                 break
-        return replace(self._best, runs=self._most_runs - self._left)
 
     def _try(self, candidate: Shrunk) -> bool:
         """Whether a smaller one still fails the same way; then it is the best."""
@@ -109,7 +146,8 @@ class _Shrinking:
 
     def _fails(self, candidate: Shrunk) -> bool:
         self._left -= 1
-        return signature(candidate.run().error) == self._failure
+        failure = _Failure.of(candidate.run().error)
+        return failure == (self._failure if self._exactly else replace(self._failure, text=failure.text))
 
     def _try_nodes(self, nodes: tuple[SimulatedNode, ...]) -> None:
         """On a cluster that is too small for the program it fails in any case: that would be another failure."""

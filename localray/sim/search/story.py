@@ -6,50 +6,75 @@ Must not live here: reading a trace (`chronicle`).
 from __future__ import annotations
 
 import traceback
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from localray.sim.program import Report
+from localray.sim.schedule import Key
+from localray.sim.search.case import in_words
 from localray.sim.search.chronicle import DRIVER, Chronicle, chronicle
-from localray.sim.search.shrink import Shrunk
 from localray.sim.trace import Entry
 
 _MOST_LINES = 120
+_MOST_DEVIATIONS = 20
 _CONTEXT = 4
 
 
-def tell(run: Shrunk, report: Report, passing: Report | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class About:
+    """Which run is told of: ``title`` is such as "seed 7 of prog.py"; ``nodes`` is 0 where the program says what there
+    is; ``deviations`` of the schedule from the plain one are None where they are not known. ``seeds_error`` is what the
+    seed's own run fails with, where this is a smaller one."""
+
+    title: str
+    nodes: int = 0
+    deviations: tuple[tuple[Key, float], ...] | None = None
+    seeds_error: str = ""
+
+
+def tell(about: About, report: Report, passing: Report | None = None) -> str:
     """The story of a failing run.
 
     Args:
-        run: what was run.
+        about: what was run.
         report: of it, with its trace kept.
         passing: of the nearest run that passes, likewise.
     """
     found = chronicle(report)
-    parts = [_ending(run, report), _takes(run, report), _course(found)]
+    parts = [_ending(about, report), _takes(about, report), _course(found)]
     if passing is not None:
         parts.append(_parting(report, passing))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _ending(run: Shrunk, report: Report) -> str:
+def _ending(about: About, report: Report) -> str:
     if report.error is None:
-        return f"Seed {run.case.seed} of {run.case.target.program} passes."
-    text = "".join(traceback.format_exception_only(type(report.error), report.error)).strip()
-    return f"Seed {run.case.seed} of {run.case.target.program} fails:\n" + _indented(text)
+        return f"{about.title[:1].upper()}{about.title[1:]} passes."
+    error = "".join(traceback.format_exception_only(type(report.error), report.error)).strip()
+    if not about.seeds_error:
+        return f"{about.title[:1].upper()}{about.title[1:]} fails:\n{_indented(error)}"
+    told = f"A smaller run than that of {about.title} fails, too:\n{_indented(error)}"
+    if in_words(report.error) != about.seeds_error:
+        told += f"\nThe seed's own run, which is another, fails with:\n{_indented(about.seeds_error)}"
+    return told
 
 
-def _takes(run: Shrunk, report: Report) -> str:
+def _takes(about: About, report: Report) -> str:
     lines = [f"{happened.at_ns / 1e9:.6f} s: {happened.text}" for happened in report.happened]
-    faults = f"{len(report.happened)} fault{'s' if len(report.happened) != 1 else ''}"
-    shown = [f"{kind} of {party}, number {number}: {drawn:.3f}" for (kind, party, number), drawn in run.deviations[:20]]
-    if len(run.deviations) > len(shown):
-        shown.append("...")
-    nodes = f"{len(run.nodes) or 1} node{'s' if len(run.nodes) > 1 else ''}"
-    return (
-        f"It takes {nodes}, {faults} and {len(run.deviations)} deviations of the schedule from the plain one:\n"
-        + _indented("\n".join([*lines, *shown]) or "nothing else: every run of it does this")
-    )
+    parts = [_count(about.nodes or 1, "node"), _count(len(report.happened), "fault")]
+    if about.deviations is None:
+        return f"It took {' and '.join(parts)}:\n{_indented(chr(10).join(lines))}" if lines else ""
+    parts.append(f"{_count(len(about.deviations), 'deviation')} of the schedule from the plain one")
+    if len(about.deviations) <= _MOST_DEVIATIONS:
+        for (kind, party, number), drawn in about.deviations:
+            lines.append(f"{kind} of {party}, number {number}: {drawn:.3f}")
+        lines = lines or ["nothing else: every run of it does this"]
+    # More nobody looks through: it is a run as the seed has it.
+    return f"It takes {', '.join(parts)}{':' if lines else '.'}\n{_indented(chr(10).join(lines))}".rstrip()
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _course(found: Chronicle) -> str:

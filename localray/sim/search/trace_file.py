@@ -44,6 +44,7 @@ def save(path: Path, run: Shrunk, report: Report) -> None:
         "firings": [list(firing) for firing in run.firings],
         "deviations": [[*key, drawn] for key, drawn in run.deviations],
         "outcome": Outcome.of(report).to_mapping(),
+        "seeds_error": run.seeds_error,
     }
     path.write_text(json.dumps(content, indent=1) + "\n")
 
@@ -74,6 +75,7 @@ def _run(content: dict[str, Any]) -> Shrunk:
         tuple(SimulatedNode(**node) for node in content["nodes"]),
         tuple(Firing(*firing) for firing in content["firings"]),
         tuple(((kind, party, number), drawn) for kind, party, number, drawn in content["deviations"]),
+        seeds_error=content["seeds_error"],
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from localray.cli import plan, replay_log
 from localray.kernel_log.format import UnreadableLogError
 from localray.sim.schedule import KINDS, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target
-from localray.sim.search.report import explain, explain_run
+from localray.sim.search.report import Explained, explain, explain_run
 from localray.sim.search.seeds import calibrated, check, first_difference, run_here, run_in_processes
 from localray.sim.search.shrink import NotReproducedError
 from localray.sim.search.trace_file import UnreadableTraceError, load, replay
@@ -174,9 +175,17 @@ def _explain(case: Case, folder: Path | None, *, small: bool) -> None:
     if small:
         print("\nshrinking ...", file=sys.stderr)
     found = explain(case, folder, lambda text: print(f"  {text}", file=sys.stderr), small=small)
-    print(f"\n{found.story}")
+    print()
+    _show(found, case.replay_line("--save", "failures", *(() if small else ("--no-shrink",))))
+
+
+def _show(found: Explained, saving: str) -> None:
+    """The story, and the files; or how to get them."""
+    print(found.story)
     for path in found.files:
         print(f"written: {os.fspath(path)}")
+    if not found.files:
+        print(f"as a page with lanes and arrows, and as a trace to play back: {saving}")
 
 
 def _check(target: Target, settings: Settings, seeds: range | list[int], options: argparse.Namespace) -> int:
@@ -198,7 +207,5 @@ def _replay(options: argparse.Namespace) -> int:
     saved = load(options.file)
     report = replay(saved)
     found = explain_run(saved.run, report, options.save)
-    print(found.story)
-    for path in found.files:
-        print(f"written: {os.fspath(path)}")
+    _show(found, shlex.join(["localray", "sim", "replay", os.fspath(options.file), "--save", "failures"]))
     return 1 if report.error is not None else 0

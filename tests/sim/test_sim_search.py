@@ -172,10 +172,15 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads((tmp_path / "all.json").read_text())[-1]["signature"] == "AssertionError"
     line = next(line for line in output.splitlines() if line.startswith("replay: "))
     assert main([*shlex.split(line.removeprefix("replay: localray")), "--no-shrink"]) == 1
-    assert "What happened, in seconds of virtual time" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "What happened, in seconds of virtual time" in output
+    saving = next(line for line in output.splitlines() if line.startswith("as a page with lanes and arrows"))
+    assert saving.endswith(f"--save failures --no-shrink {script} argument")
     saved = next((tmp_path / "found").glob("*.trace.json"))
     assert main(["sim", "replay", str(saved)]) == 1
-    assert "AssertionError" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "AssertionError" in output
+    assert f": localray sim replay {saved} --save failures\n" in output
     assert main([*words, "--seeds", "4", "--check", "--jobs", "2"]) == 0
     for wrong in (["--nodes", "x"], ["--faults", "x"], ["--schedule", "x"]):
         assert main([*words, *wrong]) == 2

@@ -110,6 +110,24 @@ def test_a_run_that_is_made_small_is_the_same_failure_or_is_said_to_be_another(t
     assert " deviations of the schedule from the plain one" in whole.story
 
 
+def test_a_trace_whose_program_is_not_there_says_where_it_was_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "fails.py").write_text("import ray\nassert ray.get(ray.put(1)) == 2\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["sim", "run", "fails.py", "--seed", "1", "--save", "found"]) == 1
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["sim", "replay", "../found/fails-1.trace.json"]) == 2
+    told = f"there is no file fails.py. It was recorded in {tmp_path}: play it back there."
+    assert told in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert main(["sim", "replay", "found/fails-1.trace.json"]) == 1
+    (tmp_path / "fails.py").write_text("import ray\nray.get([ray.put(1), ray.put(2)])\n")
+    assert main(["sim", "replay", "found/fails-1.trace.json"]) == 2
+    assert "Has fails.py been changed?" in capsys.readouterr().err
+
+
 def case_fails(case: Case) -> bool:
     return case.run().error is not None
 

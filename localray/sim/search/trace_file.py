@@ -26,10 +26,11 @@ class UnreadableTraceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SavedRun:
-    """A run, and what came of it."""
+    """A run, what came of it, and the folder in which it was: the program's path may be a relative one."""
 
     run: Shrunk
     outcome: Outcome
+    folder: str
 
 
 def save(path: Path, run: Shrunk, report: Report) -> None:
@@ -45,6 +46,7 @@ def save(path: Path, run: Shrunk, report: Report) -> None:
         "deviations": [[*key, drawn] for key, drawn in run.deviations],
         "outcome": Outcome.of(report).to_mapping(),
         "seeds_error": run.seeds_error,
+        "folder": str(Path.cwd()),
     }
     path.write_text(json.dumps(content, indent=1) + "\n")
 
@@ -65,7 +67,7 @@ def load(path: Path) -> SavedRun:
             f"{path} was made by localray {made_by[0]} on Python {made_by[1]}; this is localray {VERSION} on Python "
             f"{_python()}. The same seed gives another run there: install those versions, or search anew."
         )
-    return SavedRun(_run(content), Outcome(**content["outcome"]))
+    return SavedRun(_run(content), Outcome(**content["outcome"]), content["folder"])
 
 
 def _run(content: dict[str, Any]) -> Shrunk:
@@ -83,13 +85,18 @@ def replay(saved: SavedRun) -> Report:
     """Play a run back, with its trace kept.
 
     Raises:
+        UnreadableTraceError: its program is not there.
         NotReproducedError: it comes out otherwise.
     """
+    target = saved.run.case.target
+    if target.is_script and not Path(target.program).is_file():
+        where = "" if Path(target.program).is_absolute() else f" It was recorded in {saved.folder}: play it back there."
+        raise UnreadableTraceError(f"The program of this run is not there: there is no file {target.program}.{where}")
     report = saved.run.run(keep_trace=True)
     if report.digest != saved.outcome.digest:
         raise NotReproducedError(
             f"The run comes out otherwise than it was saved: digest {report.digest}, not {saved.outcome.digest}. Has "
-            f"{saved.run.case.target.program} been changed?"
+            f"{target.program} been changed?"
         )
     return report
 

@@ -7,7 +7,7 @@
   ``ray_chaos("kill_worker:probability=0.1,times=0")``; on processes ``--chaos-seed`` throws the dice
 * ``ray_sim``: a `localray.sim.Cluster` of one seed, or, in a test marked ``sim``, of each seed in turn
 * ``@pytest.mark.sim(seeds=200, faults="chaos", nodes="4x8cpu")``: the test runs once for each seed; a failing one says
-  how to run it alone: ``--sim-seed=17``
+  how to run it alone: ``--sim-seed=17``; with ``--sim-save=FOLDER`` it tells what happened, and draws it
 
 Nothing of localray is imported before a test asks for it. Must not live here: sessions, simulations.
 """
@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("localray")
     group.addoption("--chaos-seed", type=int, default=0, help="of the faults of `ray_chaos` on processes")
     group.addoption("--sim-seed", type=int, help="run tests marked `sim` under this seed only")
+    group.addoption("--sim-save", metavar="FOLDER", help="tell the story of a seed that fails, and draw it there")
     group.addoption("--sim-seeds", type=int, help="run tests marked `sim` under so many seeds, whatever they say")
 
 
@@ -199,10 +200,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     _need_no_session(pyfuncitem.config)
     seeds = _seeds(pyfuncitem.config, mark.seeds)
     for number, seed in enumerate(seeds, 1):
-        with _naming(pyfuncitem, seed):
+        with _naming(pyfuncitem, seed) as ran:
             if number > 1:
                 _set_up(pyfuncitem)
-            _run_seed(pyfuncitem, seed, mark.options)
+            _run_seed(pyfuncitem, seed, mark.options, ran)
             if number < len(seeds):
                 _tear_down(pyfuncitem)
     return True
@@ -214,13 +215,27 @@ def _seeds(config: pytest.Config, count: int) -> range | list[int]:
 
 
 @contextmanager
-def _naming(item: pytest.Function, seed: int) -> Iterator[None]:
-    """If this fails, the report says under which seed."""
+def _naming(item: pytest.Function, seed: int) -> Iterator[list[Any]]:
+    """If this fails, the report says under which seed, and what happened in the cluster that is put into the list."""
+    ran: list[Any] = []
     try:
-        yield
-    except BaseException:
-        item.add_report_section("call", "simulation", f"seed {seed} fails: pytest '{item.nodeid}' --sim-seed={seed}")
+        yield ran
+    except BaseException as error:
+        item.add_report_section("call", "simulation", _failure(item, seed, ran, error))
         raise
+
+
+def _failure(item: pytest.Function, seed: int, ran: list[Any], error: BaseException) -> str:
+    alone = f"pytest '{item.nodeid}' --sim-seed={seed}"
+    lines = [f"seed {seed} fails: {alone}"]
+    for cluster in ran:
+        folder = item.config.getoption("--sim-save")
+        if folder is not None:
+            story, files = import_module("localray.sim_mark").explained(cluster, item.nodeid, error, folder)
+            return "\n".join([*lines, "", story, *(f"written: {file}" for file in files)])
+        lines += (f"{happened.at_ns / 1e9:.6f} s: {happened.text}" for happened in cluster.happened)
+        lines.append(f"what happened, and a page with lanes and arrows: {alone} --sim-save=failures")
+    return "\n".join(lines)
 
 
 def _tear_down(item: pytest.Function) -> None:
@@ -245,11 +260,13 @@ def _set_up(item: pytest.Function) -> None:
         raise call.excinfo.value
 
 
-def _run_seed(item: pytest.Function, seed: int, options: dict[str, Any]) -> None:
-    """The test in a simulation of this seed."""
+def _run_seed(item: pytest.Function, seed: int, options: dict[str, Any], ran: list[Any]) -> None:
+    """The test in a simulation of this seed, which is put into the list."""
     names = item._fixtureinfo.argnames
     chaos: RayChaos | None = item.funcargs.get("ray_chaos")  # type: ignore[assignment]
-    with import_module("localray.sim").Cluster(seed=seed, **options) as cluster:
+    keep_trace = item.config.getoption("--sim-save") is not None
+    with import_module("localray.sim").Cluster(seed=seed, **{"keep_trace": keep_trace, **options}) as cluster:
+        ran.append(cluster)
         arguments = {name: cluster if name == "ray_sim" else item.funcargs[name] for name in names}
         if chaos is not None:
             chaos.seed = seed

@@ -1,20 +1,25 @@
-"""What `@pytest.mark.sim(...)` says, read and checked, so that whoever mistypes it is told so in a line.
+"""What `@pytest.mark.sim(...)` says, read and checked, so that whoever mistypes it is told so in a line; and the story
+of a seed under which such a test fails.
 
 Must not live here: pytest, and what is then run (`localray.pytest_plugin`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from localray.faults import parse
 from localray.sim import Cluster
 from localray.sim.nodes import parse_nodes
 from localray.sim.scaling import parse_autoscaler
+from localray.sim.search.report import draw
+from localray.sim.search.story import About, tell
 
 DEFAULT_SEEDS = 20
 
@@ -67,3 +72,12 @@ def _check(name: str, parse: Any, options: Mapping[str, Any]) -> None:
             parse(options[name])
         except (TypeError, ValueError) as error:
             raise ValueError(f"{name}={options[name]!r}: {error}") from None
+
+
+def explained(cluster: Cluster, test: str, error: BaseException, folder: str) -> tuple[str, tuple[Path, ...]]:
+    """The story of a test that has failed in a cluster which kept its trace, and the files that tell and draw it."""
+    report = cluster.report(error)
+    title = f"seed {cluster.seed} of {test}"
+    story = tell(About(title), report)
+    name = f"{re.sub('[^A-Za-z0-9_.-]+', '-', test)}-{cluster.seed}"
+    return story, draw(Path(folder), name, f"{test}, seed {cluster.seed}", story, report)

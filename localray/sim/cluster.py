@@ -14,6 +14,7 @@ from localray.sched.placement import Policy
 from localray.sim import session
 from localray.sim.host import Checks
 from localray.sim.nodes import NodesGiven, SimulatedNode
+from localray.sim.program import Report, report_of
 from localray.sim.scaling import AutoscalerGiven
 from localray.sim.schedule import Schedule
 from localray.sim.session import SessionOptions, SimulatedSession, running, starting
@@ -37,6 +38,7 @@ class Cluster:
         heal_after_s: from then on nothing goes wrong.
         strict: reaching for what no seed decides raises `NotSimulatedError`.
         state: where detached actors that checkpoint themselves are kept, and from where they come back.
+        keep_trace: its report has the trace.
 
     Example:
         >>> import localray as ray
@@ -62,6 +64,7 @@ class Cluster:
         heal_after_s: float | None = None,
         strict: bool = False,
         state: StateDirectory | None = None,
+        keep_trace: bool = False,
     ) -> None:
         self.seed = seed
         self._namespace = namespace
@@ -78,6 +81,7 @@ class Cluster:
             check_left_behind=check_left_behind,
             strict=strict,
             state=state,
+            keep_trace=keep_trace,
         )
         self._session: SimulatedSession | None = None
 
@@ -119,6 +123,10 @@ class Cluster:
     def heal(self, finish_within_s: float = 3600.0) -> None:
         """From now on nothing goes wrong, and the program has so long to get done."""
         self._started.heal(finish_within_s)
+
+    def report(self, error: BaseException | None = None) -> Report:
+        """What came of it, once it is left; ``error`` is what the program raised."""
+        return report_of(self.seed, [self._started], error)
 
     @property
     def now_s(self) -> float:

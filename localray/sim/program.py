@@ -215,12 +215,13 @@ def observe(play: Callable[[], object], seed: int, options: SessionOptions) -> R
                 if ending is not None:
                     raise
                 error = error or raised
-    return _report(seed, sessions, error, tuple(notices))
+    return report_of(seed, sessions, error, tuple(notices))
 
 
-def _report(
-    seed: int, sessions: list[SimulatedSession], error: BaseException | None, notices: tuple[str, ...]
+def report_of(
+    seed: int, sessions: list[SimulatedSession], error: BaseException | None, notices: tuple[str, ...] = ()
 ) -> Report:
+    """What came of sessions that are over."""
     digests = [session.trace.digest() for session in sessions]
     counts: dict[str, int] = {}
     for session in sessions:

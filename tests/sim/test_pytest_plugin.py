@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -261,6 +262,44 @@ def test_a_session_that_is_in_the_way_is_told_of_with_who_opened_it(tmp_path: Pa
     assert "the mark `sim` runs the test in a simulation, `ray_session` on processes: take one" in done.stdout
     assert "`ray_sim` runs the test in a simulation, `ray_cluster` on processes: take one" in done.stdout
     assert "by accident" not in done.stdout
+
+
+LOSES = """
+import pytest
+import localray as ray
+
+@ray.remote(max_restarts=-1, max_task_retries=-1)
+class Ledger:
+    def __init__(self):
+        self.entries = []
+
+    def append(self, amount):
+        self.entries.append(amount)
+        return sum(self.entries)
+
+@pytest.mark.sim(seeds=3, nodes="2x2cpu", faults="kill_worker:phase=during,task=Ledger.append,nth=2")
+def test_that_loses(tmp_path):
+    ledger = Ledger.remote()
+    assert ray.get([ledger.append.remote(1) for _ in range(3)])[-1] == 3
+"""
+
+
+def test_a_failing_seed_is_told_of_with_its_faults_and_on_demand_with_its_story(tmp_path: Path) -> None:
+    (tmp_path / "test_program.py").write_text(LOSES)
+    told = pytest_in(tmp_path).stdout
+    assert "s: worker " in told and " killed during " in told, told
+    words = next(line for line in told.splitlines() if line.startswith("what happened, and a page"))
+    words = words.removeprefix("what happened, and a page with lanes and arrows: pytest ")
+    told = pytest_in(tmp_path, *shlex.split(words)).stdout
+    assert "Seed 0 of test_program.py::test_that_loses fails:" in told, told
+    assert "It had 1 fault:" in told
+    assert "lost with its worker" in told
+    name = "test_program.py-test_that_loses-0"
+    assert sorted(path.name for path in (tmp_path / "failures").iterdir()) == [
+        f"{name}.chrome.json",
+        f"{name}.html",
+        f"{name}.story.txt",
+    ]
 
 
 def test_the_plugin_imports_nothing_before_it_is_asked() -> None:

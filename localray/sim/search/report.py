@@ -55,20 +55,21 @@ def explain_run(run: Shrunk, report: Report, folder: Path | None, passing: Repor
     story = tell(run.about, report, passing)
     if folder is None:
         return Explained(run, story, ())
+    name = f"{Path(run.case.target.program).stem.replace(':', '.')}-{run.case.seed}"
+    files = draw(folder, name, _title(run), story, report)
+    trace = folder / f"{name}.trace.json"
+    save(trace, run, report)
+    return Explained(run, story, (trace, *files))
+
+
+def draw(folder: Path, name: str, title: str, story: str, report: Report) -> tuple[Path, ...]:
+    """Write the story, the page and Chrome's trace of a run whose trace was kept; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     found = chronicle(report)
-    name = f"{Path(run.case.target.program).stem.replace(':', '.')}-{run.case.seed}"
-    texts = {
-        ".story.txt": story,
-        ".html": to_page(found, _title(run), story),
-        ".chrome.json": to_chrome(found),
-    }
-    files = [folder / f"{name}.trace.json"]
-    save(files[0], run, report)
+    texts = {".story.txt": story, ".html": to_page(found, title, story), ".chrome.json": to_chrome(found)}
     for ending, text in texts.items():
-        files.append(folder / (name + ending))
-        files[-1].write_text(text)
-    return Explained(run, story, tuple(files))
+        (folder / (name + ending)).write_text(text)
+    return tuple(folder / (name + ending) for ending in texts)
 
 
 def _title(run: Shrunk) -> str:

@@ -61,9 +61,10 @@ def _ending(about: About, report: Report) -> str:
 
 def _takes(about: About, report: Report) -> str:
     lines = [f"{happened.at_ns / 1e9:.6f} s: {happened.text}" for happened in report.happened]
-    parts = [_count(about.nodes or 1, "node"), _count(len(report.happened), "fault")]
+    faults = _count(len(report.happened), "fault")
     if about.deviations is None:
-        return f"It took {' and '.join(parts)}:\n{_indented(chr(10).join(lines))}" if lines else ""
+        return f"It had {faults}{':' if lines else '.'}\n{_indented(chr(10).join(lines))}".rstrip()
+    parts = [_count(about.nodes or 1, "node"), faults]
     parts.append(f"{_count(len(about.deviations), 'deviation')} of the schedule from the plain one")
     if len(about.deviations) <= _MOST_DEVIATIONS:
         for (kind, party, number), drawn in about.deviations:

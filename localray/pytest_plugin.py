@@ -15,10 +15,10 @@ Nothing of localray is imported before a test asks for it. Must not live here: s
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 import pytest
@@ -66,14 +66,38 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"@pytest.mark.sim: {problem}", pytrace=False)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Remembers who has opened the session that is there now, for whoever then finds it in the way."""
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+    """Remembers who has opened the session that is there now, for whoever then finds it in the way; and leaves our own
+    code out of tracebacks."""
     stash = item.config.stash
     if _is_session_open():
         stash.setdefault(_OPENED_BY, f"a fixture of {item.nodeid}" if call.when == "setup" else item.nodeid)
     elif _OPENED_BY in stash:
         del stash[_OPENED_BY]
+    text = None if call.excinfo is None or item.config.getoption("fulltrace") else _shorten(call.excinfo)
+    outcome = yield
+    if text is not None:
+        outcome.get_result().longrepr = text
+
+
+def _shorten(found: pytest.ExceptionInfo[BaseException]) -> str | None:
+    """Leave our own code out of the traceback of an error that we have for users; returns the error alone where nothing
+    else is in it, as at the end of a simulation."""
+    exceptions = sys.modules.get("localray.exceptions")
+    if exceptions is None or not isinstance(found.value, exceptions.RayError):
+        return None
+    if isinstance(found.value, exceptions.InternalError):
+        return None  # a bug of ours
+    places = import_module("localray.sim.places")
+    if not any(places.is_users(str(entry.path)) for entry in found.traceback):
+        return f"{type(found.value).__name__}: {found.value}"
+    entry: TracebackType | None = found.tb
+    while entry is not None:
+        while entry.tb_next is not None and places.is_ours(entry.tb_next.tb_frame.f_code.co_filename):
+            entry.tb_next = entry.tb_next.tb_next
+        entry = entry.tb_next
+    return None
 
 
 def _is_session_open() -> bool:
@@ -103,32 +127,40 @@ def _ray() -> ModuleType:
 # ---------------------------------------------------------------- on processes
 
 
+def _check_no_leaks(before: Any) -> None:
+    left = ""
+    try:
+        import_module("localray.leaks").check_no_leaks(before)
+    except AssertionError as error:
+        left = str(error)
+    if left:
+        pytest.fail(left, pytrace=False)
+
+
 @pytest.fixture
 def ray_session(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """The module `localray` with a session of two CPUs on processes; what it leaves behind fails the test."""
     _need_no_session(request.config)
-    ray, leaks = _ray(), import_module("localray.leaks")
-    before = leaks.take_snapshot()
+    ray, before = _ray(), import_module("localray.leaks").take_snapshot()
     ray.init(num_cpus=2)
     try:
         yield ray
     finally:
         ray.shutdown()
-    leaks.check_no_leaks(before)
+    _check_no_leaks(before)
 
 
 @pytest.fixture
 def ray_cluster() -> Iterator[Any]:
     """A `localray.cluster_utils.Cluster` with a head, shut down afterwards."""
-    ray, leaks = _ray(), import_module("localray.leaks")
-    before = leaks.take_snapshot()
+    ray, before = _ray(), import_module("localray.leaks").take_snapshot()
     cluster = import_module("localray.cluster_utils").Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
     try:
         yield cluster
     finally:
         ray.shutdown()
         cluster.shutdown()
-    leaks.check_no_leaks(before)
+    _check_no_leaks(before)
 
 
 # ---------------------------------------------------------------- faults

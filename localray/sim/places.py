@@ -7,7 +7,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-_library_roots: Final = (str(Path(os.__file__).parent), str(Path(__file__).resolve().parent.parent))
+_our_root: Final = str(Path(__file__).resolve().parent.parent)
+_library_roots: Final = (str(Path(os.__file__).parent), _our_root)
 _is_users: dict[str, bool] = {}
 
 
@@ -18,6 +19,11 @@ def is_users(path: str) -> bool:
         known = not path.startswith((*_library_roots, "<frozen")) and "site-packages" not in path
         _is_users[path] = known
     return known
+
+
+def is_ours(path: str) -> bool:
+    """Whether a source file is a part of localray."""
+    return path.startswith(f"{_our_root}{os.sep}")
 
 
 def place(frame: FrameType | None) -> str:

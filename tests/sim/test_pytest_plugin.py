@@ -302,6 +302,53 @@ def test_a_failing_seed_is_told_of_with_its_faults_and_on_demand_with_its_story(
     ]
 
 
+FAILURES = """
+import threading
+import pytest
+import localray as ray
+
+@pytest.mark.sim(seeds=1)
+def test_of_a_task_that_fails():
+    def fail():
+        raise KeyError("no such thing")
+    ray.get([ray.remote(fail).remote()])
+
+@pytest.mark.sim(seeds=1)
+def test_of_a_deadlock():
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+@pytest.mark.sim(seeds=1)
+def test_that_keeps_an_object():
+    global kept
+    kept = ray.put(bytes(300_000))
+
+def test_that_keeps_one_too(ray_sim):
+    global kept_too
+    kept_too = ray.put(bytes(300_000))
+
+def test_that_leaks(ray_session):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+"""
+
+
+def test_our_own_code_is_in_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "test_program.py").write_text(FAILURES)
+    done = pytest_in(tmp_path)
+    assert "3 failed, 2 passed, 2 errors" in done.stdout, done.stdout
+    assert f"{ROOT}/localray" not in done.stdout
+    assert "test_program.py:10: RayTaskError(KeyError)" in done.stdout
+    assert "test_program.py:16: DeadlockError" in done.stdout
+    lines = done.stdout.splitlines()
+    assert lines.count("LeftBehindError: The program is done, and left behind:") == 2
+    leak = lines.index("left behind 5.0 s after shutdown:")
+    assert lines[leak - 1].startswith("____")
+    assert lines[leak + 1].startswith("  thread: Thread-")
+    whole = pytest_in(tmp_path, "--full-trace", "test_program.py::test_of_a_deadlock").stdout
+    assert f"{ROOT}/localray/sim/agenda.py" in whole
+
+
 def test_the_plugin_imports_nothing_before_it_is_asked() -> None:
     program = "import sys, localray.pytest_plugin; print(sorted(n for n in sys.modules if n.startswith('localray')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

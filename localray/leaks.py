@@ -58,7 +58,8 @@ def check_no_leaks(before: Snapshot, deadline_s: float = DEADLINE_S) -> None:
         if not leaked:
             return
         if time.monotonic() > give_up_at:
-            raise AssertionError(f"left behind {deadline_s} s after shutdown:\n  " + "\n  ".join(leaked))
+            waited = f"left behind (waited for {deadline_s:g} s after shutdown, but these did not go away):"
+            raise AssertionError("\n  ".join([waited, *leaked]))
         time.sleep(0.02)
 
 

@@ -1,7 +1,7 @@
 """The pytest plugin: fixtures with a session on processes or in a simulation, and tests that run under many seeds.
 
-* ``ray_session``: the module `localray` with a session on processes; what it leaves of processes, threads and files
-  fails the test
+* ``ray_session``: the module `localray` with a session on processes; what it leaves of processes, threads, open files
+  and shared memory fails the test
 * ``ray_cluster``: a `localray.cluster_utils.Cluster`, shut down afterwards
 * ``ray_chaos``: called with rules of faults, lets things go wrong in the session of any of these until the test ends:
   ``ray_chaos("kill_worker:probability=0.1,times=0")``; on processes ``--chaos-seed`` throws the dice
@@ -139,7 +139,8 @@ def _check_no_leaks(before: Any) -> None:
 
 @pytest.fixture
 def ray_session(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
-    """The module `localray` with a session of two CPUs on processes; what it leaves behind fails the test."""
+    """The module `localray` with a session of two CPUs on processes. Processes, threads, open files and shared memory
+    that outlive it fail the test; what ends with the session does not: references, actors, tasks."""
     _need_no_session(request.config)
     ray, before = _ray(), import_module("localray.leaks").take_snapshot()
     ray.init(num_cpus=2)
@@ -212,8 +213,8 @@ def ray_chaos(request: pytest.FixtureRequest) -> Iterator[RayChaos]:
 
 @pytest.fixture
 def ray_sim(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The running `localray.sim.Cluster`: of seed 0, or of each seed of a test marked ``sim``. What is left behind
-    fails the test."""
+    """The running `localray.sim.Cluster`: of seed 0, or of each seed of a test marked ``sim``. Tasks, actors,
+    objects and placement groups that are left behind fail the test."""
     if request.node.get_closest_marker("sim") is not None:
         # Each seed brings its own: see `pytest_pyfunc_call`.
         yield None

@@ -42,6 +42,15 @@ def test_without_a_mark(ray_sim):
 def test_on_processes(ray_session):
     assert ray_session.get(ray_session.remote(lambda: 2).remote()) == 2
 
+def test_what_ends_with_its_session(ray_session):
+    global kept
+    class Actor:
+        def stay(self):
+            import time
+            time.sleep(1000)
+    actor = ray.remote(Actor).options(lifetime="detached", name="stays").remote()
+    kept = [actor, actor.stay.remote(), ray.put(bytes(300_000))]
+
 def test_on_a_cluster(ray_cluster):
     ray_cluster.add_node(num_cpus=3)
     ray.init(address=ray_cluster.address)
@@ -99,9 +108,9 @@ def pytest_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_plugin(tmp_path: Path) -> None:
     (tmp_path / "test_program.py").write_text(TESTS)
     done = pytest_in(tmp_path)
-    assert "2 failed, 9 passed, 1 error" in done.stdout, done.stdout
+    assert "2 failed, 10 passed, 1 error" in done.stdout, done.stdout
     assert "LeftBehindError" in done.stdout
-    assert "left behind 5.0 s after shutdown" in done.stdout
+    assert "left behind (waited for 5 s after shutdown" in done.stdout
     line = next(line for line in done.stdout.splitlines() if "--sim-seed=" in line)
     alone = pytest_in(tmp_path, "test_program.py::test_that_fails_under_some_seed", line.split()[-1])
     assert "1 failed" in alone.stdout
@@ -342,7 +351,7 @@ def test_our_own_code_is_in_no_traceback(tmp_path: Path) -> None:
     assert "test_program.py:16: DeadlockError" in done.stdout
     lines = done.stdout.splitlines()
     assert lines.count("LeftBehindError: The program is done, and left behind:") == 2
-    leak = lines.index("left behind 5.0 s after shutdown:")
+    leak = lines.index("left behind (waited for 5 s after shutdown, but these did not go away):")
     assert lines[leak - 1].startswith("____")
     assert lines[leak + 1].startswith("  thread: Thread-")
     whole = pytest_in(tmp_path, "--full-trace", "test_program.py::test_of_a_deadlock").stdout

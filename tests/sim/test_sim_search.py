@@ -11,10 +11,12 @@ import pytest
 
 from localray.cli.main import main
 from localray.sim.schedule import Search
-from localray.sim.search.case import Case, Settings, Target, in_words
+from localray.sim.search.case import Case, Settings, Target, Variation, in_words
+from localray.sim.search.chronicle import GIVEN_BACK, chronicle
 from localray.sim.search.report import explain, explain_run
 from localray.sim.search.seeds import calibrated, check, first_difference, run_here, run_in_processes
 from localray.sim.search.shrink import NotReproducedError, shrink, thin_out
+from localray.sim.search.story import About, tell
 from localray.sim.search.trace_file import UnreadableTraceError, load, replay
 
 CLUSTER = "2x4cpu"
@@ -108,6 +110,86 @@ def test_a_run_that_is_made_small_is_the_same_failure_or_is_said_to_be_another(t
     whole = explain(Case(target("paid_twice"), settings, outcome.seed), None, pytest.fail, small=False)
     assert whole.story.startswith(f"Seed {outcome.seed} of tests.sim.programs_with_bugs:paid_twice fails:\n")
     assert " deviations of the schedule from the plain one" in whole.story
+
+
+LEDGER = """
+import ray
+
+@ray.remote(max_restarts=-1, max_task_retries=-1)
+class Ledger:
+    def __init__(self):
+        self.entries = []
+
+    def append(self, amount):
+        self.entries.append(amount)
+
+    def total(self):
+        return sum(self.entries)
+
+ray.init(num_cpus=2)
+ledger = Ledger.remote()
+ray.get([ledger.append.remote(number) for number in range(8)])
+assert ray.get(ledger.total.remote()) == 28
+"""
+
+
+def test_the_story_is_short_and_says_what_was_lost(tmp_path: Path) -> None:
+    script = tmp_path / "ledger.py"
+    script.write_text(LEDGER)
+    settings = Settings("1x2cpu", "kill_worker:phase=during,task=Ledger.total,nth=1")
+    story = explain(Case(Target(str(script)), settings, 0), None, lambda text: None).story
+    course, parting = story.split("What happened")[1].split("The nearest run")
+    assert "the driver submits Ledger.append #1 to #8" in course
+    assert "Ledger.append #1 and #2 on worker" in course
+    assert ", try 2: the actor begins anew, without what it held" in course
+    assert course.index("FAULT: ") < course.index("DEATH: ") < course.index("lost with its worker")
+    assert len(course.splitlines()) < 25
+    assert "fails:  " in parting and "FAULT: worker" in parting
+    assert "passes: " in parting and "Ledger.total on worker" in parting
+
+
+KEEPS = """
+import ray
+
+ray.init(num_cpus=1)
+
+@ray.remote
+def work(number):
+    # All but one are over at once, and so many are sent to the worker ahead; while that one waits they are taken back.
+    return number if number != 30 else ray.get(work.remote(0))
+
+@ray.remote(max_restarts=-1, max_task_retries=-1)
+class Keeper:
+    def __init__(self):
+        self.calls = 0
+
+    def call(self):
+        self.calls += 1
+        return self.calls
+
+    def checkpoint(self):
+        return self.calls
+
+    def restore(self, calls):
+        self.calls = calls
+
+ray.get([work.remote(number) for number in range(1, 60)])
+keeper = Keeper.remote()
+assert ray.get([keeper.call.remote() for _ in range(3)]) == [1, 2, 3]
+"""
+
+
+def test_what_came_to_nothing_is_no_part_of_the_story(tmp_path: Path) -> None:
+    script = tmp_path / "keeps.py"
+    script.write_text(KEEPS)
+    case = Case(Target(str(script)), Settings(faults="kill_worker:phase=during,task=Keeper.call,nth=3"), 0)
+    report = case.run(Variation(keep_trace=True))
+    assert report.error is None
+    assert any(attempt.how == GIVEN_BACK for attempt in chronicle(report).tries)
+    story = tell(About("seed 0"), report)
+    assert GIVEN_BACK not in story
+    assert "Keeper.__init__ goes to worker" in story and ", try 2\n" in story
+    assert "begins anew" not in story
 
 
 def test_a_trace_whose_program_is_not_there_says_where_it_was_recorded(

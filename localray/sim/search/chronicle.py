@@ -13,7 +13,9 @@ from localray.sim.trace import Entry
 
 DRIVER = 0
 """The lane of the driver; those of workers are their numbers."""
-_TASK_ID_BYTES = 24
+GIVEN_BACK = "given back unstarted"
+"""How a try ends that stood in a worker's line and was recalled: nothing came of it."""
+TASK_ID_BYTES = 24
 
 
 @dataclass(slots=True)
@@ -29,6 +31,8 @@ class Try:
     sent_ns: int
     ended_ns: int = -1
     how: str = "never ended"
+    begins_anew: bool = False
+    """An actor is made once more, without what it held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Chronicle:
         return [
             f"{now_s:.6f} {state.name.lower()}: {reason}"
             for now_s, identity, state, reason in self.report.transitions
-            if isinstance(identity, bytes) and identity[:_TASK_ID_BYTES] == task_id
+            if isinstance(identity, bytes) and identity[:TASK_ID_BYTES] == task_id
         ]
 
     @property
@@ -87,6 +91,8 @@ class _Reader:
         self._submitted: dict[bytes, tuple[int, int]] = {}
         self._running: dict[tuple[int, bytes], Try] = {}
         self._asked: dict[tuple[int, bytes], int] = {}
+        self._constructors: set[bytes] = set()
+        self._restored: set[int] = set()
         self._driver = next((entry[2] for entry in report.entries if entry[1] == "RegisterDriver"), 0)
 
     def read(self) -> Chronicle:
@@ -97,6 +103,8 @@ class _Reader:
                 read(entry)
         for happened in self._found.report.happened:
             self._found.marks.append(Mark(happened.at_ns, "fault", happened.text, _worker_in(happened.text)))
+        for attempt in self._found.tries:
+            attempt.begins_anew = attempt.begins_anew and attempt.worker not in self._restored
         self._number_alike()
         for (waiter, object_id), asked_ns in self._asked.items():
             self._found.waits.append(Wait(waiter, object_id, asked_ns))
@@ -123,7 +131,14 @@ class _Reader:
     def _on_SubmitTask(self, entry: Entry) -> None:
         self._submitted[entry[3][0]] = (self._lane(entry[2]), entry[0])
 
-    _on_CreateActor = _on_SubmitCall = _on_SubmitTask
+    _on_SubmitCall = _on_SubmitTask
+
+    def _on_CreateActor(self, entry: Entry) -> None:
+        self._constructors.add(entry[3][0])
+        self._on_SubmitTask(entry)
+
+    def _on_RestoreActor(self, entry: Entry) -> None:
+        self._restored.add(-1 - entry[2])
 
     def _on_StartWorker(self, entry: Entry) -> None:
         worker, node = entry[3]
@@ -134,6 +149,7 @@ class _Reader:
         worker, task_id, name = -1 - receiver, facts[0], self._names.get(facts[1], "?")
         submitter, submitted_ns = self._submitted.get(task_id, (DRIVER, now_ns))
         attempt = Try(task_id, name, worker, facts[5], submitter, submitted_ns, now_ns)
+        attempt.begins_anew = attempt.attempt > 0 and task_id in self._constructors
         self._running[worker, task_id] = attempt
         self._found.tries.append(attempt)
 
@@ -144,7 +160,7 @@ class _Reader:
 
     def _on_TasksReturned(self, entry: Entry) -> None:
         for task_id in entry[3][0]:
-            self._end(entry[2], task_id, entry[0], "given back unstarted")
+            self._end(entry[2], task_id, entry[0], GIVEN_BACK)
 
     def _on_WorkerDied(self, entry: Entry) -> None:
         now_ns, _, _, (worker, cause, _) = entry

@@ -6,13 +6,15 @@ Must not live here: reading a trace (`chronicle`).
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import NamedTuple
 
 from localray.sim.program import Report
 from localray.sim.schedule import Key
 from localray.sim.search.case import in_words
-from localray.sim.search.chronicle import DRIVER, Chronicle, chronicle
+from localray.sim.search.chronicle import DRIVER, GIVEN_BACK, TASK_ID_BYTES, Chronicle, chronicle
 from localray.sim.trace import Entry
 
 _MOST_LINES = 120
@@ -79,40 +81,79 @@ def _count(number: int, what: str) -> str:
 
 
 def _course(found: Chronicle) -> str:
-    lines: list[tuple[int, str]] = []
+    lines = _lines(found)
+    cut = [] if len(lines) <= _MOST_LINES else [f"... {len(lines) - _MOST_LINES} lines before"]
+    return "What happened, in seconds of virtual time:\n" + _indented("\n".join([*cut, *lines[-_MOST_LINES:]]))
+
+
+class _Line(NamedTuple):
+    """A line of the course, around the name of a task that it may be about. What happens at the same moment is told in
+    the order of causes: the ``rank`` says whose turn it is."""
+
+    at_ns: int
+    rank: int
+    before: str
+    name: str = ""
+    after: str = ""
+
+
+def _lines(found: Chronicle) -> list[str]:
+    lines: list[_Line] = []
     for attempt in found.tries:
-        where = f"worker {attempt.worker} on node {found.nodes.get(attempt.worker, 0)}"
+        lines.append(_Line(attempt.submitted_ns, 2, f"{name_of(attempt.submitter)} submits ", attempt.name))
+        if attempt.how == GIVEN_BACK:
+            continue
         again = f", try {attempt.attempt + 1}" if attempt.attempt else ""
-        lines.append((attempt.submitted_ns, f"{name_of(attempt.submitter)} submits {attempt.name}"))
-        lines.append((attempt.sent_ns, f"{attempt.name} goes to {where}{again}"))
+        anew = ": the actor begins anew, without what it held" if attempt.begins_anew else ""
+        where = f" goes to worker {attempt.worker} on node {found.nodes.get(attempt.worker, 0)}{again}{anew}"
+        lines.append(_Line(attempt.sent_ns, 3, "", attempt.name, where))
         if attempt.ended_ns >= 0:
-            lines.append((attempt.ended_ns, f"{attempt.name} on worker {attempt.worker}: {attempt.how}"))
+            lines.append(_Line(attempt.ended_ns, 1, "", attempt.name, f" on worker {attempt.worker}: {attempt.how}"))
         else:
-            lines.append((found.end_ns, f"{attempt.name} on worker {attempt.worker} never ended"))
-    lines += [(mark.at_ns, f"{mark.kind.upper()}: {mark.text}") for mark in found.marks]
+            lines.append(_Line(found.end_ns, 5, "", attempt.name, f" on worker {attempt.worker} never ended"))
+    lines += [_Line(mark.at_ns, 0, f"{mark.kind.upper()}: {mark.text}") for mark in found.marks]
+    names = {attempt.task_id: attempt.name for attempt in found.tries}
     for wait in found.waits:
         if wait.answered_ns < 0:
-            object_id = wait.object_id.hex()
-            lines.append((wait.asked_ns, f"{name_of(wait.waiter)} asks for object {object_id}, and has no answer"))
+            name = names.get(wait.object_id[:TASK_ID_BYTES])
+            asks = f"{name_of(wait.waiter)} asks for {'the result of ' if name else 'object '}"
+            after = ", and has no answer"
+            lines.append(_Line(wait.asked_ns, 4, asks, name or wait.object_id.hex(), after))
     # One line for each thing: a task that is tried again was submitted once.
-    ordered = list(dict.fromkeys(sorted(lines, key=lambda line: line[0])))
-    cut = [] if len(ordered) <= _MOST_LINES else [f"... {len(ordered) - _MOST_LINES} lines before"]
-    told = [*cut, *(f"{at_ns / 1e9:.6f} {text}" for at_ns, text in ordered[-_MOST_LINES:])]
-    return "What happened, in seconds of virtual time:\n" + _indented("\n".join(told))
+    return _together(dict.fromkeys(sorted(lines, key=lambda line: line[:2])))
+
+
+def _together(lines: Iterable[_Line]) -> list[str]:
+    """As text, where what happens to several tasks of a name at the same moment is one line: "f #1 to #8"."""
+    told: list[str] = []
+    runs: list[tuple[str, str, str, str, int, int]] = []
+    for line in lines:
+        name, _, number = line.name.partition(" #")
+        last = int(number or 0)
+        run = (f"{line.at_ns / 1e9:.6f} ", line.before, name, line.after, last, last)
+        if runs and number and runs[-1][:4] == run[:4] and runs[-1][5] == last - 1:
+            runs[-1] = (*run[:4], runs[-1][4], last)
+        else:
+            runs.append(run)
+    for at, before, name, after, first, last in runs:
+        numbers = f" #{first}" if first else ""
+        if last > first:
+            numbers += f"{' and' if last == first + 1 else ' to'} #{last}"
+        told.append(f"{at}{before}{name}{numbers}{after}")
+    return told
 
 
 def _parting(report: Report, passing: Report) -> str:
     """Where a failing run and the nearest one that passes part."""
     number = common_length(report.entries, passing.entries)
-    lines = []
-    pairs = list(zip_longest(report.trace, passing.trace, fillvalue="(the end)"))
-    for entry, other in pairs[number : number + _CONTEXT]:
-        lines += [f"fails:  {entry}", f"passes: {other}"]
-    return (
-        f"The nearest run that passes is the same for {number} events, and then:\n" + _indented("\n".join(lines))
-        if lines
-        else ""
-    )
+    # What somebody asks for here and never gets belongs to the end.
+    fails, passes = (_lines(replace(chronicle(run), waits=[])) for run in (report, passing))
+    same = next((at for at, (one, two) in enumerate(zip_longest(fails, passes)) if one != two), None)
+    if same is None:
+        return ""
+    lines = [f"fails:  {line}" for line in fails[same : same + _CONTEXT]]
+    lines += [f"passes: {line}" for line in passes[same : same + _CONTEXT] or ["(the end)"]]
+    return f"The nearest run that passes is the same for {number} events, and then:\n" + _indented("\n".join(lines))
 
 
 def common_length(entries: tuple[Entry, ...], others: tuple[Entry, ...]) -> int:

@@ -105,7 +105,10 @@ def _carries_mark(process: psutil.Process) -> bool:
 
 
 def _shared_memory() -> frozenset[str]:
-    return frozenset(entry.name for entry in _SHARED_MEMORY.iterdir()) if _SHARED_MEMORY.is_dir() else frozenset()
+    # A segment is a file. Folders are other programs', such as joblib's for arrays that it maps.
+    if not _SHARED_MEMORY.is_dir():
+        return frozenset()
+    return frozenset(entry.name for entry in _SHARED_MEMORY.iterdir() if not entry.is_dir())
 
 
 def _used_by_strangers(segments: frozenset[str]) -> frozenset[str]:

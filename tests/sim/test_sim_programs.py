@@ -220,3 +220,35 @@ def test_an_exception_of_the_program_is_reported() -> None:
     report = sim.run(program, seed=0)
     assert isinstance(report.error, KeyError)
     assert report.digest
+
+
+def test_a_cancelled_tasks_calls_in_an_actors_line_never_begin() -> None:
+    """Real Ray most often runs them: the conformance program leaves it open."""
+
+    def program(ray: ModuleType) -> None:
+        @ray.remote
+        class Log:
+            def __init__(self) -> None:
+                self.names: list[str] = []
+
+            def wait(self) -> None:
+                time.sleep(10)
+
+            def note(self, name: str) -> list[str]:
+                self.names.append(name)
+                return self.names
+
+        @ray.remote
+        def parent() -> None:
+            ray.get(log.note.remote("child"))
+
+        log = Log.remote()
+        log.wait.remote()
+        family = parent.remote()
+        assert ray.wait([family], timeout=1)[0] == []
+        ray.cancel(family)
+        with pytest.raises(ray.exceptions.TaskCancelledError):
+            ray.get(family)
+        assert ray.get(log.note.remote("later")) == ["later"]
+
+    run(program)

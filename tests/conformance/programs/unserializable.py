@@ -35,7 +35,7 @@ def _inspect(ray: ModuleType, value: object, **options: object) -> tuple[bool, l
 
 @program()
 def inspection_of_what_is_fine(ray: ModuleType) -> None:
-    """U, surface 6: True and an empty set, and the report says what was looked at."""
+    """U5, surface 6: True and an empty set, and the report says what was looked at."""
     for value in (1, [1, {"a": (2, b"3")}], len, lambda: 1, _Holder):
         good, failures, report = _inspect(ray, value)
         assert (good, failures) == (True, [])
@@ -44,7 +44,7 @@ def inspection_of_what_is_fine(ray: ModuleType) -> None:
 
 @program()
 def inspection_finds_an_attribute(ray: ModuleType) -> None:
-    """U, surface 6: the object at fault, what refers to it, and the path; also through functions."""
+    """U5, surface 6: the object at fault, what refers to it, and the path; also through functions."""
     holder = _Holder()
     good, (failure,), report = _inspect(ray, holder, name="holder")
     assert not good
@@ -70,7 +70,7 @@ def inspection_finds_an_attribute(ray: ModuleType) -> None:
 
 @program()
 def inspection_finds_what_a_closure_captures(ray: ModuleType) -> None:
-    """U, surface 6: a captured variable by its name; a class attribute too."""
+    """U5, surface 6: a captured variable by its name; a class attribute too."""
     lock = _Stubborn()
 
     class HasOne:
@@ -86,7 +86,7 @@ def inspection_finds_what_a_closure_captures(ray: ModuleType) -> None:
 
 @program()
 def inspection_of_the_thing_itself(ray: ModuleType) -> None:
-    """U, surface 6: with nothing inside that is worse, the object itself is at fault and has no parent; depth limits the search."""
+    """U5, surface 6: with nothing inside that is worse, the object itself is at fault and has no parent; depth limits the search."""
     lock = _Stubborn()
     good, (failure,), _ = _inspect(ray, lock)
     assert not good

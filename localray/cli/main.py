@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = import_module(f"localray.cli.{name.replace('-', '_')}")
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
+    if not words:
+        parser.print_help()
+        return 0
     options = parser.parse_args(words)
     if words[0] in LOOKS:
         from localray.cli.choice import tell_which

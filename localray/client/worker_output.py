@@ -21,7 +21,7 @@ _RESET = "\x1b[0m"
 _GREEN = "\x1b[32m"
 _CYAN = "\x1b[36m"
 _COLOURS = ("\x1b[35m", _CYAN, _GREEN, "\x1b[90m", "\x1b[94m", "\x1b[95m")
-_HINT = " (equal lines of several workers are folded; with RAY_DEDUP_LOGS=0 they are not)"
+_HINT = " (lines of several workers that differ in numbers alone are folded; with RAY_DEDUP_LOGS=0 they are not)"
 
 
 @dataclass(slots=True)

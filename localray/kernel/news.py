@@ -19,6 +19,7 @@ LAST_WORDS = 5
 SHORT_TASK_S = 0.0001
 """A task that takes less costs more than it does."""
 SHORT_TASKS = 5000
+_MIB = 1 << 20
 _ANONYMOUS = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FIRST_RETURN = (1).to_bytes(4, "little")
 
@@ -80,11 +81,24 @@ def _tried_again(task: TaskRecord) -> str:
     return f"Task {task.template.name} is tried again (attempt {task.attempt + 1}, retries {left})"
 
 
+def larger_than_the_store(tables: Tables, job: int, size_bytes: int, capacity_bytes: int) -> None:
+    """An object goes to disk because no store could hold it, which takes as long as the disk does."""
+    text = (
+        f"An object of {_size(size_bytes)} is larger than the object store ({_size(capacity_bytes)}): it goes to disk, "
+        "and is read from there. init(object_store_memory=...) makes the store larger."
+    )
+    tell(tables, job, "larger than the store", text)
+
+
 def made_again(tables: Tables, task: TaskRecord, why: str) -> None:
     """A task runs again for the sake of a lost object."""
     name = task.template.name
     text = f"Task {name} runs again (attempt {task.attempt + 1}), because what it made is needed. {why}"
     tell(tables, task.template.job, f"made again {name}", text)
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / _MIB:.0f} MiB" if size_bytes >= _MIB else f"{size_bytes} bytes"
 
 
 def unhandled(tables: Tables, object_id: bytes, payload: bytes) -> None:

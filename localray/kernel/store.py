@@ -8,7 +8,7 @@ references (`objects`).
 
 from __future__ import annotations
 
-from localray.kernel import arenas, cooling, garbage, leases, nodes, spilling
+from localray.kernel import arenas, cooling, garbage, leases, news, nodes, spilling
 from localray.kernel.effects import ReleaseBuffer
 from localray.kernel.holders import describe_store, describe_waiting
 from localray.kernel.records import ClientKind, ClientRecord, ObjectRecord
@@ -39,6 +39,8 @@ def reserve(tables: Tables, client: ClientRecord, request: int, size_bytes: int)
             return
     reservation = Reservation(client.number, request, size_bytes)
     if rounded(size_bytes) > store.allocator.capacity_bytes:
+        if store.settings.directories:
+            news.larger_than_the_store(tables, client.job, size_bytes, store.allocator.capacity_bytes)
         go_without(tables, store, reservation)
         return
     store.waiting.append(reservation)

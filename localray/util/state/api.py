@@ -238,7 +238,7 @@ class StateApiClient:
                 return session.ask(query, identity)
         except (ConnectionError, ValueError) as error:
             raise ServerUnavailable(
-                f"There is no session to ask for its state: {error} Call ray.init() first, or start one with "
+                f"There is no session to ask for its state. {error} Call ray.init() first, or start one with "
                 "`localray start --head`."
             ) from error
 

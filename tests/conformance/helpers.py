@@ -100,3 +100,38 @@ def make_recorder(ray: ModuleType) -> Any:
     recorder = Recorder.remote()
     ray.get(recorder.count.remote())
     return recorder
+
+
+def make_hoarder(ray: ModuleType) -> Any:
+    """Makes an actor that never collects garbage by itself and holds some: `has_collected()` tells whether it has been
+    made to; `hoard(size_bytes)` puts an array that only a cycle of references keeps; `collect_again()` ends that."""
+
+    @ray.remote(num_cpus=0)
+    class Hoarder:
+        def __init__(self) -> None:
+            import gc
+            import weakref
+
+            class Cycle:
+                pass
+
+            gc.disable()
+            cycle = Cycle()
+            cycle.itself = cycle
+            self.seen = weakref.ref(cycle)
+
+        def hoard(self, size_bytes: int) -> None:
+            import numpy
+
+            cycle: list[object] = [ray.put(numpy.zeros(size_bytes, numpy.uint8))]
+            cycle.append(cycle)
+
+        def has_collected(self) -> bool:
+            return self.seen() is None
+
+        def collect_again(self) -> None:
+            import gc
+
+            gc.enable()
+
+    return Hoarder.remote()

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from ..helpers import make_gate, module_of, stored_bytes, wait_until, wait_until_freed
+from ..helpers import make_gate, make_hoarder, module_of, stored_bytes, wait_until, wait_until_freed
 from ..registry import NOT_JUDGED, NOT_SIMULATED, program
 
 MB = 2**20
@@ -267,30 +267,8 @@ def absent_libraries_say_so(ray: ModuleType) -> None:
 def global_gc_collects_in_workers(ray: ModuleType) -> None:
     """V19: `global_gc` ends what only a cycle keeps, here and in processes that never collect by themselves."""
 
-    @ray.remote(num_cpus=0)
-    class Hoarder:
-        def __init__(self) -> None:
-            import gc
-            import weakref
-
-            class Cycle:
-                pass
-
-            gc.disable()
-            cycle = Cycle()
-            cycle.itself = cycle
-            self.seen = weakref.ref(cycle)
-
-        def is_collected(self) -> bool:
-            return self.seen() is None
-
-        def collect_again(self) -> None:
-            import gc
-
-            gc.enable()
-
-    hoarder = Hoarder.remote()
-    assert not ray.get(hoarder.is_collected.remote())
+    hoarder = make_hoarder(ray)
+    assert not ray.get(hoarder.has_collected.remote())
     module_of(ray, "_private.internal_api").global_gc()
-    wait_until(lambda: ray.get(hoarder.is_collected.remote()), "the cycle is collected")
+    wait_until(lambda: ray.get(hoarder.has_collected.remote()), "the cycle is collected")
     ray.get(hoarder.collect_again.remote())

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from ..helpers import FREED_BYTES, SMALLEST_STORE_BYTES, stored_bytes, wait_until, wait_until_freed
+from ..helpers import FREED_BYTES, SMALLEST_STORE_BYTES, make_hoarder, stored_bytes, wait_until, wait_until_freed
 from ..registry import ProgramFunction, program
 
 MB = 2**20
@@ -332,39 +332,11 @@ def a_get_that_times_out_leaves_room(ray: ModuleType) -> None:
 @small_store()
 def a_store_that_fills_has_cycles_collected(ray: ModuleType) -> None:
     """V19: beyond seventy percent every process is told to collect, one whose collector is off too; not before."""
-
     quarter = STORE // 4
-
-    @ray.remote(num_cpus=0)
-    class Hoarder:
-        def __init__(self) -> None:
-            import gc
-            import weakref
-
-            class Cycle:
-                pass
-
-            gc.disable()
-            cycle = Cycle()
-            cycle.itself = cycle
-            self.seen = weakref.ref(cycle)
-
-        def hoard(self) -> None:
-            cycle: list[object] = [ray.put(np.zeros(quarter, np.uint8))]
-            cycle.append(cycle)
-
-        def has_collected(self) -> bool:
-            return self.seen() is None
-
-        def collect_again(self) -> None:
-            import gc
-
-            gc.enable()
-
-    hoarder = Hoarder.remote()
-    ray.get([hoarder.hoard.remote() for _ in range(2)])
+    hoarder = make_hoarder(ray)
+    ray.get([hoarder.hoard.remote(quarter) for _ in range(2)])
     assert not ray.get(hoarder.has_collected.remote())
-    ray.get(hoarder.hoard.remote())
+    ray.get(hoarder.hoard.remote(quarter))
     wait_until(lambda: ray.get(hoarder.has_collected.remote()), "the cycles are collected")
     wait_until(lambda: stored_bytes(ray) < quarter + FREED_BYTES, "what they kept is freed")
     ray.get(hoarder.collect_again.remote())

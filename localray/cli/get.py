@@ -9,7 +9,7 @@ from typing import Any
 
 from localray.cli.list import block
 from localray.cli.state_tables import RESOURCES, plain
-from localray.util.state.api import StateApiClient
+from localray.util.state.api import StateApiClient, list_actors
 from localray.util.state.common import GetApiOptions, StateResource
 from localray.util.state.exception import RayStateApiException
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description = "Show all that is known of one task, actor, object, node, worker, placement group or job."
     parser.add_argument("resource", choices=RESOURCES, help="what it is")
-    parser.add_argument("id", help="its id, as `localray list` shows it")
+    parser.add_argument("id", help="its id, as `localray list` shows it; of an actor its name does, too")
     parser.add_argument("--address", help="of the session (default: the youngest)")
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
@@ -27,7 +27,11 @@ def run(options: argparse.Namespace) -> int:
     """Print it; 1 without a session or when there is no such thing."""
     try:
         resource = StateResource(options.resource.replace("-", "_"))
-        found: Any = StateApiClient(options.address).get(resource, options.id, GetApiOptions())
+        client = StateApiClient(options.address)
+        found: Any = client.get(resource, options.id, GetApiOptions())
+        if not found and resource is StateResource.ACTORS:
+            named = list_actors(options.address, filters=[("name", "=", options.id)])
+            found = client.get(resource, named[-1].actor_id, GetApiOptions()) if named else None
     except (RayStateApiException, RuntimeError, ValueError) as error:
         print(f"localray get: {error}", file=sys.stderr)
         return 1

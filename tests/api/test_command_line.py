@@ -121,6 +121,7 @@ def looked_at_from_outside(environment: dict[str, str]) -> None:
     assert listed[0].split()[:4] == ["ACTOR", "ID", "CLASS", "STATE"]
     assert listed[1].split()[:3] == [actor_id, "Counter", "ALIVE"]
     assert "is_detached" in localray(environment, "get", "actors", actor_id)
+    assert actor_id in localray(environment, "get", "actors", "counter")
     assert "there is no actor" in localray(environment, "get", "actors", "ab" * 16, code=1)
     assert "Counter.add" in localray(environment, "summary", "tasks")
     assert "It is ready." in localray(environment, "why", actor_id)

@@ -232,7 +232,7 @@ def _check_keywords(others: Mapping[str, object], system_config: object, tempora
         from localray.options.checks import did_you_mean
 
         advice = "".join(did_you_mean(name, signature(init).parameters) for name in unknown)
-        raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}.{advice}")
+        raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}" + (f".{advice}" if advice else ""))
     if others.get("enable_resource_isolation"):
         raise ValueError("enable_resource_isolation is not supported: workers have no control groups of their own.")
     for name in ("cgroup_path", "system_reserved_cpu", "system_reserved_memory"):

@@ -376,7 +376,7 @@ class Client:
             elif entry.value[0] != Status.VALUE:
                 raise error_of(reference.binary(), entry.value)
         if incomplete:
-            why = partial(self.ask, Query.WHY_PENDING, incomplete[0].hex())
+            why = partial(self.ask, Query.WHY_PENDING, incomplete[0].hex(), lateness.ASKED_FOR_S)
             raise GetTimeoutError(lateness.explain(why, len(incomplete), len(references), timeout_s or 0.0))
 
     def wait(
@@ -587,11 +587,12 @@ class Client:
 
     # ---------------------------------------------------------------- requests
 
-    def request(self, make: Callable[[int], ClientMessage]) -> object:
-        """Send a numbered request and wait for its reply.
+    def request(self, make: Callable[[int], ClientMessage], timeout_s: float | None = None) -> object:
+        """Send a numbered request and wait for its reply; None if that takes longer than ``timeout_s``.
 
         Args:
             make: builds the message from its number.
+            timeout_s: seconds to wait at most; None waits for ever.
         """
         number = self.new_request_number()
         waiter = Waiter()
@@ -600,14 +601,14 @@ class Client:
         self.references.conclude()
         try:
             self.channel.send(make(number))
-            self.channel.wait(waiter, None)
+            self.channel.wait(waiter, timeout_s)
         finally:
             self._requests.pop(number, None)
         return waiter.reply
 
-    def ask(self, query: Query, argument: str = "") -> object:
-        """Ask a question about the whole cluster."""
-        return self.request(lambda number: Ask(number, query.value, argument))
+    def ask(self, query: Query, argument: str = "", timeout_s: float | None = None) -> object:
+        """Ask a question about the whole cluster; see `request`."""
+        return self.request(lambda number: Ask(number, query.value, argument), timeout_s)
 
     # ---------------------------------------------------------------- arriving messages
 

@@ -11,6 +11,8 @@ from localray.exceptions import RayError
 
 EXPLAINED_FROM_S = 1.0
 """Whoever waits for less looks in again and again, and should not pay for an explanation each time."""
+ASKED_FOR_S = 0.5
+"""Whoever has set a time is not kept much longer: a head that does not answer may be why there is no value."""
 _THERE = ("It is ready", "It has failed")
 """So begins what is said of something that has come meanwhile."""
 
@@ -28,8 +30,8 @@ def explain(why: Callable[[], object], missing: int, asked: int, timeout_s: floa
     if timeout_s < EXPLAINED_FROM_S:
         return text
     try:
-        reason = str(why())
+        reason = why()
     except (RayError, ConnectionError):
         # The session ends in this moment: that it is late is still what has happened.
         return text
-    return text if reason.startswith(_THERE) else f"{text}\n{reason}"
+    return f"{text}\n{reason}" if isinstance(reason, str) and not reason.startswith(_THERE) else text

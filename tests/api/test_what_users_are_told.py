@@ -12,6 +12,7 @@ import pytest
 
 import localray as ray
 from localray import sim
+from localray.client import lateness
 from localray.exceptions import GetTimeoutError
 
 
@@ -83,3 +84,9 @@ def test_a_warning_points_at_the_users_line() -> None:
     with pytest.warns(UserWarning, match="very large") as told:
         ray.get(captures.remote())
     assert told[0].filename == __file__
+
+
+def test_whoever_gets_no_reason_in_time_gets_the_time_out_alone() -> None:
+    """As from a head that is stopped: it is asked for half a second."""
+    assert "\n" not in lateness.explain(lambda: None, 1, 1, 5.0)
+    assert lateness.explain(lambda: "f runs.", 1, 1, 5.0).endswith("\nf runs.")

@@ -91,8 +91,14 @@ def test_that_leaks(ray_session):
 """
 
 
+# What would make pytest print otherwise than at a terminal of 80 columns: where `CI` or `BUILD_NUMBER` is set, for one, its
+# summary repeats whole messages instead of cutting them to the width.
+OURS_NOT_THEIRS = ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS", "COLUMNS")
+
+
 def pytest_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """pytest with the plugin, which is there by itself where localray is installed and not only on the path."""
+    surroundings = {name: value for name, value in os.environ.items() if name not in OURS_NOT_THEIRS}
     plugins = [point.value for point in entry_points(group="pytest11")]
     given = [] if "localray.pytest_plugin" in plugins else ["-p", "localray.pytest_plugin"]
     return subprocess.run(
@@ -100,7 +106,7 @@ def pytest_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**surroundings, "PYTHONPATH": str(ROOT)},
         check=False,
     )
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
 from localray.client.diagnosis import explain_argument
-from localray.client.serialization import Serialized, deserialize, serialize
+from localray.client.layout import Serialized
+from localray.client.serialization import deserialize, serialize
 from localray.object_ref import ObjectRef, UnknownOwner
 
 INLINE_LIMIT_BYTES = 100 * 1024

@@ -27,10 +27,11 @@ from localray.client.failures import report_unhandled, with_error
 from localray.client.habits import Habits
 from localray.client.lanes import Lanes
 from localray.client.large_arguments import RepeatedArguments
+from localray.client.layout import Serialized
 from localray.client.references import Entry, ReferenceTable
 from localray.client.room import Reservations
 from localray.client.runtime_envs import RuntimeEnvs
-from localray.client.serialization import Serialized, serialize
+from localray.client.serialization import serialize
 from localray.client.values import checksum_of, checksums_wanted, error_of, load
 from localray.exceptions import GetTimeoutError, RaySystemError
 from localray.host import session_directory

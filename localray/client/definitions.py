@@ -8,7 +8,8 @@ import warnings
 
 from localray.client.creation_sites import level_of_the_users_line
 from localray.client.diagnosis import explain_value
-from localray.client.serialization import Serialized, serialize
+from localray.client.layout import Serialized
+from localray.client.serialization import serialize
 
 WARN_ABOVE_BYTES = 10_000_000
 DEFAULT_REFUSE_ABOVE_BYTES = 100_000_000

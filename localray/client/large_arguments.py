@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from typing import NamedTuple
 
-from localray.client.serialization import Serialized
+from localray.client.layout import Serialized
 
 WARN_AFTER_CALLS = 10
 WARN_ABOVE_BYTES = 50 * 2**20
@@ -58,7 +58,7 @@ def fingerprint_of(serialized: Serialized) -> int:
     False
     """
     crc = 0
-    for piece in (*serialized.pieces, *serialized.buffers):
+    for piece in serialized.pieces:
         view = memoryview(piece).cast("B")
         crc = zlib.crc32(view.nbytes.to_bytes(8, "little"), crc)
         stride = max(_SAMPLE_BYTES, view.nbytes // _SAMPLES)

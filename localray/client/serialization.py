@@ -1,15 +1,12 @@
-"""Values to bytes and back: cloudpickle with protocol-5 buffers out of band, and the layout they share in one piece of
-memory.
+"""Values to bytes and back: cloudpickle with protocol-5 buffers out of band.
 
-A value without buffers is its pickle. One with buffers starts with a byte that no pickle starts with, then the lengths,
-the pickle, and each buffer aligned to 64 bytes, so that numpy can use it in place. Must not live here: where bytes are
-kept, messages, references beyond collecting their ids.
+Must not live here: how pickle and buffers lie in memory (`localray.client.layout`), where bytes are kept, messages,
+references beyond collecting their ids.
 """
 
 from __future__ import annotations
 
 import pickle
-import struct
 from collections import ChainMap
 from collections.abc import Callable, Sequence
 from types import CodeType
@@ -17,68 +14,14 @@ from types import CodeType
 import cloudpickle
 
 from localray.client.arrays import take_array_apart
-from localray.client.copying import copy_into
+from localray.client.layout import WITH_BUFFERS, Serialized, lay_out, read_layout
 from localray.object_ref import Reference
-
-_WITH_BUFFERS = 1
-_HEADER = struct.Struct("<BxxxIQ")
-_LENGTH = struct.Struct("<Q")
-_ALIGNMENT = 64
 
 _PLAIN_TYPES = frozenset((int, float, str, bool, type(None), complex))
 _PLAIN_CONTAINERS = frozenset((list, tuple, dict))
 _PLAIN_ITEMS_LOOKED_AT = 64
 _LONG_BYTES = 64 * 1024
 """Bytes from this length on are passed on by the pickler, not copied (CPython's own limit)."""
-
-
-class Serialized:
-    """A value taken apart: its pickle, in one piece or several, the buffers beside it, and the ids of the objects it
-    refers to. Long bytes are pieces themselves, so that storing them copies them once."""
-
-    __slots__ = ("buffers", "contained", "pieces", "size_bytes")
-
-    def __init__(
-        self, pieces: Sequence[bytes | bytearray], buffers: Sequence[memoryview], contained: tuple[bytes, ...]
-    ) -> None:
-        self.pieces = pieces
-        self.buffers = buffers
-        self.contained = contained
-        if buffers:
-            end = _HEADER.size + _LENGTH.size * len(buffers) + self._pickled_bytes()
-            for buffer in buffers:
-                end = _aligned(end) + buffer.nbytes
-            self.size_bytes = end
-        else:
-            self.size_bytes = self._pickled_bytes()
-
-    def _pickled_bytes(self) -> int:
-        return len(self.pieces[0]) if len(self.pieces) == 1 else sum(map(len, self.pieces))
-
-    def to_bytes(self) -> bytes:
-        """All of it as one piece of bytes."""
-        if not self.buffers:
-            return b"".join(self.pieces)
-        whole = bytearray(self.size_bytes)
-        self.write_into(memoryview(whole))
-        return bytes(whole)
-
-    def write_into(self, target: memoryview) -> None:
-        """Lay the value out in memory of `size_bytes` bytes."""
-        end = 0
-        if self.buffers:
-            _HEADER.pack_into(target, 0, _WITH_BUFFERS, len(self.buffers), self._pickled_bytes())
-            end = _HEADER.size
-            for buffer in self.buffers:
-                _LENGTH.pack_into(target, end, buffer.nbytes)
-                end += _LENGTH.size
-        for piece in self.pieces:
-            start, end = end, end + len(piece)
-            copy_into(target[start:end], memoryview(piece))
-        for buffer in self.buffers:
-            start = _aligned(end)
-            end = start + buffer.nbytes
-            copy_into(target[start:end], buffer)
 
 
 class _Pieces:
@@ -89,10 +32,6 @@ class _Pieces:
     def __init__(self) -> None:
         self.pieces: list[bytes | bytearray] = []
         self.write = self.pieces.append
-
-
-def _aligned(offset: int) -> int:
-    return -(-offset // _ALIGNMENT) * _ALIGNMENT
 
 
 def _is_plain(value: object, depth: int) -> bool:
@@ -179,15 +118,16 @@ def serialize(value: object) -> Serialized:
     """
     if not _custom_serializers:
         if _is_plain(value, 3):
-            return Serialized((pickle.dumps(value, 5),), (), ())
+            pickled = pickle.dumps(value, 5)
+            return Serialized((pickled,), len(pickled), ())
         array = take_array_apart(value)
         if array is not None:
-            return Serialized((array[0],), (array[1],), ())
+            return array
     buffers: list[pickle.PickleBuffer] = []
     file = _Pieces()
     pickler = _Pickler(file, buffers.append)
     pickler.dump(value)
-    return Serialized(file.pieces, [buffer.raw() for buffer in buffers], tuple(dict.fromkeys(pickler.contained)))
+    return lay_out(file.pieces, [buffer.raw() for buffer in buffers], tuple(dict.fromkeys(pickler.contained)))
 
 
 def deserialize(data: bytes | memoryview) -> object:
@@ -198,17 +138,7 @@ def deserialize(data: bytes | memoryview) -> object:
         >>> deserialize(serialize({"a": [1, 2]}).to_bytes())
         {'a': [1, 2]}
     """
-    if data[0] != _WITH_BUFFERS:
+    if data[0] != WITH_BUFFERS:
         return pickle.loads(data)
-    view = memoryview(data).toreadonly()
-    _, count, pickled_bytes = _HEADER.unpack_from(view, 0)
-    lengths_end = _HEADER.size + _LENGTH.size * count
-    lengths = [length for (length,) in _LENGTH.iter_unpack(view[_HEADER.size : lengths_end])]
-    end = lengths_end + pickled_bytes
-    pickled = view[lengths_end:end]
-    buffers = []
-    for length in lengths:
-        start = _aligned(end)
-        end = start + length
-        buffers.append(view[start:end])
+    pickled, buffers = read_layout(memoryview(data).toreadonly())
     return pickle.loads(pickled, buffers=buffers)

@@ -83,6 +83,7 @@ PRIVATE_ADDRESS = "127.0.0.1:0"
 """What a session that nobody can join says of its address."""
 _FIRST_RETURN = (1).to_bytes(4, "little")
 _PUT_INDEX = (0x40000000).to_bytes(4, "little")
+_VALUE = Status.VALUE.value
 
 
 def inline_limit_bytes(environment: Mapping[str, str]) -> int:
@@ -264,13 +265,14 @@ class Client:
         status, payload, location, size_bytes, contained = outcome
         object_id = self.new_object_id()
         reference = self.references.declare(object_id)
+        entry = self.references.entries[object_id]
         if location == INLINE:
-            self.references.entries[object_id].value = (status, payload, location, size_bytes)
+            entry.value = (status, payload, location, size_bytes)
             self._small_puts += 1
             if not self._small_puts % habits.SMALL_PUTS and self.habits is not None:
                 self.habits.puts_small()
         message = PutObject(object_id, status, payload, location, size_bytes, contained)
-        self.references.entries[object_id].put = message
+        entry.put = message
         self.channel.send(message)
         return reference
 
@@ -298,7 +300,7 @@ class Client:
         """
         size_bytes = serialized.size_bytes
         if size_bytes <= self.inline_limit_bytes:
-            return (Status.VALUE.value, serialized.to_bytes(), INLINE, size_bytes, serialized.contained)
+            return (_VALUE, serialized.to_bytes(), INLINE, size_bytes, serialized.contained)
         # What has died here makes room: it is told before more is asked for.
         self.references.conclude()
         room = self.reservations.reserve(size_bytes)
@@ -309,7 +311,7 @@ class Client:
         except BaseException:
             self.reservations.abandon(room.location, size_bytes, room.payload)
             raise
-        return (Status.VALUE.value, payload, room.location, size_bytes, serialized.contained)
+        return (_VALUE, payload, room.location, size_bytes, serialized.contained)
 
     def get(self, references: Sequence[ObjectRef[object]], timeout_s: float | None) -> list[object]:
         """The values of objects, in order; see `ray.get`.

@@ -69,7 +69,8 @@ class Lease:
 
     def free(self, location: int, size_bytes: int) -> None:
         """What was cut did not become an object."""
-        self._free_spare()
+        if self._spare[1]:
+            self._free_spare()
         self._spare = (location, size_bytes)
 
     def _free_spare(self) -> None:

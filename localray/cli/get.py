@@ -8,8 +8,9 @@ import sys
 from typing import Any
 
 from localray.cli.list import block
+from localray.cli.named import meant, singular
 from localray.cli.state_tables import RESOURCES, plain
-from localray.util.state.api import StateApiClient, list_actors
+from localray.util.state.api import StateApiClient, list_jobs
 from localray.util.state.common import GetApiOptions, StateResource
 from localray.util.state.exception import RayStateApiException
 
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description = "Show all that is known of one task, actor, object, node, worker, placement group or job."
     parser.add_argument("resource", choices=RESOURCES, help="what it is")
-    parser.add_argument("id", help="its id, as `localray list` shows it; of an actor its name does, too")
+    parser.add_argument("id", help="its id, or as much of it as `localray list` shows; or its name")
     parser.add_argument("--address", help="of the session (default: the youngest)")
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
@@ -27,17 +28,17 @@ def run(options: argparse.Namespace) -> int:
     """Print it; 1 without a session or when there is no such thing."""
     try:
         resource = StateResource(options.resource.replace("-", "_"))
-        client = StateApiClient(options.address)
-        found: Any = client.get(resource, options.id, GetApiOptions())
-        if not found and resource is StateResource.ACTORS:
-            named = list_actors(options.address, filters=[("name", "=", options.id)])
-            found = client.get(resource, named[-1].actor_id, GetApiOptions()) if named else None
+        found: Any = _found(resource, options.id, options.address)
+        if not found:
+            named = meant(options.id, [options.resource], options.address)
+            found = _found(resource, named[1], options.address) if named else None
     except (RayStateApiException, RuntimeError, ValueError) as error:
         print(f"localray get: {error}", file=sys.stderr)
         return 1
     if not found:
         print(
-            f"localray get: there is no {options.resource.replace('-', ' ').removesuffix('s')} {options.id}.",
+            f"localray get: there is no {singular(options.resource)} {options.id}; "
+            f"`localray list {options.resource}` shows which there are.",
             file=sys.stderr,
         )
         return 1
@@ -47,3 +48,11 @@ def run(options: argparse.Namespace) -> int:
     else:
         print("\n\n".join(block(state) for state in states))
     return 0
+
+
+def _found(resource: StateResource, identity: str, address: str | None) -> Any:
+    """What has this id, as `StateApiClient.get` finds it; that looks for jobs by their submissions, which drivers have
+    none of."""
+    if resource is StateResource.JOBS:
+        return next(iter(list_jobs(address, filters=[("job_id", "=", identity)], detail=True)), None)
+    return StateApiClient(address).get(resource, identity, GetApiOptions())

@@ -1,15 +1,20 @@
-"""The command `localray list`: what there is in a running session, one line each."""
+"""The command `localray list`: what there is in a running session, one line each.
+
+Where somebody looks, a table is as wide as the terminal; what goes into a pipe is whole.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from localray.cli.state_tables import COLUMNS, RESOURCES, cell, plain, table
-from localray.util.state import api
+from localray.cli.fitting import fit, said_below, terminal_width
+from localray.cli.named import LISTERS, ids_of
+from localray.cli.short_ids import shortened
+from localray.cli.state_tables import COLUMNS, LEAST, RESOURCES, cell, plain, table
 from localray.util.state.common import StateSchema
 from localray.util.state.exception import RayStateApiException
 
@@ -20,15 +25,9 @@ examples:
   localray list actors --filter state!=DEAD --limit 10
   localray list workers --format json --detail"""
 
-_LISTERS: dict[str, Callable[..., Sequence[StateSchema]]] = {
-    "actors": api.list_actors,
-    "jobs": api.list_jobs,
-    "nodes": api.list_nodes,
-    "objects": api.list_objects,
-    "placement-groups": api.list_placement_groups,
-    "tasks": api.list_tasks,
-    "workers": api.list_workers,
-}
+
+_TIMES = ("_time", "_time_ms")
+"""A column called so is 0 while that has not happened."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=int, default=100, help="so many at most (default: 100)")
     parser.add_argument("--detail", action="store_true", help="all columns; a block of lines for each")
+    parser.add_argument("--full", action="store_true", help="whole, however narrow the terminal is, as in a pipe")
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the list; 1 without a session, or when a filter is none."""
     try:
         filters = [parse_filter(text) for text in options.filter]
-        states = _LISTERS[options.resource](
+        states = LISTERS[options.resource](
             address=options.address,
             filters=filters,
             limit=options.limit,
@@ -63,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
     elif options.detail:
         print("\n\n".join(block(state) for state in states))
     else:
-        print(describe(options.resource, states, options.limit))
+        width = terminal_width(full=options.full)
+        print(describe(options.resource, states, options.limit, width, options.address))
     return 0
 
 
@@ -84,20 +85,35 @@ def parse_filter(text: str) -> tuple[str, str, str]:
     raise ValueError(f"{text!r} is no filter; write KEY=VALUE or KEY!=VALUE.")
 
 
-def describe(resource: str, states: Sequence[StateSchema], limit: int) -> str:
-    """The list as a table."""
+def describe(
+    resource: str, states: Sequence[StateSchema], limit: int, width: int | None = None, address: str | None = None
+) -> str:
+    """The list as a table: whole, or of this width."""
     if not states:
         return f"No {resource.replace('-', ' ')}."
     columns = COLUMNS[resource]
-    lines = table([title for title, _ in columns], [[cell(state, name) for _, name in columns] for state in states])
+    titles = [title for title, _ in columns]
+    rows = [[cell(state, name, whole=True) for _, name in columns] for state in states]
+    lines = table(titles, rows)
+    if width is not None and max(map(len, lines)) > width:
+        short = shortened([*ids_of(resource, address), *(row[0] for row in rows)])
+        rows = [[short[whole[0]], *cells] for whole, cells in zip(rows, _cells(resource, states), strict=True)]
+        fitted = fit(titles, rows, width, LEAST[resource])
+        lines = fitted.lines + said_below(fitted, width, ids_are_short=True)
     if len(states) == limit:
         lines.append(f"(the first {limit}; --limit shows more, --filter fewer)")
     return "\n".join(lines)
 
 
+def _cells(resource: str, states: Sequence[StateSchema]) -> list[list[str]]:
+    """All columns but that of the ids, shortened."""
+    return [[cell(state, name, whole=False) for _, name in COLUMNS[resource][1:]] for state in states]
+
+
 def block(state: StateSchema) -> str:
     """All that is known of one thing, a line for each column."""
-    known = {name: value for name, value in state.humanify(plain(state)).items() if value not in (None, {}, [], "")}
+    told = {name: value for name, value in plain(state).items() if not (value == 0 and name.endswith(_TIMES))}
+    known = {name: value for name, value in state.humanify(told).items() if value not in (None, {}, [], "")}
     width = max(map(len, known), default=0)
     lines = []
     for name, value in known.items():

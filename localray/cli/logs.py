@@ -6,6 +6,7 @@ import argparse
 import fnmatch
 import sys
 
+from localray.cli.named import meant
 from localray.util.state.api import list_nodes
 from localray.util.state.exception import RayStateApiException
 from localray.util.state.logs import get_log, list_logs
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description = _DESCRIPTION
     parser.add_argument("name", nargs="?", help="of a file, or a pattern of which names are listed")
-    parser.add_argument("--actor-id", help="the file of the worker in which this actor lives or lived")
+    parser.add_argument("--actor-id", help="of this actor's worker; its name or the beginning of its id does")
     parser.add_argument("--pid", type=int, help="the file of this worker")
     parser.add_argument("--err", action="store_true", help="of these what went to standard error")
     parser.add_argument("--tail", type=int, default=-1, metavar="LINES", help="only the last ones (default: all)")
@@ -62,10 +63,11 @@ def _list(names: list[str], pattern: str | None) -> int:
 
 
 def _show(options: argparse.Namespace) -> None:
+    actor = None if options.actor_id is None else meant(options.actor_id, ["actors"], options.address)
     pieces = get_log(
         options.address,
         filename=options.name,
-        actor_id=options.actor_id,
+        actor_id=actor[1] if actor else options.actor_id,
         pid=options.pid,
         follow=options.follow,
         tail=options.tail,

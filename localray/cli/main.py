@@ -7,6 +7,7 @@ Only the chosen one is imported. Nothing else lives here.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -55,7 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from localray.cli.choice import tell_which
 
         tell_which(options.address)
-    return int(options.run(options))
+    try:
+        code = int(options.run(options))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read has seen enough, as `head` has. What is still in the buffer would complain once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 if __name__ == "__main__":

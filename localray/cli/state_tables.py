@@ -1,6 +1,6 @@
 """Tables of the state of a session, made to be read: which columns are shown of what, and how.
 
-Ids are whole in the first column, to be given to `localray get`, and shortened elsewhere. Must not live here: asking.
+Must not live here: asking, what gives way where the terminal is too narrow (`localray.cli.fitting`).
 """
 
 from __future__ import annotations
@@ -74,15 +74,31 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """For each kind of thing, titles and columns; the first is its id."""
 
+LEAST: dict[str, tuple[str, ...]] = {
+    "tasks": ("NODE", "ATTEMPT", "ERROR", "PID"),
+    "actors": ("NAMESPACE", "NODE", "PID", "NAME"),
+    "objects": ("MADE AT", "HOLDER", "PID", "TASK"),
+    "nodes": ("LABELS", "HEAD", "NAME"),
+    "workers": ("NODE", "EXIT", "TYPE"),
+    "placement-groups": ("JOB",),
+    "jobs": ("SUBMISSION", "TYPE"),
+}
+"""Which columns a narrow terminal can do without, those of least interest first."""
+
+NUMBERS = frozenset(("ATTEMPT", "MB", "OBJECTS", "PID", "PROCESSES", "TOTAL"))
+"""Titles of columns that are aligned to the right, and never cut."""
+
+LISTS = frozenset(("LABELS", "REFERENCES", "RESOURCES", "STATES"))
+"""Titles of columns whose cells are lists, which can go on in the next line."""
+
 _DIGITS_OF_ID = 12
-_LONGEST_CELL = 60
-_NUMBERS = ("ATTEMPT", "MB", "OBJECTS", "PID", "PROCESSES", "TOTAL")
+_LENGTH_OF_UUID = 36
 _HIDDEN_RESOURCES = ("node:",)
 _HIDDEN_LABELS = ("ray.io/",)
 
 
-def cell(state: StateSchema, name: str) -> str:
-    """One column of a state, as it is shown in a table."""
+def cell(state: StateSchema, name: str, *, whole: bool) -> str:
+    """One column of a state, as it is shown in a table: whole, or with ids and names made by chance shortened."""
     value: Any = state.get(name)
     if value is None or value == "disabled":
         return "-"
@@ -93,12 +109,18 @@ def cell(state: StateSchema, name: str) -> str:
         return ", ".join(f"{key}: {_amount(key, amount)}" for key, amount in value.items())
     if name == "labels":
         return ", ".join(f"{key}={each}" for key, each in value.items() if not key.startswith(_HIDDEN_LABELS)) or "-"
-    if name in ("node_id", "ray_namespace") and name != state.list_columns()[0]:
-        return str(value)[:_DIGITS_OF_ID]
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = str(value.value if isinstance(value, Enum) else value) or "-"
-    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+    # A program given to `python -c` has lines of its own.
+    text = " ".join(str(value.value if isinstance(value, Enum) else value).split()) or "-"
+    by_chance = name == "node_id" or (name == "ray_namespace" and _is_uuid(text))
+    if by_chance and not whole and name != state.list_columns()[0]:
+        return text[:_DIGITS_OF_ID]
+    return text
+
+
+def _is_uuid(text: str) -> bool:
+    return len(text) == _LENGTH_OF_UUID and text.count("-") == 4
 
 
 def _amount(name: str, amount: float) -> str:
@@ -113,7 +135,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         ['NAME    PID', 'train     7', 'f      1234']
     """
     widths = [max(len(row[place]) for row in (titles, *rows)) for place in range(len(titles))]
-    to_right = [title in _NUMBERS for title in titles]
+    to_right = [title in NUMBERS for title in titles]
     lines = []
     for row in (titles, *rows):
         cells = [

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
+from localray.cli.fitting import fit, said_below, terminal_width
 from localray.cli.state_tables import now, table
 from localray.util.state import api
 from localray.util.state.exception import RayStateApiException
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Count the tasks, actors or objects of a running session, by name or class and by state."
     parser.add_argument("resource", choices=sorted(_SUMMARIES), help="what to count")
     parser.add_argument("--address", help="of the session (default: the youngest)")
+    parser.add_argument("--full", action="store_true", help="whole, however narrow the terminal is, as in a pipe")
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
@@ -34,12 +37,15 @@ def run(options: argparse.Namespace) -> int:
     except (RayStateApiException, RuntimeError, ValueError) as error:
         print(f"localray summary: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(counted, indent=2) if options.format == "json" else describe(options.resource, counted))
+    if options.format == "json":
+        print(json.dumps(counted, indent=2))
+    else:
+        print(describe(options.resource, counted, terminal_width(full=options.full)))
     return 0
 
 
-def describe(resource: str, counted: dict[str, Any]) -> str:
-    """The counts as a table."""
+def describe(resource: str, counted: dict[str, Any], width: int | None = None) -> str:
+    """The counts as a table: whole, or of this width."""
     lines = [f"{resource.capitalize()} at {now()}", ""]
     summary = counted["summary"]
     if not summary:
@@ -48,7 +54,7 @@ def describe(resource: str, counted: dict[str, Any]) -> str:
         titles = ["MADE AT", "OBJECTS", "MB", "PROCESSES", "REFERENCES"]
         rows = [
             [
-                "not recorded (RAY_record_ref_creation_sites=1 records it)" if place == "disabled" else place,
+                "not recorded" if place == "disabled" else place,
                 str(row["total_objects"]),
                 f"{row['total_size_mb']:.3g}",
                 str(row["total_num_workers"]),
@@ -67,7 +73,17 @@ def describe(resource: str, counted: dict[str, Any]) -> str:
         for key, value in counted.items()
         if key.startswith("total_")
     )
-    return "\n".join([*lines, *table(titles, rows), "", totals])
+    fitted = table(titles, rows) if width is None else _fitted(titles, rows, width)
+    if "disabled" in summary:
+        totals += ". RAY_record_ref_creation_sites=1 in the program's environment records where objects are made."
+    last = [totals] if width is None else textwrap.wrap(totals, width)
+    return "\n".join([*lines, *fitted, "", *last])
+
+
+def _fitted(titles: list[str], rows: list[list[str]], width: int) -> list[str]:
+    """The table, with names cut and states in several lines where the terminal is narrow."""
+    fitted = fit(titles, rows, width, [])
+    return fitted.lines + said_below(fitted, width, ids_are_short=False)
 
 
 def _states(counts: dict[str, int]) -> str:

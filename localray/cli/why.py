@@ -5,17 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 
-from localray.ids import ACTOR_ID_SIZE_BYTES, TASK_ID_SIZE_BYTES, actor_creation_task_id_bytes, object_id_bytes
+from localray.cli.named import meant
+from localray.ids import (
+    ACTOR_ID_SIZE_BYTES,
+    OBJECT_ID_SIZE_BYTES,
+    TASK_ID_SIZE_BYTES,
+    actor_creation_task_id_bytes,
+    object_id_bytes,
+)
 from localray.protocol import Query
 from localray.session import connect
-from localray.util.state.api import list_actors, list_tasks
-from localray.util.state.common import RAY_MAX_LIMIT_FROM_API_SERVER
+
+_LENGTHS_OF_IDS = (2 * ACTOR_ID_SIZE_BYTES, 2 * TASK_ID_SIZE_BYTES, 2 * OBJECT_ID_SIZE_BYTES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description = "Say why a task, an actor or an object of a running session is not there yet, or its story."
-    parser.add_argument("id", help="of a task, an actor or an object, as `localray list` shows it; or a name")
+    parser.add_argument("id", help="of a task, actor or object, or as much of it as `localray list` shows; or a name")
     parser.add_argument("--address", help="of the session (default: the youngest)")
     parser.add_argument("--story", action="store_true", help="what happened to it so far, as far back as is known")
 
@@ -37,27 +44,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _is_id(text: str) -> bool:
-    return len(text) >= 2 * ACTOR_ID_SIZE_BYTES and not text.strip("0123456789abcdef")
+    return len(text) in _LENGTHS_OF_IDS and not text.strip("0123456789abcdef")
 
 
-def _id_of(name: str, address: str | None) -> str:
-    """The id of the actor of this name or class, or of the task; of several, the one that was made last.
+def _id_of(text: str, address: str | None) -> str:
+    """The id of the actor of this name or class, of the task, or what begins so; of several, the one made last.
 
     Raises:
-        ValueError: nothing is called so.
+        ValueError: nothing is called so, or too much begins so.
     """
-    actors = [
-        actor.actor_id
-        for actor in list_actors(address, limit=RAY_MAX_LIMIT_FROM_API_SERVER)
-        if name in (actor.name, actor.class_name)
-    ]
-    tasks = list_tasks(address, filters=[("name", "=", name)], limit=RAY_MAX_LIMIT_FROM_API_SERVER)
-    found = actors or [task.task_id for task in tasks]
-    if not found:
-        raise ValueError(f"There is no task or actor {name!r}; `localray list tasks` and `list actors` show which are.")
-    if len(found) > 1:
-        print(f"{len(found)} {'actors' if actors else 'tasks'} are called {name}. Of the last, {found[-1]}:")
-    return found[-1]
+    # An object's id begins with that of its task, and what is to be said of both is the same.
+    found = meant(text, ["actors", "tasks", "objects"], address)
+    if found is None:
+        raise ValueError(f"There is no task or actor {text!r}; `localray list tasks` and `list actors` show which are.")
+    return found[1]
 
 
 def object_of(text: str) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import select
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +21,16 @@ from localray.runtime.output import ACTOR_MARK, JOB_MARK, LINES_MARK, TASK_LINES
 from localray.runtime.worker_progress import read_printed
 
 READ_BYTES = 1 << 16
+BETWEEN_STATES_S = 2.0
+"""A line that is written over again and again, as tqdm's bars are, is shown so often; its last state always is."""
 _MARKS = tuple(mark.encode() for mark in (JOB_MARK, ACTOR_MARK, TASK_MARK))
 _LINES_MARK = LINES_MARK.encode()
 
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One pipe: ``rest`` is a line that is not complete yet, ``name`` that of the task or actor that printed last;
-    ``log`` is the log file's descriptor, once there is one."""
+    """One pipe: ``rest`` is a line that is not complete yet, ``state`` what stood there before it was written over,
+    ``name`` that of the task or actor that printed last; ``log`` is the log file's descriptor, once there is one."""
 
     worker: int
     is_error: bool
@@ -35,6 +38,8 @@ class Stream:
     name: str = ""
     job: str = "00000000"
     rest: bytearray = field(default_factory=bytearray)
+    state: bytes = b""
+    state_told_s: float = float("-inf")
     log: int = -1
     log_name: str = ""
     logged_bytes: int = 0
@@ -49,6 +54,7 @@ class WorkerOutputs:
         logs: the directory of the log files, made when it is first needed.
         tell: takes the events.
         process_of: the process id of a worker.
+        now_s: a clock.
     """
 
     def __init__(
@@ -58,12 +64,14 @@ class WorkerOutputs:
         logs: Callable[[], Path],
         tell: Callable[[WorkerPrinted], None],
         process_of: Callable[[int], int],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._epoll = epoll
         self._progress = progress
         self._logs = logs
         self._tell = tell
         self._process_of = process_of
+        self._now_s = now_s
         self._streams: dict[int, Stream] = {}
         self._of_worker: dict[int, tuple[Stream, Stream]] = {}
         self._seen: dict[int, int] = {}
@@ -138,8 +146,9 @@ class WorkerOutputs:
 
     def _take_in(self, stream: Stream, data: bytes) -> None:
         *lines, rest = (bytes(stream.rest) + data).split(b"\n") if stream.rest else data.split(b"\n")
+        overwritten, returned, rest = rest.rpartition(b"\r")
         stream.rest[:] = rest
-        if not lines:
+        if not lines and not returned:
             return
         shown: list[str] = []
         kept = bytearray()
@@ -157,11 +166,23 @@ class WorkerOutputs:
                     shown = []
                 _read_mark(stream, line.decode(errors="replace"))
             else:
-                shown.append(line.decode(errors="replace"))
+                shown.append((_last_state(line) or stream.state).decode(errors="replace"))
             kept += line + b"\n"
+            stream.state = b""
+        kept += overwritten + returned
+        shown += self._state_to_show(stream, overwritten)
         self._keep(stream, bytes(kept), "".join(beginnings))
         if shown:
             self._tell(WorkerPrinted(stream.worker, stream.is_error, stream.name, tuple(shown)))
+
+    def _state_to_show(self, stream: Stream, overwritten: bytes) -> list[str]:
+        """Of a line that goes on being written over: what it came to last, if it was not shown for a while. What is
+        overwritten is not held on to: it can be a gigabyte before there is an end of the line."""
+        stream.state = _last_state(overwritten) or stream.state
+        if not stream.state or self._now_s() - stream.state_told_s < BETWEEN_STATES_S:
+            return []
+        stream.state_told_s = self._now_s()
+        return [stream.state.decode(errors="replace")]
 
     def _keep(self, stream: Stream, data: bytes, beginnings: str) -> None:
         """Append to the log file. Where there is no room or no right for one, the driver still sees what is printed."""
@@ -190,6 +211,16 @@ class WorkerOutputs:
 
 def _open_to_append(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def _last_state(line: bytes) -> bytes:
+    """What a terminal shows in the end of a line in which it is told to go back to the beginning.
+
+    Example:
+        >>> _last_state(b"\\r 10%\\r 20%\\r"), _last_state(b"plain")
+        (b' 20%', b'plain')
+    """
+    return next((state for state in reversed(line.split(b"\r")) if state.strip()), b"") if b"\r" in line else line
 
 
 def _read_mark(stream: Stream, line: str) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import mmap
+import os
+import select
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from localray.client.worker_output import OutputPrinter
 from localray.protocol import WorkerOutput
+from localray.runtime.worker_output import BETWEEN_STATES_S, WorkerOutputs
 
 
 class Clock:
@@ -107,3 +113,67 @@ def test_a_closed_stream_is_nobodys_trouble(monkeypatch: pytest.MonkeyPatch) -> 
     show(OutputPrinter({}, Clock()), 1, "a")
     monkeypatch.setattr(sys, "stdout", None)
     show(OutputPrinter({}, Clock()), 1, "a")
+
+
+class Pipes:
+    """The head's end of one worker's pipes, without a head: what is written is read at once."""
+
+    def __init__(self, directory: Path) -> None:
+        self.clock = Clock()
+        self.told: list[tuple[str, ...]] = []
+        self.logs = directory / "logs"
+        self.logs.mkdir()
+        self._epoll = select.epoll()
+        self._progress = mmap.mmap(-1, 1 << 16)
+        self._outputs = WorkerOutputs(
+            self._epoll, self._progress, lambda: self.logs, lambda event: self.told.append(event.lines),
+            lambda worker: 4711, self.clock,
+        )  # fmt: skip
+        self._writing = self._outputs.open(1)
+
+    def prints(self, text: str) -> list[str]:
+        """Write this; returns the lines that are told of it."""
+        self.told.clear()
+        os.write(self._writing[1], text.encode())
+        for descriptor, _ in self._epoll.poll(0):
+            self._outputs.read(descriptor)
+        return [line for lines in self.told for line in lines]
+
+    def close(self) -> None:
+        for descriptor in self._writing:
+            os.close(descriptor)
+        self._outputs.finish(1)
+        self._epoll.close()
+        self._progress.close()
+
+
+@pytest.fixture
+def pipes(tmp_path: Path) -> Iterator[Pipes]:
+    made = Pipes(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_bar_of_tqdm_is_shown_now_and_then_and_at_its_end(pipes: Pipes) -> None:
+    assert pipes.prints("\r 0%\r 1%") == [" 0%"]
+    assert pipes.prints("\r 2%\r 3%") == []
+    pipes.clock.now_s = BETWEEN_STATES_S
+    assert pipes.prints("\r 4%") == [" 3%"]
+    assert pipes.prints("\r100%\r100%\n") == ["100%"]
+    assert pipes.prints("next\n") == ["next"]
+    (log,) = pipes.logs.iterdir()
+    assert log.read_bytes() == b"\r 0%\r 1%\r 2%\r 3%\r 4%\r100%\r100%\nnext\n"
+
+
+def test_what_is_left_of_a_line_that_was_written_over(pipes: Pipes) -> None:
+    assert pipes.prints("of another system\r\n\r\n") == ["of another system", ""]
+    assert pipes.prints("a bar that goes\r                \rgone\n") == ["gone"]
+    pipes.clock.now_s = BETWEEN_STATES_S
+    assert pipes.prints("first\r") == ["first"]
+    assert pipes.prints("\n") == ["first"]
+
+
+def test_a_line_that_is_written_over_for_long_is_not_held_on_to(pipes: Pipes) -> None:
+    """Each piece was copied with all before it: an hour of a bar took minutes of the head's time."""
+    pipes.prints("".join(f"\r{number}" for number in range(1000)))
+    assert max(len(each.rest) for each in pipes._outputs._streams.values()) == 3

@@ -122,7 +122,7 @@ def _units(num_cpus: float | None, num_gpus: float | None, custom: Mapping[str, 
     amounts = {"CPU": cpus, "GPU": num_gpus or 0, **custom}
     for name, amount in amounts.items():
         _check_amount(name, amount)
-    return {name: to_units(amount) for name, amount in amounts.items()}
+    return {name: to_units(amount, name) for name, amount in amounts.items()}
 
 
 def _check_amount(name: str, amount: float) -> None:

@@ -102,6 +102,12 @@ class PlacementGroup(PlacementGroupOption):
         """How many bundles there are."""
         return len(self.bundle_specs)
 
+    def __repr__(self) -> str:
+        if self.is_empty:
+            return "PlacementGroup.empty()"
+        bundles = f", {self.bundle_cache}" if self.bundle_cache else ""
+        return f"PlacementGroup({self.id.hex()}{bundles})"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PlacementGroup) and self.id == other.id
 
@@ -159,6 +165,13 @@ class PlacementGroupSchedulingStrategy(SchedulingStrategyOption):
         self.placement_group = placement_group
         self.placement_group_bundle_index = placement_group_bundle_index
         self.placement_group_capture_child_tasks = placement_group_capture_child_tasks
+
+    def __repr__(self) -> str:
+        return (
+            f"PlacementGroupSchedulingStrategy({self.placement_group!r}, "
+            f"placement_group_bundle_index={self.placement_group_bundle_index}, "
+            f"placement_group_capture_child_tasks={self.placement_group_capture_child_tasks})"
+        )
 
 
 class Placement(NamedTuple):
@@ -230,11 +243,17 @@ def check_placement_group_index(placement_group: PlacementGroup, bundle_index: i
     """Raise `ValueError` if the group has no such bundle."""
     if placement_group.is_empty:
         if bundle_index != ANY_BUNDLE:
-            raise ValueError("If placement group is not set, the value of bundle index must be -1.")
+            raise ValueError(
+                "If placement group is not set, the value of bundle index must be -1. "
+                f"placement_group_bundle_index={bundle_index} says which bundle of a group; name the group with "
+                "scheduling_strategy=PlacementGroupSchedulingStrategy(group, ...)."
+            )
     elif bundle_index >= placement_group.bundle_count or bundle_index < ANY_BUNDLE:
         raise ValueError(
             f"placement group bundle index {bundle_index} is invalid. "
-            f"Valid placement group indexes: 0-{placement_group.bundle_count}"
+            # The words are Ray's, which counts one too many.
+            f"Valid placement group indexes: 0-{placement_group.bundle_count}, the last one excluded; "
+            "-1 is any of its bundles."
         )
 
 

@@ -50,7 +50,7 @@ def request_resources(
 
 
 def _in_units(bundle: Mapping[str, float]) -> Resources:
-    return tuple(sorted((name, to_units(amount)) for name, amount in bundle.items() if amount > 0))
+    return tuple(sorted((name, to_units(amount, name)) for name, amount in bundle.items() if amount > 0))
 
 
 def _check(num_cpus: object, bundles: object, bundle_label_selectors: object) -> None:

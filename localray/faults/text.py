@@ -66,6 +66,9 @@ def _from_mapping(given: Mapping[str, object]) -> Rule:
     return Rule(**values)  # type: ignore[arg-type]
 
 
+_WORDS: dict[type, str] = {bool: "true or false", int: "an integer", float: "a number"}
+
+
 def _converted(field: str, value: object) -> object:
     if field == "fault":
         return _member(Fault, value, f" Presets are {', '.join(PRESETS)}.")
@@ -79,7 +82,7 @@ def _converted(field: str, value: object) -> object:
             return {"true": True, "false": False}[value.lower()]
         return int(value) if isinstance(default, int) else float(value)
     except (ValueError, KeyError):
-        raise ValueError(f"{field} must be a {type(default).__name__}, got {value!r}.") from None
+        raise ValueError(f"{field} must be {_WORDS[type(default)]}, got {value!r}.") from None
 
 
 def _member(kind: type[enum.Enum], value: object, hint: str = "") -> enum.Enum:

@@ -13,12 +13,17 @@ from localray.options.rules import RESOURCE_UNIT, WHOLE_ABOVE_ONE
 _ACCELERATOR_TYPE_AMOUNT = 0.001
 LARGEST_UNITS = 1 << 63
 """More than 900 terabytes of memory; amounts up to this become floats and back without trouble."""
+_LARGEST_FLOAT = 10**300
 # An actor that asks for nothing but memory still counts as one that asks for nothing.
 _NOT_COUNTED_AS_ASKED = frozenset({"memory"})
 
 
-def to_units(amount: float) -> int:
+def to_units(amount: float, name: str = "a resource") -> int:
     """An amount of a resource in units of 1/10000, cut off, not rounded, as Ray does.
+
+    Args:
+        amount: of it.
+        name: the resource's, for the error.
 
     Raises:
         ValueError: `amount` is not a number, or more than there can be of anything.
@@ -30,11 +35,15 @@ def to_units(amount: float) -> int:
     units = int(amount * RESOURCE_UNIT)
     if abs(units) > LARGEST_UNITS:
         raise ValueError(
-            f"No machine has {amount:.3g} of a resource."
-            if units < 10**300
-            else "No machine has so much of a resource."
+            f"{_shown(amount)} of {name} is more than can be asked for, or than a node can have: at most "
+            f"{from_units(LARGEST_UNITS):.3g}."
         )
     return units
+
+
+def _shown(amount: float) -> str:
+    """An amount that may be an integer too large for a float."""
+    return f"{amount:.3g}" if abs(amount) < _LARGEST_FLOAT else "An integer of hundreds of digits"
 
 
 def from_units(units: int) -> float:
@@ -108,5 +117,5 @@ def _amounts(options: Mapping[str, object]) -> dict[str, float]:
 
 
 def _in_units(amounts: Mapping[str, float]) -> dict[str, int]:
-    units = {name: to_units(amount) for name, amount in amounts.items()}
+    units = {name: to_units(amount, name) for name, amount in amounts.items()}
     return {name: amount for name, amount in units.items() if amount}

@@ -52,7 +52,7 @@ class SimulatedNode:
     def units(self) -> dict[str, int]:
         """Its resources in 1/10000 units."""
         amounts = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": self.memory, **self.resources}
-        return {name: to_units(amount) for name, amount in amounts.items() if amount}
+        return {name: to_units(amount, name) for name, amount in amounts.items() if amount}
 
     def joining(self, random: Random, store: StoreSettings) -> NodeAdded:
         """The event of its joining; its id is drawn."""

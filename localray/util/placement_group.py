@@ -98,7 +98,7 @@ def _demand(bundle: Mapping[str, float], bundles: object) -> Resources:
     for name, amount in bundle.items():
         if not 0 <= amount < float("inf"):
             raise ValueError(f"The amounts of a bundle must be positive numbers. Got {amount} of {name} in {bundles}.")
-        units[name] = to_units(amount)
+        units[name] = to_units(amount, name)
     return tuple(sorted((name, amount) for name, amount in units.items() if amount))
 
 

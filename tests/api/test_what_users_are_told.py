@@ -14,6 +14,8 @@ import localray as ray
 from localray import sim
 from localray.client import lateness
 from localray.exceptions import GetTimeoutError
+from localray.placement_groups import PlacementGroup, PlacementGroupSchedulingStrategy
+from localray.util import placement_group
 
 
 @ray.remote
@@ -90,3 +92,34 @@ def test_whoever_gets_no_reason_in_time_gets_the_time_out_alone() -> None:
     """As from a head that is stopped: it is asked for half a second."""
     assert "\n" not in lateness.explain(lambda: None, 1, 1, 5.0)
     assert lateness.explain(lambda: "f runs.", 1, 1, 5.0).endswith("\nf runs.")
+
+
+def test_a_placement_group_says_which_it_is() -> None:
+    group = placement_group([{"CPU": 1}, {"CPU": 0.5}])
+    assert repr(group) == f"PlacementGroup({group.id.hex()}, [{{'CPU': 1.0}}, {{'CPU': 0.5}}])"
+    assert repr(PlacementGroup(group.id)) == f"PlacementGroup({group.id.hex()})"
+    assert repr(PlacementGroup.empty()) == "PlacementGroup.empty()"
+    assert repr(PlacementGroupSchedulingStrategy(group)).startswith(f"PlacementGroupSchedulingStrategy({group!r}, ")
+
+
+def test_a_bundle_that_is_not_there_is_told_with_those_that_are() -> None:
+    group = placement_group([{"CPU": 1}])
+    outside = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=1)
+    with pytest.raises(ValueError, match="indexes: 0-1, the last one excluded; -1 is any"):
+        large.options(num_cpus=1, scheduling_strategy=outside).remote()
+    with pytest.raises(ValueError, match="placement_group_bundle_index=1 says which bundle of a group"), pytest.deprecated_call():
+        large.options(placement_group_bundle_index=1).remote()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"num_cpus": 1e15}, "1e+15 of CPU is more than can be asked for"),
+        ({"resources": {"disk": 2e15}}, "2e+15 of disk is more than can be asked for"),
+        ({"num_cpus": 10**400}, "An integer of hundreds of digits of CPU is more than"),
+    ],
+)
+def test_more_than_there_can_be_of_anything(options: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        large.options(**options).remote()  # type: ignore[call-overload]
+    assert str(caught.value).startswith(told) and "at most 9.22e+14" in str(caught.value)

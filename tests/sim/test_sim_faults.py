@@ -257,7 +257,7 @@ def test_rules_as_text_and_as_data() -> None:
     for wrong, text in (
         ("kill_wroker", "kill_wroker"),
         ("kill_worker:nht=3", "nht"),
-        ("kill_worker:nth=x", "nth must be a int"),
+        ("kill_worker:nth=x", "nth must be an integer, got 'x'"),
         ("kill_worker:nth", "name=value"),
         ("crash_node:node=0", "driver"),
         ("crash_node:at_s=1,on=TaskDone", "one trigger"),

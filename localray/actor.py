@@ -184,7 +184,7 @@ class ActorClass(Generic[T]):
         option_table.check_concurrency_groups(self._default_options.get("concurrency_groups"))
         self._check_groups_of_methods()
         template = self._define(client, options)
-        arguments = pack_arguments(client, self._description.class_name, args, kwargs)
+        arguments = pack_arguments(client.puts, self._description.class_name, args, kwargs)
         description = self._description
         limits = call_limits(options)
         if limits != call_limits(self._default_options):
@@ -477,7 +477,7 @@ class ActorMethod(Generic[Returned_co]):
             method.signature.check(args, kwargs)
         client = connected_client()
         template = self._template(client, method)
-        arguments = pack_arguments(client, name, args, kwargs)
+        arguments = pack_arguments(client.puts, name, args, kwargs)
         limit = handle._description.max_pending_calls
         if limit > 0:
             # Only the kernel knows how many are answered; nobody but users of this option pays for asking.

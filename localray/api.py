@@ -152,10 +152,10 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
     """
     client = connected_client()
     if client.stalls:
-        client.about_to_block("ray.get", "`await ref`, or `asyncio.gather` of several")
+        client.gets.about_to_block("ray.get", "`await ref`, or `asyncio.gather` of several")
     try:
         if isinstance(object_refs, ObjectRef):
-            return client.get_one(object_refs, timeout)
+            return client.gets.get_one(object_refs, timeout)
         if isinstance(object_refs, ObjectRefGenerator):
             return object_refs
         if not isinstance(object_refs, list):
@@ -180,7 +180,7 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
                     TypeError(f"Attempting to call `get` on the value {reference}, which is not an ray.ObjectRef."),
                     reference,
                 )
-        return client.get(object_refs, timeout) if object_refs else []
+        return client.gets.get(object_refs, timeout) if object_refs else []
     except RayError as error:
         # How the answer came here is nothing to whoever reads the traceback: it ends with the line that asked.
         raise error.with_traceback(None)  # noqa: B904 - it is the same error, with its own cause
@@ -225,7 +225,7 @@ def put(value: T, *, _owner: object = None, _tensor_transport: str | None = None
         raise
     except Exception as error:
         raise TypeError(explain_value("the value of ray.put", value, error)) from error
-    return cast("ObjectRef[T]", client.put_serialized(serialized))
+    return cast("ObjectRef[T]", client.puts.put_serialized(serialized))
 
 
 @overload
@@ -297,7 +297,7 @@ def wait(
     if not ray_waitables:
         return [], []
     if client.stalls:
-        client.about_to_block("ray.wait", "`asyncio.wait`")
+        client.gets.about_to_block("ray.wait", "`asyncio.wait`")
     # The bytes of an id keep their hash.
     different = set(map(ObjectRef.binary, ray_waitables)) if only_references else set(ray_waitables)
     if len(different) != len(ray_waitables):
@@ -307,9 +307,9 @@ def wait(
     if num_returns > len(ray_waitables):
         raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
     if only_references:
-        return client.wait(ray_waitables, num_returns, timeout, fetches=fetch_local)
+        return client.gets.wait(ray_waitables, num_returns, timeout, fetches=fetch_local)
     by_reference = {awaited(waitable): waitable for waitable in ray_waitables}
-    ready, rest = client.wait(list(by_reference), num_returns, timeout, fetches=fetch_local)
+    ready, rest = client.gets.wait(list(by_reference), num_returns, timeout, fetches=fetch_local)
     return [by_reference[reference] for reference in ready], [by_reference[reference] for reference in rest]
 
 

@@ -204,7 +204,7 @@ class _Work:
             return
         future = self._running.pop(reference)
         try:
-            result = self._client.get_one(reference, None)
+            result = self._client.gets.get_one(reference, None)
         except BaseException as error:  # noqa: BLE001 - it belongs to who waits for the future
             future.set_exception(_as_raised(error))
         else:

@@ -53,7 +53,7 @@ class PlacementGroup(PlacementGroupOption):
         """
         client = connected_client()
         if self.is_empty:
-            return client.put(self)  # type: ignore[return-value]
+            return client.puts.put(self)  # type: ignore[return-value]
         object_id = client.new_object_id()
         reference = client.references.declare(object_id)
         client.channel.send(WatchGroup(object_id, self.id.binary(), serialize(self).to_bytes()))
@@ -73,11 +73,11 @@ class PlacementGroup(PlacementGroupOption):
             return False
         client = connected_client()
         reference = self.ready()
-        ready, _ = client.wait([reference], 1, max(0.0, float(timeout_seconds)), lends=False)
+        ready, _ = client.gets.wait([reference], 1, max(0.0, float(timeout_seconds)), lends=False)
         if not ready:
             return False
         try:
-            client.get_one(reference, None)
+            client.gets.get_one(reference, None)
         except TaskPlacementGroupRemoved:
             # Ray raises nothing more exact here.
             raise Exception(f"Placement group {self.id} does not exist.") from None

@@ -232,6 +232,9 @@ INLINE: Final = -1
 ON_DISK: Final = -2
 """The location of an object whose bytes are in a file; its payload says where."""
 
+INLINE_LIMIT_BYTES: Final = 100 * 1024
+"""Values up to this size travel inside messages; larger ones go to the store (Ray's limit)."""
+
 
 NODE_SHIFT: Final = 48
 """A location is a node's number shifted by so much, and an offset in its arena: so a location says which node's it

@@ -255,7 +255,7 @@ class Submission(Generic[P, Returned_co]):
         if known is None or known[0] is not client:
             known = self._templates[key] = (client, self._define(client))
         template = known[1]
-        arguments = pack_arguments(client, template.name, args, kwargs)
+        arguments = pack_arguments(client.puts, template.name, args, kwargs)
         references = client.submit_task(template.template, template.num_returns, arguments)
         return cast("Returned_co", handed_back(client, template, references))
 

@@ -86,7 +86,7 @@ def free(object_refs: ObjectRef[object] | Sequence[ObjectRef[object]], local_onl
     for reference in references:
         if not isinstance(reference, ObjectRef):
             raise TypeError(f"Attempting to call `free` on the value {reference!r}, which is not an ray.ObjectRef.")
-    client.free(references)
+    client.gets.free(references)
 
 
 def global_gc() -> None:

@@ -15,8 +15,8 @@ from localray.client.diagnosis import explain_argument
 from localray.client.layout import Serialized
 from localray.client.serialization import deserialize, serialize
 from localray.object_ref import ObjectRef, UnknownOwner
+from localray.protocol import INLINE_LIMIT_BYTES
 
-INLINE_LIMIT_BYTES = 100 * 1024
 _NO_ARGUMENTS = b""
 _IN_FIRST_DEPENDENCY = b"\x02"
 

@@ -80,7 +80,7 @@ class Checkpoints:
         value = message[1:]
         if message.status != Status.VALUE:
             raise error_of(message.object_id, value)
-        self._instance.restore(self._client.argument(message.object_id, value)())
+        self._instance.restore(self._client.gets.argument(message.object_id, value)())
 
     # ---------------------------------------------------------------- calls
 
@@ -156,7 +156,7 @@ class Checkpoints:
         return 0 < times * self._every_calls <= self._calls
 
     def _state(self) -> Outcome:
-        return self._client.pack(serialize(self._instance.checkpoint()))
+        return self._client.puts.pack(serialize(self._instance.checkpoint()))
 
     def _taken(self) -> None:
         """Taken or failed: the next is due so many calls from here, and calls that were held up may start."""

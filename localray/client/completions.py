@@ -1,6 +1,6 @@
 """Futures and callbacks of objects: what happens when a value comes that no thread waits for.
 
-Must not live here: waiting (`localray.client.client`), event loops (`localray.client.asyncio_actor`).
+Must not live here: waiting (`localray.client.gets`), event loops (`localray.client.asyncio_actor`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Completions:
 
         def complete(reference: ObjectRef[Any]) -> None:
             try:
-                result = self._client.get([reference], 0)[0]
+                result = self._client.gets.get([reference], 0)[0]
             except BaseException as error:  # noqa: BLE001 - whatever the task raised belongs to who waits for the future
                 future.set_exception(error)
             else:

@@ -277,7 +277,7 @@ class Executor:
         if not message.dependencies:
             return unpack_arguments(message.payload, ())
         # All views before the first value is made of one: if that fails, the others' places are let go of too.
-        found = [self.client.argument(*pair) for pair in zip(message.dependencies, message.values, strict=True)]
+        found = [self.client.gets.argument(*pair) for pair in zip(message.dependencies, message.values, strict=True)]
         return unpack_arguments(message.payload, [value_of() for value_of in found])
 
     def construct(self, message: RunTask, template: DefineTemplate) -> None:

@@ -62,7 +62,7 @@ class ObjectRefGenerator(Generic[T_co]):
     def __next__(self) -> ObjectRef[T_co]:
         item = self._next_item()
         while not self._has_come(item):
-            self._client.wait([item], 1, None, fetches=False)
+            self._client.gets.wait([item], 1, None, fetches=False)
         reference = self._take()
         if reference is None:
             raise StopIteration
@@ -105,7 +105,7 @@ class ObjectRefGenerator(Generic[T_co]):
     def _next_sync(self, timeout_s: float | None = None) -> ObjectRef[T_co]:
         """As `next`, waiting so long at most: a reference to nothing when the time is over."""
         waits_s = None if timeout_s is None or timeout_s < 0 else timeout_s
-        if self._client.wait([self._next_item()], 1, waits_s, fetches=False)[1]:
+        if self._client.gets.wait([self._next_item()], 1, waits_s, fetches=False)[1]:
             return ObjectRef.nil()
         return next(self)
 
@@ -129,7 +129,7 @@ class ObjectRefGenerator(Generic[T_co]):
     def _status(self) -> int | None:
         """How the next item has ended, if it has; asks the kernel if it is not known here."""
         item = self._next_item()
-        if not self._client.wait([item], 1, 0, fetches=False)[0]:
+        if not self._client.gets.wait([item], 1, 0, fetches=False)[0]:
             return None
         value = self._client.references.entries[item.binary()].value
         return Status.VALUE if value is None else value[0]
@@ -170,7 +170,7 @@ class ObjectRefGenerator(Generic[T_co]):
         Raises:
             ValueError: the last of them is not there yet.
         """
-        if not self._client.wait(self._get_next_ref_n(count)[-1:], 1, 0, fetches=False)[0]:
+        if not self._client.gets.wait(self._get_next_ref_n(count)[-1:], 1, 0, fetches=False)[0]:
             raise ValueError(f"The stream's item {self._taken + count - 1} is not there yet.")
         for _ in range(count):
             if self._is_at_end():
@@ -209,7 +209,7 @@ class ObjectRefGenerator(Generic[T_co]):
 
     def _ended_by_error(self) -> bool:
         try:
-            self._client.get([self._generator_ref], None)
+            self._client.gets.get([self._generator_ref], None)
         except RayError:
             return True
         return False

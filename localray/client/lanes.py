@@ -160,7 +160,7 @@ class Lanes:
             lane.known[lane.call.template] = CALLS_AFTER_DIVERSION
             lane.call = None
             self._no_longer_left(lane)
-            self._client.ask_kernel(message.task_id + _FIRST_RETURN)
+            self._client.deliveries.ask_kernel(message.task_id + _FIRST_RETURN)
 
     def lost(self, number: int) -> None:
         """The worker at the end of a lane is gone."""
@@ -169,7 +169,7 @@ class Lanes:
             self._forget(lane)
             self._no_longer_left(lane)
             if lane.call is not None:
-                self._client.ask_kernel(lane.call.task_id + _FIRST_RETURN)
+                self._client.deliveries.ask_kernel(lane.call.task_id + _FIRST_RETURN)
 
     def left(self, object_id: bytes) -> None:
         """Nobody waits for this any more: that its call is answered is still to be noticed, since others may wait."""

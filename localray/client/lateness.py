@@ -1,6 +1,6 @@
 """What a `get` says whose time is over: how much is missing, and why the first of it is.
 
-Must not live here: waiting (`client`), finding out why (`localray.kernel.pending`).
+Must not live here: waiting (`gets`), finding out why (`localray.kernel.pending`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def pack_returns(client: Client, template: DefineTemplate, result: object) -> tu
         ValueError: it is another number of them.
         Exception: it cannot be serialized.
     """
-    pack = client.pack
+    pack = client.puts.pack
     if template.num_returns == 1:
         serialized = serialize(result)
         if serialized.contained and client.habits is not None and template.kind == TaskKind.TASK:

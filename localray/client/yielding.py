@@ -109,7 +109,7 @@ class GeneratorRun:
         """
         mode = self._template.return_mode
         if mode == ReturnMode.DYNAMIC:
-            self._references.append(self._runs.client.put_serialized(serialize(item)))
+            self._references.append(self._runs.client.puts.put_serialized(serialize(item)))
             return
         if mode == ReturnMode.STREAM and self._template.objects_per_yield != 1:
             for each in self._apart(item):
@@ -125,7 +125,7 @@ class GeneratorRun:
 
     def _send(self, item: object) -> None:
         client = self._runs.client
-        client.channel.send(ObjectYielded(self._task_id, self.count, client.pack(serialize(item))))
+        client.channel.send(ObjectYielded(self._task_id, self.count, client.puts.pack(serialize(item))))
         self.count += 1
 
     def _apart(self, item: object) -> Sequence[object]:
@@ -222,7 +222,7 @@ class GeneratorRun:
             ValueError: it has yielded fewer than its fixed number of returns.
         """
         template = self._template
-        pack = self._runs.client.pack
+        pack = self._runs.client.puts.pack
         if template.return_mode == ReturnMode.STREAM:
             return (pack(serialize(None)),)
         if template.return_mode == ReturnMode.DYNAMIC:
@@ -240,6 +240,6 @@ class GeneratorRun:
         if from_outside:
             return (outcome,)
         if mode == ReturnMode.STREAM:
-            return (client.pack(serialize(None)), outcome)
-        self._references.append(client.put_outcome(outcome))
+            return (client.puts.pack(serialize(None)), outcome)
+        self._references.append(client.puts.put_outcome(outcome))
         return self.conclude()

@@ -69,7 +69,7 @@ class Execution:
     def take_in(self, there: Collection[ObjectRef[Any]]) -> bool:
         """These results are there. Returns whether one of them is an error: then the others need not be waited for."""
         for reference in there:
-            self._take_in(reference, partial(self.graph.client.get_one, reference, None))
+            self._take_in(reference, partial(self.graph.client.gets.get_one, reference, None))
         return self._failed is not None
 
     def _take_in(self, reference: ObjectRef[Any], value_of: Callable[[], Any]) -> None:
@@ -94,7 +94,7 @@ class Execution:
         if not self.unread:
             self.graph.forget(self)
         if self._failed is not None:
-            return self.graph.client.get_one(self._failed, None)
+            return self.graph.client.gets.get_one(self._failed, None)
         return self.values.pop(place)
 
 
@@ -247,7 +247,7 @@ class CompiledDAG:
                 values[part] = result[part.output_idx]
         # What comes out as it went in has a reference too.
         return [
-            each if isinstance(each, ObjectRef) else self.client.put(each)
+            each if isinstance(each, ObjectRef) else self.client.puts.put(each)
             for each in (values[output] for output in plan.outputs)
         ]
 
@@ -282,7 +282,7 @@ class CompiledDAG:
         while missing:
             timeout_s = None if give_up_at is None else max(0.0, give_up_at - time.monotonic())
             # Of what nobody will read no error is of interest.
-            there, missing = self.client.wait(missing, 1 if execution.unread else len(missing), timeout_s)
+            there, missing = self.client.gets.wait(missing, 1 if execution.unread else len(missing), timeout_s)
             if not there:
                 raise RayChannelTimeoutError(
                     "If the execution is expected to take a long time, increase RAY_CGRAPH_get_timeout which is "

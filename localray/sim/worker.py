@@ -10,10 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from localray.client.client import INLINE_LIMIT_BYTES, Client
+from localray.client.client import Client
 from localray.client.executor import Executor
 from localray.protocol import (
     INLINE,
+    INLINE_LIMIT_BYTES,
     ON_DISK,
     DefineRuntimeEnv,
     DefineTemplate,

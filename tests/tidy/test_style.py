@@ -24,7 +24,6 @@ FUNCTION_LINES = 60
 LONG_MODULES = {
     "localray/runtime/channel.py": "waiting, sending and the steward share their locks; apart they would be harder to check",
     "localray/protocol.py": "the whole wire protocol as data, to be read from one end to the other",
-    "localray/client/client.py": "submitting and waiting share the one table of references; to be taken apart",
 }
 LONG_FUNCTIONS: dict[str, str] = {}
 """Each with the reason."""

@@ -1,0 +1,101 @@
+"""Storing values: packed into a message when small, else written into room that the store has given.
+
+Must not live here: taking values apart (`localray.client.serialization`), where room comes from
+(`localray.client.room`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from localray.client import habits
+from localray.client.large_arguments import RepeatedArguments
+from localray.client.layout import Serialized
+from localray.client.serialization import serialize
+from localray.client.values import checksum_of, checksums_wanted
+from localray.object_ref import ObjectRef
+from localray.protocol import INLINE, INLINE_LIMIT_BYTES, Outcome, PutObject, Status
+
+if TYPE_CHECKING:
+    from localray.client.client import Client
+
+_VALUE = Status.VALUE.value
+
+
+def inline_limit_bytes(environment: Mapping[str, str]) -> int:
+    """Up to which size values travel in messages: as Ray's variable says, but for what is too large for a message."""
+    text = environment.get("RAY_max_direct_call_object_size", "")
+    return min(int(text), INLINE_LIMIT_BYTES) if text.isdigit() else INLINE_LIMIT_BYTES
+
+
+class Puts:
+    """How one client stores values.
+
+    Args:
+        client: whose they are.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._channel = client.channel
+        self._store = client.store
+        self._references = client.references
+        self._reservations = client.reservations
+        self._inline_limit_bytes = inline_limit_bytes(os.environ)
+        self._checksums = checksums_wanted()
+        self._repeated = RepeatedArguments()
+        self._small_puts = 0
+
+    def put(self, value: object) -> ObjectRef[object]:
+        """Store a value; see `ray.put`."""
+        return self.put_serialized(serialize(value))
+
+    def put_serialized(self, serialized: Serialized) -> ObjectRef[object]:
+        """Store a value that is serialized already."""
+        return self.put_outcome(self.pack(serialized))
+
+    def put_outcome(self, outcome: Outcome) -> ObjectRef[object]:
+        """Store a packed value, or an error."""
+        status, payload, location, size_bytes, contained = outcome
+        object_id = self._client.new_object_id()
+        reference = self._references.declare(object_id)
+        entry = self._references.entries[object_id]
+        if location == INLINE:
+            entry.value = (status, payload, location, size_bytes)
+            self._small_puts += 1
+            if not self._small_puts % habits.SMALL_PUTS and self._client.habits is not None:
+                self._client.habits.puts_small()
+        message = PutObject(object_id, status, payload, location, size_bytes, contained)
+        entry.put = message
+        self._channel.send(message)
+        return reference
+
+    def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
+        """Store the large arguments of a call of this name; the user is told when they are the same again and again."""
+        advice = self._repeated.note(name, serialized) if self._client.habits is not None else None
+        if advice is not None:
+            self._client.notify(advice)
+        return self.put_serialized(serialized)
+
+    def pack(self, serialized: Serialized) -> Outcome:
+        """Put a value into the form in which it travels: inline when small, else written to the store.
+
+        Raises:
+            ObjectStoreFullError, OutOfDiskError: there is no room, and none can be made.
+        """
+        size_bytes = serialized.size_bytes
+        if size_bytes <= self._inline_limit_bytes:
+            return (_VALUE, serialized.to_bytes(), INLINE, size_bytes, serialized.contained)
+        # What has died here makes room: it is told before more is asked for.
+        self._references.conclude()
+        room = self._reservations.reserve(size_bytes)
+        try:
+            target = room.open(self._store, size_bytes)
+            serialized.write_into(target)
+            payload = room.payload_with(checksum_of(target) if self._checksums else b"")
+        except BaseException:
+            self._reservations.abandon(room.location, size_bytes, room.payload)
+            raise
+        return (_VALUE, payload, room.location, size_bytes, serialized.contained)

@@ -57,7 +57,7 @@ PURE_OF_THE_STORE = {"shm.allocator", "shm.settings", "shm.spill_layout"}
 """Arithmetic on offsets and plain data, which the kernel decides with."""
 THIRD_PARTY = {"cloudpickle", "numpy", "psutil"}
 ONLY_WHERE_INSTALLED = {
-    "util": {"joblib", "dask"},
+    "util": {"click", "dask", "joblib", "yaml"},
     "_common": {"prometheus_client"},
     "_private": {"pytest"},
     "on_ray": {"ray"},

@@ -12,13 +12,12 @@ from localray.kernel.records import ClientRecord, NodeRecord, ObjectRecord
 from localray.kernel.store_records import StoreRecord
 from localray.kernel.tables import Tables
 from localray.protocol import NODE_SHIFT, Resources
+from localray.sched.labels import NODE_ID_LABEL
 from localray.sched.resources import GPU, RESOURCE_UNIT, give_back, take
 from localray.shm.allocator import Allocator
 
 ENDED_IN_ORDER, FAILED, PREEMPTED, NOT_NEEDED = 1, 2, 3, 4
 """Why a node died: the numbers of Ray's ``NodeDeathInfo.Reason``."""
-NODE_ID_LABEL = "ray.io/node-id"
-"""Every node has it, as in Ray."""
 
 
 def add(tables: Tables, event: NodeAdded) -> NodeRecord:

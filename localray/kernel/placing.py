@@ -115,9 +115,16 @@ def choose(tables: Tables, group: SchedulingClass, task: TaskRecord) -> Choice:
         (node,) = tables.nodes.values()
         has_room = node.alive and not node.draining and fits(node.available, group.to_place)
         return Choice(node.number) if has_room else placement.WAIT
-    preferred = preferred_node(tables, task)
+    with_data = _with_data(tables, task)
     return placement.choose(
-        tables.index, group.rooms, group.to_place, group.rule, preferred, tables.turn, tables.random
+        tables.index,
+        group.rooms,
+        group.to_place,
+        group.rule,
+        _home(tables, task) if with_data is None else with_data,
+        tables.turn,
+        tables.random,
+        has_data=with_data is not None and not group.is_actor,
     )
 
 
@@ -138,10 +145,16 @@ def _ask_the_user(tables: Tables, group: SchedulingClass, task: TaskRecord) -> C
 
 def preferred_node(tables: Tables, task: TaskRecord) -> int:
     """The node that holds most bytes of a task's large arguments, else its submitter's."""
-    if task.dependencies and len(tables.nodes) > 1:
-        number = nodes.most_bytes_at(tables, task.dependencies)
-        if number is not None:
-            return number
+    number = _with_data(tables, task)
+    return _home(tables, task) if number is None else number
+
+
+def _with_data(tables: Tables, task: TaskRecord) -> int | None:
+    several = task.dependencies and len(tables.nodes) > 1
+    return nodes.most_bytes_at(tables, task.dependencies) if several else None
+
+
+def _home(tables: Tables, task: TaskRecord) -> int:
     return nodes.home(tables, tables.clients.get(task.submitter)).number
 
 

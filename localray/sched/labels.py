@@ -11,6 +11,9 @@ from collections.abc import Mapping
 
 from localray.protocol import Conditions, LabelOperator
 
+NODE_ID_LABEL = "ray.io/node-id"
+"""Each node has it: its id in hexadecimal digits."""
+
 
 def meets(labels: Mapping[str, str], conditions: Conditions) -> bool:
     """Whether all conditions hold. A node without the label fulfils NOT_IN and ABSENT.

@@ -11,9 +11,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from localray.protocol import DEFAULT_STRATEGY, Conditions, Resources, StrategyKind
+from localray.protocol import DEFAULT_STRATEGY, Conditions, LabelOperator, Resources, StrategyKind
 from localray.sched.bundle_names import plain_name
-from localray.sched.labels import in_words, meets
+from localray.sched.labels import NODE_ID_LABEL, in_words, meets
 from localray.sched.resources import CPU, fits, missing
 from localray.sched.rooms import NodeIndex, Rank, Room
 from localray.sched.views import Dice, NodeView
@@ -88,6 +88,8 @@ def choose(
     preferred: int | None,
     turn: int,
     dice: Dice,
+    *,
+    has_data: bool = False,
 ) -> Choice:
     """Choose a node.
 
@@ -99,6 +101,8 @@ def choose(
         preferred: the node that holds most of the arguments, else that of the submitter.
         turn: whose turn it is among nodes that take turns: the number after the last one chosen.
         dice: for ties.
+        has_data: the preferred node has the arguments: where nothing else is asked for, a task stays with them as long
+            as it has room, however busy it is.
     """
     if rule.kind == StrategyKind.NODE_AFFINITY:
         choice = affine(index, demand, rule)
@@ -112,8 +116,10 @@ def choose(
             if rule.kind == StrategyKind.NODE_LABELS:
                 return Choice(room.ranked[dice.randrange(len(room.ranked))][2])
             rank = None if preferred is None else room.rank_of(preferred)
+            if has_data and rank is not None and rule == DEFAULT_RULE:
+                return Choice(rank[2])
             return Choice(hybrid(room.ranked, rank, len(index.nodes), dice))
-    return WAIT
+    return Choice(None, GONE) if names_absent_nodes(index.nodes.values(), demand, rule) else WAIT
 
 
 def hybrid(ranked: Sequence[Rank], preferred: Rank | None, node_count: int, dice: Dice) -> int:
@@ -138,8 +144,7 @@ def affine(index: NodeIndex, demand: Resources, rule: Rule) -> Choice | None:
     """What an affinity decides; None when it leaves the choice to the default."""
     target = index.by_id.get(rule.node_id)
     allowed = conditions_of(rule)
-    is_there = target is not None and target.alive and not (target.draining and rule.is_soft)
-    if target is not None and is_there and is_feasible_on(target, demand, allowed):
+    if target is not None and target.alive and not target.draining and is_feasible_on(target, demand, allowed):
         if Room(demand, ()).has_room(target):
             return Choice(target.number)
         if rule.spills:
@@ -152,7 +157,17 @@ GONE = (
     "The node specified via NodeAffinitySchedulingStrategy doesn't exist any more or is infeasible, and soft=False was "
     "specified."
 )
-"""Ray's words, also for a node that has no room now where that is to be a failure."""
+"""Ray's words, also for a node that has no room now where that is to be a failure, and for label selectors."""
+
+
+def names_absent_nodes(nodes: Iterable[NodeView], demand: Resources, rule: Rule) -> bool:
+    """Whether a label selector asks for nodes by their ids, and of those that it and its fallbacks allow none is there
+    that will stay and could ever take the demand."""
+    wanted = rule.alternatives[0] if rule.alternatives else ()
+    if not any(key == NODE_ID_LABEL and operator == LabelOperator.IN for key, operator, _ in wanted):
+        return False
+    allowed = conditions_of(rule)
+    return not any(node.alive and not node.draining and is_feasible_on(node, demand, allowed) for node in nodes)
 
 
 def is_feasible_on(node: NodeView, demand: Resources, allowed: Iterable[Conditions]) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policy_nodes import Node, cluster, demand
 
 from localray.protocol import Conditions, LabelOperator, StrategyKind
-from localray.sched.labels import meets, parse_selector
+from localray.sched.labels import NODE_ID_LABEL, meets, parse_selector
 from localray.sched.placement import (
     DEFAULT_RULE,
     Rule,
@@ -37,6 +37,11 @@ def on(number: int, *, soft: bool = False, spill: bool = False, fail: bool = Fal
 def labelled(hard: Conditions, should: Conditions = ()) -> Rule:
     """Node labels."""
     return DEFAULT_RULE._replace(kind=StrategyKind.NODE_LABELS.value, hard=hard, should=should)
+
+
+def selecting(*alternatives: Conditions) -> Rule:
+    """A label selector and its fallbacks."""
+    return DEFAULT_RULE._replace(alternatives=alternatives)
 
 
 def one_of(key: str, *values: str) -> Conditions:
@@ -230,6 +235,43 @@ node_texts = st.builds(
 changes = st.lists(
     st.tuples(st.integers(0, 7), st.sampled_from(["CPU", "GPU"]), st.integers(-2, 4), st.booleans()), max_size=30
 )
+
+
+STAYING = [
+    ("however busy it is", "CPU 4 | CPU 4 - 3", DEFAULT_RULE, 1),
+    ("with a device that is not asked for", "CPU 4 | CPU 4, GPU 1", DEFAULT_RULE, 1),
+    ("unless it is full", "CPU 4 | CPU 4 - 4", DEFAULT_RULE, 0),
+    ("unless labels are asked for", "CPU 4, zone=a | CPU 4 - 3, zone=a", selecting(one_of("zone", "a")), 0),
+    ("unless turns are taken", "CPU 4 | CPU 4", SPREAD, 0),
+]
+
+
+@pytest.mark.parametrize(("why", "nodes", "rule", "expected"), STAYING, ids=[row[0] for row in STAYING])
+def test_a_task_stays_with_its_data(why: str, nodes: str, rule: Rule, expected: int) -> None:
+    index, cpu = NodeIndex(cluster(nodes)), demand("CPU 1")
+    choice = choose(index, rooms_for(cpu, rule), cpu, rule, 1, 0, Random(1), has_data=True)
+    assert choice.node == expected, why
+
+
+ABSENT = [
+    ("there is no such node", selecting(one_of(NODE_ID_LABEL, "c")), "never"),
+    ("it is draining", selecting(one_of(NODE_ID_LABEL, "b")), "never"),
+    ("none of several", selecting(one_of(NODE_ID_LABEL, "b", "c")), "never"),
+    ("one of several", selecting(one_of(NODE_ID_LABEL, "b", "a")), 0),
+    ("it has other labels", selecting((*one_of(NODE_ID_LABEL, "a"), *one_of("zone", "z"))), "never"),
+    ("a fallback is there", selecting(one_of(NODE_ID_LABEL, "c"), one_of("zone", "a")), 0),
+    ("no fallback is there", selecting(one_of(NODE_ID_LABEL, "c"), one_of("zone", "z")), "never"),
+    ("only a fallback names a node", selecting(one_of("zone", "z"), one_of(NODE_ID_LABEL, "c")), None),
+    ("a node of this kind may come", selecting(one_of("zone", "z")), None),
+]
+
+
+@pytest.mark.parametrize(("why", "rule", "expected"), ABSENT, ids=[row[0] for row in ABSENT])
+def test_a_selector_of_nodes_that_are_not_there(why: str, rule: Rule, expected: int | str | None) -> None:
+    nodes = cluster(f"CPU 4, zone=a, {NODE_ID_LABEL}=a | CPU 4, zone=b, {NODE_ID_LABEL}=b")
+    nodes[1].draining = True
+    assert chosen(nodes, "CPU 1", rule) == expected, why
+    assert chosen(nodes, "CPU 5", selecting(one_of(NODE_ID_LABEL, "a"))) == "never"
 
 
 @given(

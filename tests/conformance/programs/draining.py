@@ -38,6 +38,13 @@ def is_alive(ray: ModuleType, node_id: str) -> bool:
     return any(each["NodeID"] == node_id and each["Alive"] for each in ray.nodes())
 
 
+class Anywhere:
+    """An actor that goes where its options say."""
+
+    def ready(self) -> int:
+        return 1
+
+
 def make_actor(ray: ModuleType, **options: object) -> Any:
     """An actor on the node that goes: `where()` says which that is."""
 
@@ -123,3 +130,34 @@ def what_preemption_ends_costs_no_restart(ray: ModuleType, cluster: Any) -> None
         ray.get(mortal.where.remote(), timeout=30)
     assert caught.value.preempted
     assert "the actor's node was preempted: taken back" in str(caught.value)
+
+
+@program(nodes=NODES, engines=NOT_SIMULATED, reason="asks for the session's address")
+def what_asks_for_a_node_that_goes(ray: ModuleType, cluster: Any) -> None:
+    """Surface 14b, T10: by affinity or by a selector of its id it fails; by another label it waits; with a fallback it
+    goes elsewhere."""
+    strategies = importlib.import_module(f"{ray.__name__}.util.scheduling_strategies")
+    (node,) = cluster.worker_nodes
+    here, there = ray.get_runtime_context().get_node_id(), node.node_id
+    actor = make_actor(ray)
+    ray.get(actor.where.remote())
+    assert drain(ray, there, PREEMPTION, "taken back", SOME_DAY)[0]
+    affinity = strategies.NodeAffinitySchedulingStrategy(there, soft=False)
+
+    @ray.remote
+    def where() -> str:
+        return ray.get_runtime_context().get_node_id()
+
+    time.sleep(1)
+    for options in ({"label_selector": {"ray.io/node-id": there}}, {"scheduling_strategy": affinity}):
+        with pytest.raises(ray.exceptions.TaskUnschedulableError):
+            ray.get(where.options(**options).remote(), timeout=30)
+        with pytest.raises(ray.exceptions.ActorUnschedulableError):
+            ray.get(ray.remote(Anywhere).options(**options).remote().ready.remote(), timeout=30)
+    fallback = [{"label_selector": {"ray.io/node-id": here}}]
+    asked = where.options(label_selector={"ray.io/node-id": there}, fallback_strategy=fallback)
+    assert ray.get(asked.remote(), timeout=30) == here
+    waits = where.options(num_cpus=0, resources={"there": 0.0001}).remote()
+    assert ray.wait([waits], timeout=1)[0] == []
+    ray.cancel(waits)
+    ray.kill(actor)

@@ -193,3 +193,76 @@ except ray.exceptions.RaySystemError:
     environment = {**os.environ, "PYTHONPATH": path, "RAY_ENABLE_AUTO_CONNECT": "0"}
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment, check=False)
     assert done.stdout.strip() == "False", done.stderr
+
+
+@program(nodes=[{"num_cpus": 4}, {"num_cpus": 4, "resources": {"data": 1}}])
+def tasks_stay_with_their_data(ray: ModuleType, cluster) -> None:
+    """T10, surface 9: a task goes to the node that has its argument, also when that is more than half full and its own
+    is idle."""
+    (node,) = cluster.worker_nodes
+    there = node.node_id
+
+    @ray.remote(num_cpus=0, resources={"data": 0.5})
+    def make_data():
+        return bytes(1_000_000)
+
+    @ray.remote(num_cpus=3, resources={"data": 0.5})
+    class Busy:
+        def ready(self):
+            return 1
+
+    @ray.remote
+    def where(data):
+        return ray.get_runtime_context().get_node_id()
+
+    data = make_data.remote()
+    ray.wait([data], fetch_local=False)
+    busy = Busy.remote()
+    ray.get(busy.ready.remote())
+    assert [ray.get(where.remote(data)) for _ in range(3)] == [there] * 3
+    assert ray.get(where.remote(1)) != there
+    ray.kill(busy)
+
+
+@program(nodes=[{"num_cpus": 1}, {"num_cpus": 2}])
+def selectors_of_nodes_that_are_not_there(ray: ModuleType, cluster) -> None:
+    """T10, surface 9: a label selector that asks for nodes by their ids, of which none can ever take the task, fails it,
+    unless a fallback can; one that excludes nodes, or a fallback that asks for one, lets it wait."""
+    (node,) = cluster.worker_nodes
+    there, nowhere, node_id = node.node_id, "ab" * 28, "ray.io/node-id"
+
+    @ray.remote
+    def where():
+        return ray.get_runtime_context().get_node_id()
+
+    @ray.remote
+    class Where:
+        def where(self):
+            return ray.get_runtime_context().get_node_id()
+
+    refused = [
+        {"label_selector": {node_id: nowhere}},
+        {"label_selector": {node_id: f"in({nowhere},{there})"}, "num_cpus": 3},
+        {"label_selector": {node_id: there, "zone": "none"}},
+        {"label_selector": {node_id: nowhere}, "fallback_strategy": [{"label_selector": {"zone": "none"}}]},
+    ]
+    for options in refused:
+        with pytest.raises(ray.exceptions.TaskUnschedulableError, match="doesn't exist any more or is infeasible"):
+            ray.get(where.options(**options).remote(), timeout=60)
+        with pytest.raises(ray.exceptions.ActorUnschedulableError):
+            ray.get(Where.options(**options).remote().where.remote(), timeout=60)
+    fallback = {"label_selector": {node_id: nowhere}, "fallback_strategy": [{"label_selector": {node_id: there}}]}
+    assert ray.get(where.options(**fallback).remote(), timeout=60) == there
+    assert ray.get(where.options(label_selector={node_id: f"in({nowhere},{there})"}).remote(), timeout=60) == there
+    waiting = [
+        where.options(label_selector={"zone": "none"}, fallback_strategy=[{"label_selector": {node_id: nowhere}}]),
+        where.options(label_selector={node_id: f"!{nowhere}", "zone": "none"}),
+    ]
+    refs = [each.remote() for each in waiting]
+    assert ray.wait(refs, timeout=1)[0] == []
+    cluster.remove_node(node)
+    gone = where.options(label_selector={node_id: there})
+    with pytest.raises(ray.exceptions.TaskUnschedulableError):
+        ray.get(gone.remote(), timeout=60)
+    for ref in refs:
+        ray.cancel(ref)

@@ -13,6 +13,7 @@ from typing import Any
 
 from localray.cli.fitting import fit, said_below, terminal_width
 from localray.cli.named import LISTERS, ids_of
+from localray.cli.parsing import at_least_one
 from localray.cli.short_ids import shortened
 from localray.cli.state_tables import COLUMNS, LEAST, RESOURCES, cell, plain, table
 from localray.util.state.common import StateSchema
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--filter", "-f", action="append", default=[], metavar="KEY=VALUE", help="KEY=VALUE or KEY!=VALUE; all must fit"
     )
-    parser.add_argument("--limit", type=int, default=100, help="so many at most (default: 100)")
+    parser.add_argument("--limit", type=at_least_one, default=100, help="so many at most (default: 100)")
     parser.add_argument("--detail", action="store_true", help="all columns; a block of lines for each")
     parser.add_argument("--full", action="store_true", help="whole, however narrow the terminal is, as in a pipe")
     parser.add_argument("--format", choices=("table", "json"), default="table")

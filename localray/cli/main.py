@@ -12,6 +12,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from localray.cli.parsing import Parser
+from localray.version import RAY_VERSION, VERSION
+
 SUBCOMMANDS = {
     "doctor": "say what this machine offers, and what of a program a cluster would not have",
     "get": "show all that is known of one task, actor, object, node, worker, …",
@@ -39,7 +42,8 @@ LOOKS = frozenset(("get", "list", "logs", "memory", "stack", "status", "summary"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    parser = argparse.ArgumentParser(prog="localray", description="Ray's core on one machine, in pure Python.")
+    parser = Parser(prog="localray", description="Ray's core on one machine, in pure Python.")
+    parser.add_argument("--version", action="version", version=f"localray {VERSION}, which follows Ray {RAY_VERSION}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, summary in SUBCOMMANDS.items():
         chosen = name in words[:1]

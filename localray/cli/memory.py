@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from localray._private.internal_api import memory_summary
+from localray.cli.parsing import at_least_one
 
 _DESCRIPTION = "Show which objects a running session has, who holds each and why, and its store."
 
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sort-by", default="OBJECT_SIZE", choices=["OBJECT_SIZE", "PID", "REFERENCE_TYPE"])
     parser.add_argument("--units", default="B", choices=["B", "KB", "MB", "GB"])
     parser.add_argument("--no-format", action="store_true", help="wide lines, for programs to read")
-    parser.add_argument("-n", "--num-entries", type=int, help="rows of each group (default: all)")
+    parser.add_argument("-n", "--num-entries", type=at_least_one, help="rows of each group (default: all)")
     parser.add_argument("--stats-only", action="store_true", help="only the totals of the store")
 
 

@@ -45,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
     """
     for flag, words in (("-m", options.module), ("-c", options.code), ("", options.program)):
         if words:
-            return _become([*([flag] if flag else []), *words])
+            # What follows a `--` is kept apart, and is the program's like all that stands before it.
+            return _become([flag, *words, *options.program] if flag else words)
     raise SystemExit("localray run: name a program, or a module with -m. See localray run --help.")
 
 

@@ -15,6 +15,7 @@ from localray.ids import (
 )
 from localray.protocol import Query
 from localray.session import connect
+from localray.util.state.exception import RayStateApiException
 
 _LENGTHS_OF_IDS = (2 * ACTOR_ID_SIZE_BYTES, 2 * TASK_ID_SIZE_BYTES, 2 * OBJECT_ID_SIZE_BYTES)
 
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
                 print("\n".join(map(str, story if isinstance(story, tuple) else ())) or "Nothing is remembered of it.")
             else:
                 print(session.ask(Query.WHY_PENDING, object_id.hex()))
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RayStateApiException, RuntimeError, ValueError) as error:
         print(f"localray why: {error}", file=sys.stderr)
         return 1
     return 0

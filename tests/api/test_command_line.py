@@ -144,3 +144,18 @@ def test_a_blocking_start_ends_with_its_process(environment: dict[str, str], dir
         blocking.terminate()
         assert blocking.wait(DEADLINE_S) != 0
     assert list(directory.iterdir()) == []
+
+
+def test_words_that_are_none_of_ours(environment: dict[str, str]) -> None:
+    assert "no option of `localray list` (did you mean --filter?)" in localray(environment, "list", "tasks", "--fliter=a", code=2)
+    assert "'actors' to be: one argument too many" in localray(environment, "list", "tasks", "actors", code=2)
+    assert "--limit: '-1' is not how many" in localray(environment, "list", "tasks", "--limit", "-1", code=2)
+    assert localray(environment, "--version").startswith("localray 0.")
+    for look in (["list", "tasks"], ["why", "train"], ["get", "actors", "train"], ["logs"], ["memory"], ["summary", "tasks"]):
+        told = localray(environment, *look, code=1)
+        assert told.startswith(f"localray {look[0]}: There is no running session") and "Traceback" not in told
+
+
+def test_what_follows_two_dashes_is_the_programs(environment: dict[str, str]) -> None:
+    said = localray(environment, "run", "-c", "import sys; print(sys.argv)", "a", "--", "--b")
+    assert said == "['-c', 'a', '--', '--b']\n"

@@ -237,10 +237,7 @@ class StateApiClient:
             with connect(self.address) as session:
                 return session.ask(query, identity)
         except (ConnectionError, ValueError) as error:
-            raise ServerUnavailable(
-                f"There is no session to ask for its state. {error} Call ray.init() first, or start one with "
-                "`localray start --head`."
-            ) from error
+            raise ServerUnavailable(f"{error} In a program, call ray.init() first.") from error
 
 
 def _made(schema: type[StateSchema], columns: conversion.Columns, detail: bool) -> StateSchema:

@@ -11,13 +11,15 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from localray.cli import plan, replay_log
+from localray.cli.parsing import Parser, at_least_one
 from localray.kernel_log.format import UnreadableLogError
 from localray.sim.schedule import KINDS, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target
+from localray.sim.search.idle import idle_rules
 from localray.sim.search.report import Explained, explain, explain_run
 from localray.sim.search.seeds import calibrated, check, first_difference, run_here, run_in_processes
 from localray.sim.search.shrink import NotReproducedError
@@ -37,12 +39,16 @@ examples:
   LOCALRAY_KERNEL_LOG=session.log python prog.py; localray sim replay session.log --story 7
 """
 
+_ERASE = "\r\x1b[K"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
-    _add_run(actions.add_parser("run", help="run a program under seeds"))
+    actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
+    running = actions.add_parser("run", help="run a program under seeds")
+    running.own = "arguments"
+    _add_run(running)
     planning = actions.add_parser("plan", help="say how long a recorded run would take on other clusters")
     plan.add_arguments(planning)
     planning.set_defaults(act=plan.run)
@@ -57,14 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("program", help="a script, or MODULE:FUNCTION, which is called with the module localray")
-    parser.add_argument("arguments", nargs="*", help="the script's own arguments; put -- before those with dashes")
+    parser.add_argument("arguments", nargs="*", default=[], help="its own; put -- before those with dashes")
     parser.add_argument("--nodes", default="", help="the cluster, e.g. 4x8cpu,2x1gpu+zone=a (default: the program's)")
     parser.add_argument("--autoscaler", default="", help="nodes launched by demand, e.g. 0-10x8cpu,0-2x1gpu")
     parser.add_argument("--faults", default="calm", help="calm, chaos, swarm, or rules such as kill_worker:nth=3")
-    parser.add_argument("--seeds", type=int, default=100, help="how many (default: 100), beginning with --first")
+    parser.add_argument("--seeds", type=at_least_one, default=100, help="how many (default: 100), from --first on")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default: 0)")
     parser.add_argument("--seed", type=int, help="only this one")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at once (default: 1)")
+    parser.add_argument("--jobs", type=at_least_one, default=1, help="processes at once (default: 1)")
     parser.add_argument(
         "--schedule",
         default="random",
@@ -120,6 +126,8 @@ def _run(options: argparse.Namespace) -> int:
     outcomes = run_here(target, settings, seeds) if alone else run_in_processes(target, settings, seeds, options.jobs)
     failures, seen = _listen(outcomes, len(seeds), stop=not options.all)
     _write_json(options, seen)
+    for sentence in idle_rules(settings, seen):
+        print(sentence, file=sys.stderr)
     for outcome in failures:
         case = Case(target, settings, outcome.seed)
         print(f"\nseed {outcome.seed} fails: {outcome.error}\nreplay: {case.replay_line()}")
@@ -134,6 +142,7 @@ def _listen(outcomes: Iterator[Outcome], count: int, *, stop: bool) -> tuple[lis
     failures, seen = [], []
     for outcome in outcomes:
         seen.append(outcome)
+        progress.tell(outcome.fenced)
         if outcome.signature:
             failures.append(outcome)
             if stop:
@@ -151,6 +160,14 @@ class _Progress:
         self._started_s = time.perf_counter()
         self._shown_s = 0.0
         self._is_seen = sys.stderr.isatty()
+        self._told: set[str] = set()
+
+    def tell(self, texts: Sequence[str]) -> None:
+        """Above the line: each text once, however many seeds have it."""
+        for text in texts:
+            if text not in self._told:
+                self._told.add(text)
+                print(f"{_ERASE if self._is_seen else ''}{text}", file=sys.stderr)
 
     def show(self, done: int, failed: int) -> None:
         now_s = time.perf_counter()
@@ -193,6 +210,7 @@ def _check(target: Target, settings: Settings, seeds: range | list[int], options
     different = 0
     progress = _Progress(len(seeds))
     for done, (one, two) in enumerate(check(target, settings, seeds, options.jobs), 1):
+        progress.tell(one.fenced)
         if one.digest != two.digest:
             different += 1
             print(f"seed {one.seed}: two runs differ at {first_difference(target, settings, one.seed)}")
@@ -206,6 +224,8 @@ def _replay(options: argparse.Namespace) -> int:
         return replay_log.replay(options)
     saved = load(options.file)
     report = replay(saved)
+    for text in report.fenced:
+        print(text, file=sys.stderr)
     found = explain_run(saved.run, report, options.save)
     _show(found, shlex.join(["localray", "sim", "replay", os.fspath(options.file), "--save", "failures"]))
     return 1 if report.error is not None else 0

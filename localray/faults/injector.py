@@ -60,6 +60,11 @@ class Injector:
         seed: of their dice.
         clock: the virtual one, or a real one.
         only: just these happen, whatever the dice say; None for the dice.
+
+    Attributes:
+        happened: the faults so far.
+        healed: nothing happens any more.
+        names: of the tasks that rules which mean some have been asked about.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Injector:
         self.armed = tuple(ArmedRule(rule, number, seed) for number, rule in enumerate(rules))
         self.happened: list[Happened] = []
         self.healed = False
+        self.names: set[str] = set()
         self._seed = seed
         self._clock = clock
         self._only = only
@@ -101,6 +107,10 @@ class Injector:
         """It has happened."""
         armed.done += 1
         self.happened.append(Happened(Firing(armed.number, armed.chances), self._clock.now_ns, text))
+
+    def chances(self) -> dict[str, int]:
+        """How many chances each rule had, taken or not."""
+        return {f"{armed.number} {armed.rule}": armed.chances for armed in self.armed}
 
     def counts(self) -> dict[str, int]:
         """How often each rule has done its work."""

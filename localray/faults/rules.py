@@ -69,7 +69,7 @@ class Rule:
     comes by `localray.sim.point` of that name. Of these the ``nth`` (from 1) is taken, or with ``nth=0`` each one with
     the given ``probability``.
 
-    *Guards*: ``task`` is the name of a function, class or ``Class.method``; ``node`` the number of a node;
+    *Guards*: ``task`` is the name of a function, class, method or ``Class.method``; ``node`` the number of a node;
     ``only_retriable`` spares what would not be tried again; nothing happens before ``after_s`` and after ``until_s``;
     ``times`` is how often the rule does its work at most, 0 for any number.
 
@@ -119,6 +119,15 @@ class Rule:
             raise ValueError("Node 0 is the driver's own: without it there is no session.")
         if self.lasts_s < 0 or self.by_s < 0 or self.factor < 1 or not 0 <= self.share <= 1:
             raise ValueError("lasts_s and by_s are at least 0, factor at least 1, share between 0 and 1.")
+
+    def means(self, name: str) -> bool:
+        """Whether the guard ``task`` lets a task of this name through: a function's, or ``Class.method``.
+
+        Example:
+            >>> [Rule(Fault.KILL_WORKER, task=task).means("Ledger.append") for task in ("append", "Ledger", "Led")]
+            [True, True, False]
+        """
+        return not self.task or f".{self.task}." in f".{name}."
 
     def __str__(self) -> str:
         set_fields = [

@@ -196,7 +196,7 @@ def is_meant(rule: Rule, worker: BusyWorker) -> bool:
     """Whether the guards of a rule let this worker through."""
     if (rule.only_retriable and not worker.comes_again) or (rule.node >= 0 and worker.node != rule.node):
         return False
-    return not rule.task or any(name == rule.task or name.startswith(rule.task + ".") for name in worker.names)
+    return not rule.task or any(map(rule.means, worker.names))
 
 
 def _check(rule: Rule, nodes: Nodes | None) -> None:

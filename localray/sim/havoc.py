@@ -206,7 +206,9 @@ class Havoc:
         if record is None or record.killed or (rule.node >= 0 and record.node.number != rule.node):
             return False
         tasks = list(record.assigned.values()) if task_id is None else self._task(task_id)
-        if rule.task and not any(is_called(task, rule.task) for task in tasks):
+        names = [task.template.name for task in tasks] if rule.task else []
+        self.injector.names.update(names)
+        if rule.task and not any(map(rule.means, names)):
             return False
         begun = rule.phase in (Phase.DURING, Phase.AFTER) or task_id is None
         return not rule.only_retriable or comes_again(record, tasks if begun else [])
@@ -423,11 +425,6 @@ class Havoc:
         for path, offset in damaged:
             disk.damage(path, offset)
         return f"{len(damaged)} objects on disk damaged" if damaged else ""
-
-
-def is_called(task: TaskRecord, name: str) -> bool:
-    """Whether a rule's ``task`` means this one: its function's name, or its class's."""
-    return task.template.name == name or task.template.name.startswith(name + ".")
 
 
 def comes_again(worker: WorkerRecord, begun: list[TaskRecord]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import runpy
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -40,7 +41,9 @@ class Report:
     ``digest`` is of everything the kernel was told and answered, ``events`` counts both, ``steps`` only what it was
     told; ``error`` is what the program raised, if anything; ``trace``, its ``entries`` and the kernel's last
     ``transitions`` are empty unless they were asked for; ``happened`` are the faults, and
-    ``fault_counts`` says of each rule how often it did its work."""
+    ``fault_counts`` says of each rule how often it did its work, ``fault_chances`` how often it could have; of
+    ``task_names`` are the tasks that rules with a ``task`` were asked about. ``fenced`` are those of the notices that
+    tell what no seed decides."""
 
     seed: int
     digest: str
@@ -54,6 +57,9 @@ class Report:
     happened: tuple[Happened, ...] = field(default=(), repr=False)
     fault_counts: Mapping[str, int] = field(default_factory=dict)
     events: int = 0
+    fault_chances: Mapping[str, int] = field(default_factory=dict)
+    task_names: tuple[str, ...] = ()
+    fenced: tuple[str, ...] = ()
 
 
 def run(
@@ -197,10 +203,17 @@ def observe(play: Callable[[], object], seed: int, options: SessionOptions) -> R
         # Each session of the program adds to it.
         Path(options.trace_file).write_bytes(b"")
     notices: list[str] = []
+    fenced: list[str] = []
     seeds = (seed + _NEXT_SESSION * number for number in count())
     error: BaseException | None = None
     only_simulations = import_module("localray.session").only_simulations
-    with only_simulations(seeds), starting(replace(options, notify=notices.append)) as sessions:
+
+    def tell_of_fence(text: str) -> None:
+        notices.append(text)
+        fenced.append(text)
+
+    listening = replace(options, notify=notices.append, notify_of_fence=tell_of_fence)
+    with only_simulations(seeds), starting(listening) as sessions:
         try:
             play()
             if ray.is_initialized():
@@ -215,7 +228,8 @@ def observe(play: Callable[[], object], seed: int, options: SessionOptions) -> R
                 if ending is not None:
                     raise
                 error = error or raised
-    return report_of(seed, sessions, error, tuple(notices))
+    report = report_of(seed, sessions, error, tuple(notices))
+    return replace(report, fenced=tuple(fenced))
 
 
 def report_of(
@@ -223,10 +237,11 @@ def report_of(
 ) -> Report:
     """What came of sessions that are over."""
     digests = [session.trace.digest() for session in sessions]
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    chances: Counter[str] = Counter()
     for session in sessions:
-        for rule, number in session.injector.counts().items():
-            counts[rule] = counts.get(rule, 0) + number
+        counts.update(session.injector.counts())
+        chances.update(session.injector.chances())
     return Report(
         seed,
         digests[0] if len(digests) == 1 else hashlib.blake2b("".join(digests).encode(), digest_size=16).hexdigest(),
@@ -238,6 +253,8 @@ def report_of(
         tuple(entry for session in sessions for entry in session.trace.entries),
         tuple(transition for session in sessions for transition in session.transitions),
         tuple(happened for session in sessions for happened in session.injector.happened),
-        counts,
+        dict(counts),
         sum(session.trace.line_count for session in sessions),
+        dict(chances),
+        tuple(sorted({name for session in sessions for name in session.injector.names})),
     )

@@ -62,7 +62,7 @@ class SessionOptions:
     ``decision_delay`` says what deciding takes; ``checks`` says how often the kernel's invariants are checked;
     ``keep_trace`` keeps every line of the trace, and ``trace_file`` is a file that gets them; after ``time_limit_s`` of
     virtual time, or ``step_limit`` steps of the kernel, `SimulationLimitError` is raised; ``notify`` shows texts to the
-    user instead of what `ray.init` gives;
+    user instead of what `ray.init` gives, and ``notify_of_fence`` those that tell what no seed decides;
     ``disk_bytes`` is the size of the disk that objects are spilled to, without a limit by default; after
     ``heal_after_s`` no fault happens any more, and the program has ``finish_within_s`` to get done;
     ``check_left_behind`` has it fail if it then leaves something behind; ``state`` is where its detached actors are
@@ -83,6 +83,7 @@ class SessionOptions:
     time_limit_s: float | None = None
     step_limit: int | None = None
     notify: Callable[[str], None] | None = None
+    notify_of_fence: Callable[[str], None] | None = None
     disk_bytes: int | None = None
     heal_after_s: float | None = None
     finish_within_s: float = 3600.0
@@ -211,7 +212,7 @@ class SimulatedSession:
         self._connect(namespace, notify)
         if options.heal_after_s is not None:
             self.host.at(to_ns(options.heal_after_s), lambda: self.heal(options.finish_within_s))
-        fences = Fences(notify, strict=options.strict)
+        fences = Fences(options.notify_of_fence or notify, strict=options.strict)
         self._patches = Patches(self.carriers, Random(f"user {seed}"), fences)
         self._patches.install()
         started.append(self)

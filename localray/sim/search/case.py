@@ -162,12 +162,14 @@ class Case:
         """The command that runs exactly this again, with more options."""
         target = self.target
         words = ["localray", "sim", "run", *self.settings.words(), "--seed", str(self.seed), *more, target.program]
-        return shlex.join([*words, *target.arguments])
+        dashes = ["--"] if any(word.startswith("-") for word in target.arguments) else []
+        return shlex.join([*words, *dashes, *target.arguments])
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one seed: ``signature`` tells kinds of failures apart, and is empty for none."""
+    """What came of one seed: ``signature`` tells kinds of failures apart, and is empty for none; for the rest see
+    `localray.sim.program.Report`."""
 
     seed: int
     signature: str
@@ -176,6 +178,9 @@ class Outcome:
     steps: int
     virtual_time_s: float
     fault_counts: Mapping[str, int]
+    fault_chances: Mapping[str, int] = field(default_factory=dict)
+    task_names: tuple[str, ...] = ()
+    fenced: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, report: Report) -> Outcome:
@@ -188,7 +193,16 @@ class Outcome:
             report.steps,
             report.virtual_time_s,
             report.fault_counts,
+            report.fault_chances,
+            report.task_names,
+            report.fenced,
         )
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any]) -> Outcome:
+        """What JSON has held; it has no tuples."""
+        tuples = {name: tuple(given.get(name, ())) for name in ("task_names", "fenced")}
+        return cls(**{**given, **tuples})
 
     def to_mapping(self) -> dict[str, object]:
         """As what JSON can hold."""

@@ -154,7 +154,7 @@ class _Children:
             if not line:
                 code = self._processes[number].wait()
                 raise ChildFailedError(f"A process that ran seeds ended with exit code {code}; it has said above why.")
-            yield Outcome(**json.loads(line))
+            yield Outcome.from_mapping(json.loads(line))
             asked += self._ask(number, seeds) - 1
 
     def trace(self, seed: int) -> list[str]:

@@ -67,7 +67,7 @@ def load(path: Path) -> SavedRun:
             f"{path} was made by localray {made_by[0]} on Python {made_by[1]}; this is localray {VERSION} on Python "
             f"{_python()}. The same seed gives another run there: install those versions, or search anew."
         )
-    return SavedRun(_run(content), Outcome(**content["outcome"]), content["folder"])
+    return SavedRun(_run(content), Outcome.from_mapping(content["outcome"]), content["folder"])
 
 
 def _run(content: dict[str, Any]) -> Shrunk:

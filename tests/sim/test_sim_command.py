@@ -1,0 +1,110 @@
+"""The words of `localray sim run`: where a program's arguments may stand, what is told of what no seed decides, and of
+rules of faults that could do nothing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from localray.cli.main import main
+from localray.faults import Fault, Rule
+from localray.sim.search.case import Case, Settings, Target
+
+PROGRAM = """
+import os, sys
+import localray as ray
+
+@ray.remote(max_retries=-1)
+def square(number):
+    return number * number
+
+@ray.remote(max_restarts=-1, max_task_retries=-1)
+class Ledger:
+    def append(self, row):
+        return row
+
+print(sys.argv[1:])
+ledger = Ledger.options(name="books").remote()
+ray.get([square.remote(1), ledger.append.remote(2)])
+os.path.getmtime(__file__)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    path = tmp_path / "prog.py"
+    path.write_text(PROGRAM)
+    return str(path)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as ending:
+        main(["sim", "run", *words])
+    assert ending.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "own"),
+    [
+        (["PROGRAM", "a", "--seeds", "1"], ["a"]),
+        (["PROGRAM", "--seeds", "1", "a"], ["a"]),
+        (["PROGRAM", "a", "--seeds=1", "b", "--no-shrink"], ["a", "b"]),
+        (["--seeds", "1", "PROGRAM", "a", "--", "--epochs", "3", "--", "x"], ["a", "--epochs", "3", "--", "x"]),
+        (["PROGRAM", "--seed", "1", "-3"], ["-3"]),
+    ],
+)
+def test_a_programs_arguments_stand_anywhere(
+    program: str, capsys: pytest.CaptureFixture[str], words: list[str], own: list[str]
+) -> None:
+    assert main(["sim", "run", *(program if word == "PROGRAM" else word for word in words)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(own)]
+
+
+def test_what_makes_no_sense_is_refused_with_what_does(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--epochs is no option of `localray sim run`; if it is the program's own, put --" in refused(
+        capsys, program, "--epochs", "3"
+    )
+    assert "did you mean --seeds?" in refused(capsys, program, "--sedes", "3")
+    for wrong in ("0", "-3", "many"):
+        assert f"--seeds: {wrong!r} is not how many" in refused(capsys, program, "--seeds", wrong)
+    assert "--jobs: '0' is not how many" in refused(capsys, program, "--jobs", "0")
+    assert "arguments are required: program\n" in refused(capsys, "--seeds", "3")
+
+
+def test_the_line_that_replays_is_understood(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = Case(Target(program, ("a", "--epochs", "3")), Settings(), 1).replay_line()
+    assert main(shlex.split(line)[1:]) == 0
+    assert capsys.readouterr().out.splitlines() == ["['a', '--epochs', '3']"]
+
+
+@pytest.mark.parametrize("more", [[], ["--jobs", "2"], ["--check"]])
+def test_what_no_seed_decides_is_told_once(program: str, capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
+    assert main(["sim", "run", program, "--seeds", "3", *more]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "of which no seed decides" in line]
+    assert len(told) == 1 and told[0].startswith(f"{program}:17: os.path.getmtime")
+
+
+def test_rules_that_could_do_nothing_are_told(program: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rules = "kill_worker:nth=1,task=appnd;kill_worker:nth=9,task=square;lose_gpu;kill_worker:nth=1,point=here"
+    words = ["sim", "run", program, "--seeds", "2", "--json", str(tmp_path / "outcomes")]
+    assert main([*words, "--faults", rules]) == 0
+    typo, too_late, no_gpu, no_point = [line for line in capsys.readouterr().err.splitlines() if "The rule" in line]
+    assert typo.endswith("no task is called appnd; there are Ledger.__init__, Ledger.append, square.")
+    assert too_late.endswith("it waits for its chance number 9, and a run has 1 at most.")
+    assert no_gpu == "The rule lose_gpu has done nothing: whenever it had its chance, there was nothing that it could hit."
+    assert "has not come by sim.point('here')" in no_point
+    (first, _) = json.loads((tmp_path / "outcomes").read_text())
+    assert first["fault_chances"]["1 kill_worker:nth=9,task=square"] == 1
+    for quiet in ("chaos", "kill_worker:nth=1,task=append", "kill_worker:probability=0.01"):
+        assert main([*words, "--faults", quiet]) == 0
+        assert "The rule" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", ["append", "Ledger", "Ledger.append", "Ledger.__init__", "__init__", "square"])
+def test_a_rule_means_tasks_by_each_of_their_names(program: str, task: str) -> None:
+    settings = Settings(faults=str(Rule(Fault.KILL_WORKER, nth=1, task=task)))
+    assert list(Case(Target(program), settings, 1).run().fault_counts.values()) == [1]

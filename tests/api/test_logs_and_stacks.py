@@ -123,4 +123,4 @@ def test_who_is_no_worker_is_left_alone() -> None:
 
 def test_without_a_session(environment: dict[str, str]) -> None:
     for command in ("logs", "stack"):
-        assert "no session" in localray(environment, command, code=1)
+        assert "There is no running session to join." in localray(environment, command, code=1)

@@ -1,7 +1,8 @@
 """References to objects, as users hold them: `ObjectRef`, and the base class of all that pickles as a reference.
 
 A reference counts while it lives: it is made by a client's reference table and tells that table when it dies. Must not
-live here: the table (`localray.client.references`), fetching values (`localray.client.client`).
+live here: the table (`localray.client.references`), whose the calling thread is (`localray.client.current`), fetching
+values (`localray.client.gets`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from localray.exceptions import RaySystemError
 from localray.ids import stable_hash
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 T_co = TypeVar("T_co", covariant=True)
 _NIL = b"\xff" * 28
+NOT_STARTED = "Ray has not been started yet. Call ray.init() first."
 
 
 class UnknownOwner(ValueError):
@@ -42,6 +45,12 @@ class ReferenceHolder(Protocol):
     """What a reference needs of the table that made it; that of a session that has ended is closed."""
 
     closed: bool
+
+    def adopt(self, object_id: bytes) -> ObjectRef[object]:
+        """A reference that arrived inside a value."""
+
+    def retain(self, object_id: bytes) -> None:
+        """Count one more reference object."""
 
     def drop(self, object_id: bytes) -> None:
         """One reference object died. Called by the garbage collector: must not lock or block."""
@@ -118,8 +127,6 @@ class ObjectRef(Reference, Generic[T_co]):
         return ObjectRef(self._id)
 
     def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:
-        from localray.client.current import restore_reference
-
         self._check_session()
         contained.append(self._id)
         return restore_reference, (self._id,)
@@ -139,9 +146,7 @@ class ObjectRef(Reference, Generic[T_co]):
         of the old one says that it is over."""
         if self._holder is None or not self._holder.closed:
             return False
-        from localray.client.current import current_client
-
-        return current_client() is not None
+        return _holder_here() is not None
 
     def __await__(self) -> Generator[object, None, T_co]:
         return self.as_future().__await__()
@@ -230,13 +235,36 @@ def _adopted_by_current_client(object_id: bytes) -> ReferenceHolder | None:
     """Count a reference that a program made of an id; none without a session, and none to nothing."""
     if object_id == _NIL:
         return None
-    from localray.client.current import current_client
+    holder = _holder_here()
+    if holder is not None:
+        holder.retain(object_id)
+    return holder
 
-    client = current_client()
-    if client is None:
-        return None
-    client.references.retain(object_id)
-    return client.references
+
+def restore_reference(object_id: bytes) -> ObjectRef[object]:
+    """Unpickle a reference: the session here refers to the object from now on.
+
+    Raises:
+        RaySystemError: there is no session.
+    """
+    holder = _holder_here()
+    if holder is None:
+        raise RaySystemError(NOT_STARTED)
+    return holder.adopt(object_id)
+
+
+def _holder_of_nobody() -> ReferenceHolder | None:
+    return None
+
+
+_holder_here: Callable[[], ReferenceHolder | None] = _holder_of_nobody
+
+
+def set_holder_finder(find: Callable[[], ReferenceHolder | None]) -> None:
+    """Say how the table is found that the calling thread's references belong to: called by `localray.client.current`,
+    which stands above."""
+    global _holder_here
+    _holder_here = find
 
 
 ObjectID = ObjectRef

@@ -84,6 +84,7 @@ class Client:
         node_id: the node it is on.
         namespace: where its actors' names live.
         notify: shows a text to the user.
+        stalls: whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers.
     """
 
     def __init__(
@@ -95,17 +96,37 @@ class Client:
         node_id: bytes,
         namespace: str,
         notify: Callable[[str], None],
+        *,
+        stalls: bool = False,
     ) -> None:
         self.channel = channel
         self.store = store
         self.number = number
         self.node_id = node_id
         self.namespace = namespace
-        self.new_request_number = itertools.count(1).__next__
-        self.reservations = Reservations(channel, self.new_request_number)
-        self.completions = Completions(self)
+        self.stalls = stalls
+        self.notify = notify
+        number_of = self.new_request_number = itertools.count(1).__next__
+        self._requests: dict[int, Waiter] = {}
+        self._task_numbers = itertools.count(1)
+        self._template_numbers = itertools.count(1)
+        self._function_numbers = itertools.count(1)
+        self._latest_task = 0
+        self.habits: Habits | None = None
+        """Notices what the user may want to be told; None if that is not wanted."""
+        if habits.wanted(os.environ):
+            self.habits = Habits(number, lambda: self._latest_task, running_task_id, self._tell)
         self.runtime_envs = RuntimeEnvs()
-        self.references = ReferenceTable(channel, self.completions, self.reservations.abandon)
+        self.reservations = Reservations(channel, number_of)
+        self.references = ReferenceTable(channel, self.reservations.abandon)
+        tells = (self.habits, self._tell)
+        self.puts = Puts(channel, store, self.references, self.reservations, self.new_object_id, *tells)
+        self.deliveries = Deliveries(channel, store, self.references, number_of, stalls=stalls)
+        self.lanes = Lanes(channel, self.references, self.deliveries, number)
+        known = (channel, self.references, self.deliveries, self.lanes)
+        self.gets = Gets(*known, self.ask, number_of, *tells, stalls=stalls)
+        self.completions = Completions(channel, self.references, self.gets.value_of, number_of)
+        self.references.source = self.completions
         self.on_worker_message: MessageHandler | None = None
         self.on_output: Callable[[WorkerOutput], None] | None = None
         self.cancelled_tasks: set[bytes] = set()
@@ -116,26 +137,10 @@ class Client:
         """What runs here, where only one thing does: threads that it starts work for it."""
         self.detaches_actors = False
         """Whether actors that say nothing of their lifetime are detached."""
-        self.stalls = False
-        """Whether a wait here stalls a task, whose resources the kernel may lend out meanwhile: true in workers."""
         self.address = PRIVATE_ADDRESS
         """Where others can join the session."""
         self.directory = session_directory(node_id)
         """Where the session's log files are."""
-        self.notify = notify
-        self._requests: dict[int, Waiter] = {}
-        self._task_numbers = itertools.count(1)
-        self._latest_task = 0
-        self.deliveries = Deliveries(self)
-        self.gets = Gets(self)
-        self.puts = Puts(self)
-        self.lanes = Lanes(self)
-        self.habits: Habits | None = None
-        """Notices what the user may want to be told; None if that is not wanted."""
-        if habits.wanted(os.environ):
-            self.habits = Habits(number, lambda: self._latest_task, running_task_id, self._hint)
-        self._template_numbers = itertools.count(1)
-        self._function_numbers = itertools.count(1)
         self.set_job(job)
 
     def set_job(self, job: int) -> None:
@@ -173,8 +178,8 @@ class Client:
         )
         return references
 
-    def _hint(self, text: str) -> None:
-        # Whoever listens to notices by now hears hints too.
+    def _tell(self, text: str) -> None:
+        # Whoever listens to notices by now hears this too.
         self.notify(text)
 
     def submit_call(

@@ -9,20 +9,36 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from localray.client.channel import Channel
+from localray.client.references import ReferenceTable
 from localray.object_ref import ObjectRef
 from localray.protocol import GetObjects
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from localray.client.client import Client
-
 
 class Completions:
-    """The callbacks of one client's objects."""
+    """The callbacks of one client's objects.
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    Args:
+        channel: to the kernel.
+        references: which objects are known here.
+        value_of: the value of an object that is there; raises its error.
+        number: counts up the client's requests.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        references: ReferenceTable,
+        value_of: Callable[[ObjectRef[Any]], object],
+        number: Callable[[], int],
+    ) -> None:
+        self._channel = channel
+        self._references = references
+        self._value_of = value_of
+        self._number = number
         self.lends = False
         """Whether a task that runs here waits while callbacks are outstanding, so that its CPU may be lent out."""
 
@@ -33,11 +49,11 @@ class Completions:
 
         future: Future[object] = Future()
         future.set_running_or_notify_cancel()
-        keep = self._client.references.adopt(object_id)
+        keep = self._references.adopt(object_id)
 
         def complete(reference: ObjectRef[Any]) -> None:
             try:
-                result = self._client.gets.get([reference], 0)[0]
+                result = self._value_of(reference)
             except BaseException as error:  # noqa: BLE001 - whatever the task raised belongs to who waits for the future
                 future.set_exception(error)
             else:
@@ -70,9 +86,9 @@ class Completions:
         """
         ready: list[ObjectRef[Any]] = []
         to_ask: list[bytes] = []
-        with self._client.references.lock:
+        with self._references.lock:
             for reference in references:
-                entry = self._client.references.entries[reference.binary()]
+                entry = self._references.entries[reference.binary()]
                 if entry.value is not None:
                     ready.append(reference)
                     continue
@@ -82,29 +98,23 @@ class Completions:
                 if not entry.asked:
                     entry.asked = True
                     to_ask.append(reference.binary())
-            self._client.channel.keep_reading(len(references) - len(ready))
+            self._channel.keep_reading(len(references) - len(ready))
             if to_ask:
-                request = self._client.new_request_number()
-                self._client.channel.queue(GetObjects(request, tuple(to_ask), len(to_ask), self.lends))
+                request = self._number()
+                self._channel.queue(GetObjects(request, tuple(to_ask), len(to_ask), self.lends))
         for reference in ready:
             callback(reference)
         if len(ready) < len(references):
             # Somebody waits, although no thread does: what was called must leave now.
-            self._client.channel.flush()
-
-    def run(self, callbacks: Sequence[Callable[[], None]]) -> None:
-        """Call back those of one object, which has just come."""
-        for callback in callbacks:
-            callback()
-        self._client.channel.keep_reading(-len(callbacks))
+            self._channel.flush()
 
     def fail_all(self) -> None:
         """The channel has ended: futures still outstanding get the error that a `get` would raise now."""
-        with self._client.references.lock:
-            entries = [entry for entry in self._client.references.entries.values() if entry.callbacks is not None]
+        with self._references.lock:
+            entries = [entry for entry in self._references.entries.values() if entry.callbacks is not None]
             callbacks = [callback for entry in entries for callback in entry.callbacks or ()]
             for entry in entries:
                 entry.callbacks = None
-        self._client.channel.keep_reading(-len(callbacks))
+        self._channel.keep_reading(-len(callbacks))
         for callback in callbacks:
             callback()

@@ -13,10 +13,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from localray.exceptions import RaySystemError
+from localray.object_ref import NOT_STARTED, set_holder_finder
 
 if TYPE_CHECKING:
     from localray.client.client import Client
-    from localray.object_ref import ObjectRef
+    from localray.client.references import ReferenceTable
 
 
 class _ThreadState(threading.local):
@@ -70,7 +71,7 @@ def require_client() -> Client:
     """
     client = current_client()
     if client is None:
-        raise RaySystemError("Ray has not been started yet. Call ray.init() first.")
+        raise RaySystemError(NOT_STARTED)
     return client
 
 
@@ -115,6 +116,9 @@ def set_thread_client(client: Client | None) -> None:
     _thread.client = client
 
 
-def restore_reference(object_id: bytes) -> ObjectRef[object]:
-    """Unpickle a reference: the current client refers to the object from now on."""
-    return require_client().references.adopt(object_id)
+def _current_references() -> ReferenceTable | None:
+    client = _thread.client or _process_client
+    return None if client is None else client.references
+
+
+set_holder_finder(_current_references)

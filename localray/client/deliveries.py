@@ -6,28 +6,34 @@ callbacks (`localray.client.completions`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from localray.client.channel import Channel, Store
+from localray.client.references import ReferenceTable
 from localray.client.values import checksum_of
 from localray.protocol import INLINE, ON_DISK, DiskPlace, GetObjects, ObjectDamaged, ObjectReady, Status, Value
 from localray.shm.spill_layout import DamagedEntryError
-
-if TYPE_CHECKING:
-    from localray.client.client import Client
 
 
 class Deliveries:
     """The objects that one client is told of.
 
     Args:
-        client: whose they are.
+        channel: to the kernel.
+        store: where large objects are.
+        references: which objects are known here.
+        number: counts up the client's requests.
+        stalls: whether a wait here stalls a task.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._channel = client.channel
-        self._store = client.store
-        self._references = client.references
+    def __init__(
+        self, channel: Channel, store: Store, references: ReferenceTable, number: Callable[[], int], *, stalls: bool
+    ) -> None:
+        self._channel = channel
+        self._store = store
+        self._references = references
+        self._number = number
+        self._stalls = stalls
 
     def view(self, object_id: bytes, value: Value) -> memoryview | None:
         """A view of a delivered place, or None where that does not hold the object: then the kernel is told, and may
@@ -77,7 +83,9 @@ class Deliveries:
                 else:
                     waiter.count_down()
         if callbacks is not None:
-            self._client.completions.run(callbacks)
+            for callback in callbacks:
+                callback()
+            self._channel.keep_reading(-len(callbacks))
 
     def present(self, object_id: bytes) -> None:
         """An object has a value, on another node: enough for whoever does not fetch it. Who does asks for it now, if
@@ -111,13 +119,13 @@ class Deliveries:
     def ask_again(self, object_id: bytes) -> None:
         """An object was not where it was said to be: whoever waits for it here waits on, for what the kernel says
         next."""
-        number = self._client.new_request_number()
+        number = self._number()
         with self._references.lock:
             entry = self._references.entries.get(object_id)
             if entry is None:
                 return
             for waiter in entry.waiters or ():
                 waiter.asked_again = (*waiter.asked_again, number)
-            blocks = self._client.stalls and bool(entry.waiters)
+            blocks = self._stalls and bool(entry.waiters)
         self._channel.queue(GetObjects(number, (object_id,), 1, blocks))
         self._channel.soon()

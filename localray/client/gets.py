@@ -9,34 +9,66 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from localray.client import lateness
 from localray.client.ahead import AskAhead
-from localray.client.channel import Waiter
+from localray.client.channel import Channel, Waiter
 from localray.client.context import current_task
-from localray.client.references import Entry
+from localray.client.deliveries import Deliveries
+from localray.client.habits import Habits
+from localray.client.lanes import Lanes
+from localray.client.references import Entry, ReferenceTable
 from localray.client.values import error_of, load
 from localray.exceptions import GetTimeoutError, RaySystemError
 from localray.object_ref import ObjectRef, UnknownOwner
 from localray.protocol import INLINE, FreeObjects, GetObjects, Query, Status, Value, WithdrawGet
 
-if TYPE_CHECKING:
-    from localray.client.client import Client
+
+class Asker(Protocol):
+    """Asks the kernel about the whole cluster; see `localray.client.client.Client.ask`."""
+
+    def __call__(self, query: Query, argument: str = "", timeout_s: float | None = None) -> object: ...
 
 
 class Gets:
     """How one client gets objects.
 
     Args:
-        client: whose they are.
+        channel: to the kernel.
+        references: which objects are known here.
+        deliveries: where what arrives goes.
+        lanes: by which a call may go that is waited for.
+        ask: asks the kernel.
+        number: counts up the client's requests.
+        habits: is told what the program waits for, if somebody wants to know.
+        notify: shows a text to the user.
+        stalls: whether a wait here stalls a task.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._channel = client.channel
-        self._references = client.references
-        self._ahead = AskAhead(client.references.entries)
+    def __init__(
+        self,
+        channel: Channel,
+        references: ReferenceTable,
+        deliveries: Deliveries,
+        lanes: Lanes,
+        ask: Asker,
+        number: Callable[[], int],
+        habits: Habits | None,
+        notify: Callable[[str], None],
+        *,
+        stalls: bool,
+    ) -> None:
+        self._channel = channel
+        self._references = references
+        self._deliveries = deliveries
+        self._lanes = lanes
+        self._habits = habits
+        self._ask = ask
+        self._number = number
+        self._notify = notify
+        self._stalls = stalls
+        self._ahead = AskAhead(references.entries)
         self._blocked_a_loop = False
 
     def get(self, references: Sequence[ObjectRef[object]], timeout_s: float | None) -> list[object]:
@@ -62,36 +94,40 @@ class Gets:
             self._await_one(reference, entry, timeout_s)
         return self._load(reference, entry)
 
+    def value_of(self, reference: ObjectRef[object]) -> object:
+        """The value of an object that is there. Raises as `get` does."""
+        return self.get((reference,), 0)[0]
+
     def _await_one(self, reference: ObjectRef[object], entry: Entry, timeout_s: float | None) -> None:
         """Wait for one object, made by a call that may go by a lane now."""
         object_id = reference.binary()
-        if self._client.habits is not None:
-            self._client.habits.waits_for(object_id)
+        if self._habits is not None:
+            self._habits.waits_for(object_id)
         waiter = Waiter(fail_fast=True)
         with self._references.lock:
-            asks = entry.value is None and (self._client.stalls or not entry.asked)
+            asks = entry.value is None and (self._stalls or not entry.asked)
             if entry.value is not None:
                 waiter.count_down()
             elif entry.waiters is None:
                 entry.waiters = [waiter]
             else:
                 entry.waiters.append(waiter)
-            has_lanes = bool(self._client.lanes.by_actor) and timeout_s != 0
-            by_lane = asks and has_lanes and self._client.lanes.try_call(object_id)
+            has_lanes = bool(self._lanes.by_actor) and timeout_s != 0
+            by_lane = asks and has_lanes and self._lanes.try_call(object_id)
             entry.asked = entry.asked or not by_lane
         asked = (object_id,) if asks and not by_lane else ()
-        ahead = self._ahead.after(object_id) if asked and not self._client.stalls else ()
+        ahead = self._ahead.after(object_id) if asked and not self._stalls else ()
         sent = self._channel.sent
         try:
             self._wait_for((reference,), waiter, asked, 1, timeout_s, ahead=ahead, gathers=by_lane)
         finally:
             if by_lane and entry.value is None:
-                self._client.lanes.left(object_id)
-        if self._client.habits is not None:
-            self._client.habits.waited(object_id, self._ahead)
+                self._lanes.left(object_id)
+        if self._habits is not None:
+            self._habits.waited(object_id, self._ahead)
         if has_lanes and entry.value is not None:
             # The question left after all that had been sent by then.
-            self._client.lanes.answered(object_id, sent + 1 if asked else 0)
+            self._lanes.answered(object_id, sent + 1 if asked else 0)
         self._raise_if_incomplete((reference,), (entry,), timeout_s)
 
     def _raise_if_incomplete(
@@ -105,7 +141,7 @@ class Gets:
             elif entry.value[0] != Status.VALUE:
                 raise error_of(reference.binary(), entry.value)
         if incomplete:
-            why = partial(self._client.ask, Query.WHY_PENDING, incomplete[0].hex(), lateness.ASKED_FOR_S)
+            why = partial(self._ask, Query.WHY_PENDING, incomplete[0].hex(), lateness.ASKED_FOR_S)
             raise GetTimeoutError(lateness.explain(why, len(incomplete), len(references), timeout_s or 0.0))
 
     def wait(
@@ -192,7 +228,7 @@ class Gets:
                         entry.waiters = [waiter]
                     else:
                         entry.waiters.append(waiter)
-                    if self._client.stalls or not entry.asked:
+                    if self._stalls or not entry.asked:
                         asked.append(object_id)
                         # Without fetching it is told of nothing but for this wait, and asked again by the next.
                         entry.asked = waiter.fetches
@@ -218,14 +254,14 @@ class Gets:
         """Ask for what has not been asked for, wait, and take back what the wait leaves behind if it ended early."""
         number = 0
         if asked:
-            number = self._client.new_request_number()
+            number = self._number()
             # One that never blocks stalls nothing: its CPU is not to be lent out.
-            blocks = lends and self._client.stalls and timeout_s != 0
+            blocks = lends and self._stalls and timeout_s != 0
             self._channel.queue(GetObjects(number, asked, needed, blocks, waiter.fetches, ahead))
         try:
             if timeout_s == 0:
                 # Never to block is not to be told nothing: what is ready now arrives ahead of this answer.
-                self._client.ask(Query.NOTHING)
+                self._ask(Query.NOTHING)
             self._channel.wait(waiter, timeout_s, gathers=gathers)
         finally:
             if (asked or waiter.asked_again) and waiter.missing > 0:
@@ -253,7 +289,7 @@ class Gets:
             if os.environ.get("RAY_WARN_BLOCKING_GET_INSIDE_ASYNC", "1").lower() in ("0", "false"):
                 return
             advice = f"Using blocking {call} inside an async actor: it blocks the event loop. Use {instead}."
-            self._client.notify(advice)
+            self._notify(advice)
 
     def _load(self, reference: ObjectRef[object], entry: Entry) -> object:
         """The value of an object that is known to be ready."""
@@ -283,7 +319,7 @@ class Gets:
         """
         if value[2] == INLINE:
             return partial(load, value[1], object_id)
-        view = self._client.deliveries.view(object_id, value)
+        view = self._deliveries.view(object_id, value)
         if view is not None:
             return partial(load, view, object_id)
         # As if the task had been sent without it: it waits for the object, and its CPU is lent out meanwhile.

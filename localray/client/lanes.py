@@ -8,8 +8,9 @@ gets a lane (`localray.kernel.lanes`), the worker's side (`localray.client.lane_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from localray.client.channel import Channel
+from localray.client.deliveries import Deliveries
+from localray.client.references import ReferenceTable
 from localray.protocol import (
     RETRIES_OF_ACTOR,
     AnswerByLane,
@@ -22,9 +23,6 @@ from localray.protocol import (
     ReturnMode,
     SubmitCall,
 )
-
-if TYPE_CHECKING:
-    from localray.client.client import Client
 
 CALLS_AFTER_DIVERSION = 16
 """A method whose worker had to speak to the kernel is called by way of the kernel so many times before a lane is tried
@@ -56,14 +54,20 @@ class Lanes:
     """The lanes of one driver.
 
     Args:
-        client: whose they are.
+        channel: to the kernel.
+        references: which objects are known here.
+        deliveries: takes what the calls end with.
+        number: the client's.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, channel: Channel, references: ReferenceTable, deliveries: Deliveries, number: int) -> None:
         self.by_actor: dict[bytes, Lane] = {}
         self._by_number: dict[int, Lane] = {}
         self._unfit: set[int] = set()
-        self._client = client
+        self._channel = channel
+        self._references = references
+        self._deliveries = deliveries
+        self._client_number = number
         # Of what the channel counts as sent, so much has been taken in by the kernel for certain.
         self._taken_in = 0
 
@@ -86,7 +90,7 @@ class Lanes:
 
     def submitted(self, lane: Lane, message: SubmitCall) -> None:
         """A call was made of the actor, and is about to be queued."""
-        with self._client.references.lock:
+        with self._references.lock:
             lane.is_clear = lane.is_answered
             lane.latest = message
             lane.is_answered = False
@@ -98,7 +102,7 @@ class Lanes:
         lane = self.by_actor.get(object_id[8:24])
         if lane is None:
             return
-        with self._client.references.lock:
+        with self._references.lock:
             if lane.latest is None or lane.latest.task_id != object_id[:24]:
                 return
             # The worker runs one caller's calls in order: all before it have been answered too.
@@ -116,7 +120,7 @@ class Lanes:
         lane = self.by_actor.get(object_id[8:24])
         if lane is None or lane.call is not None or not (lane.is_clear and lane.is_ready):
             return False
-        if self._client.channel.sent != self._taken_in:
+        if self._channel.sent != self._taken_in:
             # It would overtake what may still be on its way: a `ray.kill` of this very actor.
             return False
         message = lane.latest
@@ -125,8 +129,8 @@ class Lanes:
         task_id, template, payload, dependencies, borrowed, actor_id, parent_id = message
         if dependencies or borrowed or parent_id:
             return False
-        call = CallByLane(task_id, template, actor_id, self._client.number)
-        channel = self._client.channel
+        call = CallByLane(task_id, template, actor_id, self._client_number)
+        channel = self._channel
         if not channel.divert(message, call):
             return False
         lane.call = call
@@ -145,13 +149,13 @@ class Lanes:
             return
         call, lane.call = lane.call, None
         answer = AnswerByLane(call.task_id, call.template, call.actor_id, message.outcome, message.duration_s, True)
-        channel = self._client.channel
+        channel = self._channel
         if not channel.replace(call, answer):
             channel.queue(answer._replace(is_new=False))
             channel.soon()
         self._no_longer_left(lane)
         status, payload, location, size_bytes, _ = message.outcome
-        self._client.handle(ObjectReady(message.task_id + _FIRST_RETURN, status, payload, location, size_bytes))
+        self._deliveries.ready(ObjectReady(message.task_id + _FIRST_RETURN, status, payload, location, size_bytes))
 
     def diverted(self, message: LaneDiverted) -> None:
         """The kernel will tell how the call ends."""
@@ -160,7 +164,7 @@ class Lanes:
             lane.known[lane.call.template] = CALLS_AFTER_DIVERSION
             lane.call = None
             self._no_longer_left(lane)
-            self._client.deliveries.ask_kernel(message.task_id + _FIRST_RETURN)
+            self._deliveries.ask_kernel(message.task_id + _FIRST_RETURN)
 
     def lost(self, number: int) -> None:
         """The worker at the end of a lane is gone."""
@@ -169,21 +173,21 @@ class Lanes:
             self._forget(lane)
             self._no_longer_left(lane)
             if lane.call is not None:
-                self._client.deliveries.ask_kernel(lane.call.task_id + _FIRST_RETURN)
+                self._deliveries.ask_kernel(lane.call.task_id + _FIRST_RETURN)
 
     def left(self, object_id: bytes) -> None:
         """Nobody waits for this any more: that its call is answered is still to be noticed, since others may wait."""
         lane = self.by_actor.get(object_id[8:24])
-        with self._client.references.lock:
+        with self._references.lock:
             if lane is not None and lane.call is not None and lane.call.task_id == object_id[:24] and not lane.is_left:
                 lane.is_left = True
-                self._client.channel.keep_reading(1)
+                self._channel.keep_reading(1)
 
     def _no_longer_left(self, lane: Lane) -> None:
-        with self._client.references.lock:
+        with self._references.lock:
             was_left, lane.is_left = lane.is_left, False
         if was_left:
-            self._client.channel.keep_reading(-1)
+            self._channel.keep_reading(-1)
 
     def _forget(self, lane: Lane) -> None:
         self._by_number.pop(lane.number, None)

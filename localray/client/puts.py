@@ -7,19 +7,18 @@ Must not live here: taking values apart (`localray.client.serialization`), where
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
-from localray.client import habits
+from localray.client.channel import Channel, Store
+from localray.client.habits import SMALL_PUTS, Habits
 from localray.client.large_arguments import RepeatedArguments
 from localray.client.layout import Serialized
+from localray.client.references import ReferenceTable
+from localray.client.room import Reservations
 from localray.client.serialization import serialize
 from localray.client.values import checksum_of, checksums_wanted
 from localray.object_ref import ObjectRef
 from localray.protocol import INLINE, INLINE_LIMIT_BYTES, Outcome, PutObject, Status
-
-if TYPE_CHECKING:
-    from localray.client.client import Client
 
 _VALUE = Status.VALUE.value
 
@@ -34,15 +33,32 @@ class Puts:
     """How one client stores values.
 
     Args:
-        client: whose they are.
+        channel: to the kernel.
+        store: where large objects are.
+        references: which objects are known here.
+        reservations: ask for room in the store.
+        new_object_id: gives ids to objects that no task makes.
+        habits: is told of puts that a program could do without, if somebody wants to know.
+        notify: shows a text to the user.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._channel = client.channel
-        self._store = client.store
-        self._references = client.references
-        self._reservations = client.reservations
+    def __init__(
+        self,
+        channel: Channel,
+        store: Store,
+        references: ReferenceTable,
+        reservations: Reservations,
+        new_object_id: Callable[[], bytes],
+        habits: Habits | None,
+        notify: Callable[[str], None],
+    ) -> None:
+        self._channel = channel
+        self._store = store
+        self._references = references
+        self._reservations = reservations
+        self._new_object_id = new_object_id
+        self._habits = habits
+        self._notify = notify
         self._inline_limit_bytes = inline_limit_bytes(os.environ)
         self._checksums = checksums_wanted()
         self._repeated = RepeatedArguments()
@@ -59,14 +75,14 @@ class Puts:
     def put_outcome(self, outcome: Outcome) -> ObjectRef[object]:
         """Store a packed value, or an error."""
         status, payload, location, size_bytes, contained = outcome
-        object_id = self._client.new_object_id()
+        object_id = self._new_object_id()
         reference = self._references.declare(object_id)
         entry = self._references.entries[object_id]
         if location == INLINE:
             entry.value = (status, payload, location, size_bytes)
             self._small_puts += 1
-            if not self._small_puts % habits.SMALL_PUTS and self._client.habits is not None:
-                self._client.habits.puts_small()
+            if not self._small_puts % SMALL_PUTS and self._habits is not None:
+                self._habits.puts_small()
         message = PutObject(object_id, status, payload, location, size_bytes, contained)
         entry.put = message
         self._channel.send(message)
@@ -74,9 +90,9 @@ class Puts:
 
     def put_argument(self, name: str, serialized: Serialized) -> ObjectRef[object]:
         """Store the large arguments of a call of this name; the user is told when they are the same again and again."""
-        advice = self._repeated.note(name, serialized) if self._client.habits is not None else None
+        advice = self._repeated.note(name, serialized) if self._habits is not None else None
         if advice is not None:
-            self._client.notify(advice)
+            self._notify(advice)
         return self.put_serialized(serialized)
 
     def pack(self, serialized: Serialized) -> Outcome:

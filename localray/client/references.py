@@ -71,15 +71,13 @@ class ReferenceTable:
 
     Args:
         channel: to the kernel.
-        source: of values.
         abandon: gives room in the store back that did not become an object.
     """
 
-    def __init__(self, channel: Channel, source: ValueSource, abandon: Callable[[int, int, bytes], None]) -> None:
+    def __init__(self, channel: Channel, abandon: Callable[[int, int, bytes], None]) -> None:
         self.lock = threading.RLock()
         self.entries: dict[bytes, Entry] = {}
         self._channel = channel
-        self._source = source
         self._abandon = abandon
         self._released: deque[bytes] = deque()
         self._unpinned: deque[bytes] = deque()
@@ -89,6 +87,8 @@ class ReferenceTable:
         self._records_sites = creation_sites.wanted(os.environ)
         self._viewed: deque[bytes] = deque()
         self.closed = False
+        self.source: ValueSource
+        """Of values; stands above this."""
 
     def declare(self, object_id: bytes) -> ObjectRef[object]:
         """The first reference to an object whose making is being sent to the kernel, which thereby counts this
@@ -245,11 +245,11 @@ class ReferenceTable:
 
     def future(self, object_id: bytes) -> Future[object]:
         """A future of the value."""
-        return self._source.future(object_id)
+        return self.source.future(object_id)
 
     def on_completed(self, object_id: bytes, callback: Callable[[object], None]) -> None:
         """Call back with the value, or the error, once known."""
-        self._source.on_completed(object_id, callback)
+        self.source.on_completed(object_id, callback)
 
     def close(self) -> None:
         """The session is over: deaths need not be told any more, and views that only we still hold are let go of."""

@@ -95,7 +95,7 @@ class InlineHost:
 
     def _start_worker(self, number: int) -> None:
         channel = self.channels[number] = InlineChannel(self, number)
-        client = Client(channel, self.store, number, 0, self._node_id, "", self._notify)
+        client = Client(channel, self.store, number, 0, self._node_id, "", self._notify, stalls=True)
         channel.client = client
         self.workers[number] = InlineWorker(self, number, client)
         self._events.append((WorkerStarted(number), ENVIRONMENT))

@@ -94,7 +94,6 @@ class InlineWorker:
         self.busy = False
         self.started = 0
         self._host = host
-        client.stalls = True
         self.executor = InlineExecutor(client, _set_up_job, self._set_up_runtime_env, self._count_start, self._exit)
 
     def has_work(self) -> bool:

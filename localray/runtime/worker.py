@@ -60,8 +60,7 @@ class Worker:
         write_progress(progress, self._slot, 0)
         write_printed(progress, self._slot, 0)
         self._streams = redirect_output(*output, self._prints)
-        self.client = Client(self._channel, Arenas(), number, 0, b"", "", notify=_print_notice)
-        self.client.stalls = True
+        self.client = Client(self._channel, Arenas(), number, 0, b"", "", notify=_print_notice, stalls=True)
         self.executor = Executor(self.client, self._set_up_job, self._set_up_runtime_env, self._task_starts, self._exit)
         self.executor.accept = self._accept
         self.executor.interrupt = self._interrupt

@@ -99,8 +99,7 @@ class VirtualWorker(Process):
         self._ignored = ignored
         self._store = store
         self.channel = channel
-        self.client = Client(channel, store, self.number, 0, node_id, "", notify)
-        self.client.stalls = True
+        self.client = Client(channel, store, self.number, 0, node_id, "", notify, stalls=True)
         channel.client = self.client
         self._executor = Executor(self.client, _set_up_job, self._set_up_runtime_env, self._count_start, self._exit)
         self._executor.accept = self._accept

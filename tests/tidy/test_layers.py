@@ -44,14 +44,6 @@ LAYERS = (
 )
 """From top to bottom. What stands on one line does not import each other."""
 
-ALLOWED = {
-    ("object_ref", "client.current"): (
-        "a pickle names the function that restores a reference, and restoring asks for the client of the thread it "
-        "happens on; the import is made when a reference is pickled, by which time there is a client"
-    ),
-}
-"""Imports that go up all the same, each with the reason."""
-
 KERNEL_MAY_IMPORT = {"sched", "protocol", "listings", "exceptions", "kernel"}
 PURE_OF_THE_STORE = {"shm.allocator", "shm.settings", "shm.spill_layout"}
 """Arithmetic on offsets and plain data, which the kernel decides with."""
@@ -118,18 +110,13 @@ def test_imports_go_down(path: Path) -> None:
     wrong = []
     for imported in own_imports(path):
         other = imported.split(".")[0]
-        if other != part and LEVEL[other] <= LEVEL[part] and (name, imported) not in ALLOWED:
+        if other != part and LEVEL[other] <= LEVEL[part]:
             wrong.append(imported)
     assert not wrong, f"{name} imports {wrong}, which do not stand below it"
 
 
 def test_every_module_has_its_place() -> None:
     assert {dotted(path).split(".")[0] for path in modules()} <= set(LEVEL)
-
-
-def test_every_exception_is_still_needed() -> None:
-    used = {(dotted(path), imported) for path in modules() for imported in own_imports(path)}
-    assert set(ALLOWED) <= used
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "kernel").glob("*.py")), ids=dotted)

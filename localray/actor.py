@@ -234,7 +234,7 @@ class ActorClass(Generic[T]):
         mode, concurrency = self._call_mode(options)
         calls, period_s = checkpoint_rule(self.__ray_actor_class__, options)
         if self._definition is None or self._definition[0] is not client:
-            serialized = serialize_definition(self.__ray_actor_class__, name)
+            serialized = serialize_definition(self.__ray_actor_class__, self._description.class_name)
             function_id = client.define_function(
                 name, serialized.to_bytes(), serialized.contained, self.__ray_actor_class__.__qualname__
             )

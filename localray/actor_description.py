@@ -20,6 +20,7 @@ from localray.submission import integer, serialize_retry_exceptions
 
 _RETRIED_ERRORS = "retried_errors"
 _INVOCATION = "invocation"
+_SIGNATURE = "signature"
 INVOCATION_DECORATOR = "__ray_invocation_decorator__"
 """The attribute of a function or method that holds what is put around its submission: it is given the function that
 submits, which takes the arguments as a list and a mapping, and returns what is called in its stead."""
@@ -40,7 +41,7 @@ NO_LIMITS = CallLimits(-1, -1)
 
 @dataclass(frozen=True, slots=True)
 class MethodDescription:
-    """What a handle must know of a method: its signature here, its options everywhere; ``retried_errors`` are the
+    """What a handle must know of a method: its signature and its options; ``retried_errors`` are the
     pickled classes of its ``retry_exceptions`` where the handle came from elsewhere; ``decorate`` is what its class has
     put around calls of it."""
 
@@ -55,7 +56,8 @@ class MethodDescription:
 class ActorDescription:
     """What handles of one class share. ``groups`` are the names of its concurrency groups, None where they are not
     known; ``stream_limit`` is how many yielded objects of all its calls together may wait to be taken, -1 is without
-    limit; ``templates`` caches definitions for each client, by method and options."""
+    limit; ``templates`` caches definitions for each client, by method and options, ``encoded`` what `to_bytes`
+    gives."""
 
     class_name: str
     methods: dict[str, MethodDescription]
@@ -63,15 +65,19 @@ class ActorDescription:
     stream_limit: int = -1
     groups: tuple[str, ...] | None = None
     templates: dict[tuple[object, ...], tuple[Client, DefineTemplate]] = field(default_factory=dict)
+    encoded: bytes = b""
 
     def to_bytes(self) -> bytes:
-        """As it is kept by the kernel for `ray.get_actor`; signatures stay behind."""
+        """As it is kept by the kernel for `ray.get_actor`, and goes with handles."""
+        if self.encoded:
+            return self.encoded
         methods = {name: _plain(method) for name, method in self.methods.items()}
         plain: dict[str, object] = {"class": self.class_name, "methods": methods, "pending": self.max_pending_calls}
         plain["streams"] = self.stream_limit
         plain["groups"] = self.groups
         plain["generators"] = [name for name, method in self.methods.items() if method.is_generator]
-        return json.dumps(plain).encode()
+        self.encoded = json.dumps(plain).encode()
+        return self.encoded
 
     @staticmethod
     def from_bytes(data: bytes) -> ActorDescription:
@@ -82,14 +88,14 @@ class ActorDescription:
             name: MethodDescription(
                 options,
                 name in generators,
-                None,
+                CallSignature.from_text(str(options.pop(_SIGNATURE, ""))),
                 bytes.fromhex(options.pop(_RETRIED_ERRORS, "")),
                 _decorator_of(options.pop(_INVOCATION, "")),
             )
             for name, options in plain["methods"].items()
         }
         groups = None if plain["groups"] is None else tuple(plain["groups"])
-        return ActorDescription(plain["class"], methods, plain["pending"], plain["streams"], groups)
+        return ActorDescription(plain["class"], methods, plain["pending"], plain["streams"], groups, encoded=data)
 
 
 def _plain(method: MethodDescription) -> dict[str, object]:
@@ -99,6 +105,8 @@ def _plain(method: MethodDescription) -> dict[str, object]:
     plain: dict[str, object] = {
         key: value for key, value in options.items() if isinstance(value, (int, str, type(None)))
     }
+    if method.signature is not None:
+        plain[_SIGNATURE] = method.signature.to_text()
     retried = options.get("retry_exceptions")
     if retried is not None and not isinstance(retried, bool):
         plain[_RETRIED_ERRORS] = serialize_retry_exceptions(retried).hex()

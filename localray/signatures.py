@@ -1,5 +1,5 @@
 """Checking a call against a signature before anything is sent, as Python itself would: the error belongs to the line
-that calls.
+that calls. A signature travels, too: names, kinds, and which have defaults, in a line of text.
 
 `inspect.Signature.bind` costs several microseconds; most calls give only positional arguments to a plain parameter
 list, for which counting them is enough.
@@ -7,8 +7,19 @@ list, for which counting them is enough.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
+
+_NOTHING = "-"
+"""The text of a signature without parameters."""
+_KINDS = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.KEYWORD_ONLY,
+    inspect.Parameter.VAR_KEYWORD,
+)
 
 
 class CallSignature:
@@ -26,7 +37,7 @@ class CallSignature:
         TypeError: missing a required argument: 'a'
     """
 
-    __slots__ = ("_maximum", "_minimum", "_signature")
+    __slots__ = ("_maximum", "_minimum", "_signature", "_text")
 
     def __init__(self, function: Callable[..., object], *, skip_first: bool = False) -> None:
         try:
@@ -36,8 +47,38 @@ class CallSignature:
             signature = None
         if signature is not None and skip_first:
             signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        self._begin(signature)
+
+    def _begin(self, signature: inspect.Signature | None) -> None:
         self._signature = signature
         self._minimum, self._maximum = _positional_range(signature)
+        self._text: str | None = None
+
+    def to_text(self) -> str:
+        """What another process needs to check calls, too; empty where nothing is known.
+
+        >>> CallSignature(lambda a, b=1, *c, d: None).to_text()
+        '1a,1b=,2c,3d'
+        """
+        if self._text is None:
+            parameters = () if self._signature is None else self._signature.parameters.values()
+            self._text = ",".join(
+                f"{int(each.kind)}{each.name}{'' if each.default is each.empty else '='}" for each in parameters
+            )
+            if self._signature is not None:
+                self._text = self._text or _NOTHING
+        return self._text
+
+    @staticmethod
+    @functools.lru_cache(maxsize=1024)
+    def from_text(text: str) -> CallSignature | None:
+        """The inverse of `to_text`; of the defaults only that they are there."""
+        if not text:
+            return None
+        found = CallSignature.__new__(CallSignature)
+        found._begin(inspect.Signature([_parameter(each) for each in text.split(",") if each != _NOTHING]))
+        found._text = text
+        return found
 
     def check(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         """Raise what calling the function with these would.
@@ -49,6 +90,12 @@ class CallSignature:
             return
         if self._signature is not None:
             self._signature.bind(*args, **kwargs)
+
+
+def _parameter(text: str) -> inspect.Parameter:
+    kind, name = _KINDS[int(text[0])], text[1:]
+    has_default = name.endswith("=")
+    return inspect.Parameter(name.rstrip("="), kind, default=None if has_default else inspect.Parameter.empty)
 
 
 def _positional_range(signature: inspect.Signature | None) -> tuple[int, float]:

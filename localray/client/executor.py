@@ -359,7 +359,7 @@ class Executor:
             return
         if self.leaving.reason and self.leaving.is_over(message.task_id, template):
             return
-        is_cancelled = is_cancellation(error) or message.task_id in self.cancelled
+        is_cancelled = is_cancellation(error, of_coroutine=self.is_asyncio) or message.task_id in self.cancelled
         if is_cancelled:
             self.cancelled.discard(message.task_id)
             outcome = cancelled(template, error)

@@ -96,11 +96,13 @@ class NeverBegan(KeyboardInterrupt):
     """A task was cancelled before any of its code ran."""
 
 
-def is_cancellation(error: BaseException) -> bool:
-    """Whether an exception is how a task or a coroutine ends that was cancelled."""
+def is_cancellation(error: BaseException, *, of_coroutine: bool) -> bool:
+    """Whether an exception is how what was cancelled ends: asyncio's own is that for coroutines only."""
+    if isinstance(error, KeyboardInterrupt) or not of_coroutine:
+        return isinstance(error, KeyboardInterrupt)
     # Looked up, not imported: where nobody has imported asyncio, nobody can have raised its exception.
     asyncio = sys.modules.get("asyncio")
-    return isinstance(error, KeyboardInterrupt) or (asyncio is not None and isinstance(error, asyncio.CancelledError))
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
 def _repr_of_actor(instance: object) -> str | None:

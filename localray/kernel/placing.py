@@ -174,7 +174,7 @@ def place_on(tables: Tables, node: NodeRecord, group: SchedulingClass, task: Tas
     found = devices.obtain(node, group) if group.gpu_units else NO_DEVICES
     if found is None:
         return False
-    worker = workers.obtain(tables, node, group.job, group.runtime_env)
+    worker = workers.obtain(tables, node, group)
     if worker is None:
         devices.put_back(group, *found)
         return False

@@ -191,6 +191,7 @@ class WorkerRecord:
     state: WorkerState = WorkerState.STARTING
     job: int = 0
     runtime_env: bytes = b""
+    sees_devices: bool = False
     leased_to: SchedulingClass | None = None
     resources: Resources = ()
     units: tuple[int, ...] = ()

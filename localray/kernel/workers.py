@@ -11,6 +11,7 @@ from localray.kernel.records import (
     ClientKind,
     ClientRecord,
     NodeRecord,
+    SchedulingClass,
     TaskRecord,
     Template,
     WorkerRecord,
@@ -59,20 +60,24 @@ def may_start(node: NodeRecord) -> bool:
     return node.starting < max(4, 2 * node.total.get(CPU, 0) // RESOURCE_UNIT)
 
 
-def obtain(tables: Tables, node: NodeRecord, job: int, runtime_env: bytes) -> WorkerRecord | None:
-    """A worker of this node for a job and a runtime environment: the one last used, whose caches are warm, else a new
-    one; None if too many are starting."""
+def obtain(tables: Tables, node: NodeRecord, group: SchedulingClass) -> WorkerRecord | None:
+    """A worker of this node for tasks of a class: the one last used, whose caches are warm, else a new one; None if too
+    many are starting. What has devices runs in no worker that has run something without: libraries look for devices
+    once, when they are imported."""
     idle = node.idle
+    sees_devices = group.gpu_units > 0
     for position in range(len(idle) - 1, -1, -1):
         worker = idle[position]
-        if worker.job == 0 or (worker.job == job and worker.runtime_env == runtime_env):
+        same = worker.job == group.job and worker.runtime_env == group.runtime_env
+        if worker.job == 0 or (same and worker.sees_devices == sees_devices):
             del idle[position]
-            assign_job(tables, worker, job, runtime_env)
-            return worker
-    if not may_start(node):
-        return None
-    worker = start(tables, node)
-    assign_job(tables, worker, job, runtime_env)
+            break
+    else:
+        if not may_start(node):
+            return None
+        worker = start(tables, node)
+    worker.sees_devices = sees_devices
+    assign_job(tables, worker, group.job, group.runtime_env)
     return worker
 
 

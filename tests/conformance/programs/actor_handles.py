@@ -351,3 +351,50 @@ def what_can_be_called_is_listed(ray: ModuleType) -> None:
     assert set(dir(counter)) == {"add", *built_in}
     assert {name for name in dir(counter.add) if not name.startswith("_")} == {"bind", "options", "remote"}
     assert {name for name in dir(counter_class) if not name.startswith("_")} == {"add", "bind", "options", "remote"}
+
+
+@program()
+def handles_know_signatures_everywhere(ray: ModuleType) -> None:
+    """A call with wrong arguments is refused where it is made, also by a handle or a method that came from elsewhere."""
+
+    @ray.remote
+    class Actor:
+        def method(self, a, b=1, *, c=2):
+            return a, b, c
+
+        def empty(self):
+            return None
+
+        @staticmethod
+        def alone(x):
+            return x
+
+    @ray.remote
+    def use(handle, method, box):
+        named = ray.get_actor("knows_its_signatures")
+        wrong = (
+            lambda: handle.method.remote(),
+            lambda: method.remote(1, 2, 3),
+            lambda: method.remote(1, d=2),
+            lambda: handle.empty.remote(1),
+            lambda: box[0].alone.remote(),
+            lambda: named.method.remote(b=1),
+        )
+        texts = []
+        for call in wrong:
+            with pytest.raises(TypeError) as told:
+                call()
+            texts.append(str(told.value))
+        return texts, ray.get([method.remote(0, c=3), named.method.remote(1, 2), box[0].alone.remote(x=4)])
+
+    actor = Actor.options(name="knows_its_signatures").remote()
+    texts, values = ray.get(use.remote(actor, actor.method, [actor]))
+    assert texts == [
+        "missing a required argument: 'a'",
+        "too many positional arguments",
+        "got an unexpected keyword argument 'd'",
+        "too many positional arguments",
+        "missing a required argument: 'x'",
+        "missing a required argument: 'a'",
+    ]
+    assert values == [(0, 1, 3), (1, 2, 2), 4]

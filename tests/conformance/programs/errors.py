@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 from types import ModuleType
@@ -440,3 +441,31 @@ def a_generators_exit_is_an_error_like_others(ray: ModuleType) -> None:
             ray.get(ref, timeout=60)
         assert isinstance(caught.value.cause, GeneratorExit)
     assert ray.get([actor.alive.remote() for actor in actors]) == [True, True]
+
+
+@program()
+def asyncios_cancellation_is_an_error_of_plain_code(ray: ModuleType) -> None:
+    """`asyncio.CancelledError` that a task or a method raises cancels nothing: it is an error like others. Of a
+    coroutine it is how one ends that was cancelled."""
+
+    @ray.remote
+    def task():
+        raise asyncio.CancelledError
+
+    @ray.remote
+    class Actor:
+        def method(self):
+            raise asyncio.CancelledError
+
+    @ray.remote
+    class Loop:
+        async def method(self):
+            raise asyncio.CancelledError
+
+    for reference in (task.remote(), Actor.remote().method.remote()):
+        with pytest.raises(ray.exceptions.RayTaskError) as told:
+            ray.get(reference)
+        assert isinstance(told.value, asyncio.CancelledError)
+        assert not isinstance(told.value, ray.exceptions.TaskCancelledError)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(Loop.remote().method.remote())

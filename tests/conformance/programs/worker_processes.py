@@ -132,6 +132,21 @@ def a_gpuless_task_leaves_the_variable_alone(ray: ModuleType) -> None:
     assert ray.get(Actor.options(runtime_env=own).remote().seen.remote()) == "7"
 
 
+@program(num_cpus=1, num_gpus=1, engines=NOT_SIMULATED, reason=PROCESSES)
+def what_has_gpus_runs_in_a_process_of_its_own(ray: ModuleType) -> None:
+    """A process that has run tasks without GPUs is given none with one: libraries look for GPUs but once."""
+
+    @ray.remote
+    def process():
+        return os.getpid()
+
+    with_gpu = process.options(num_gpus=1)
+    without = {ray.get(process.remote()) for _ in range(3)}
+    assert len(without) == 1
+    assert ray.get(with_gpu.remote()) not in without
+    assert ray.get(process.remote()) in without
+
+
 DRIVER = """
 import os, signal, sys, time
 import {ray} as ray

@@ -85,10 +85,10 @@ LEAST: dict[str, tuple[str, ...]] = {
 }
 """Which columns a narrow terminal can do without, those of least interest first."""
 
-NUMBERS = frozenset(("ATTEMPT", "MB", "OBJECTS", "PID", "PROCESSES", "TOTAL"))
+NUMBERS = frozenset(("ATTEMPT", "MB", "OBJECTS", "PID", "PROCESSES", "SIZE", "TOTAL"))
 """Titles of columns that are aligned to the right, and never cut."""
 
-LISTS = frozenset(("LABELS", "REFERENCES", "RESOURCES", "STATES"))
+LISTS = frozenset(("HELD BY", "LABELS", "REFERENCES", "RESOURCES", "STATES"))
 """Titles of columns whose cells are lists, which can go on in the next line."""
 
 _DIGITS_OF_ID = 12

@@ -74,7 +74,7 @@ def describe(resource: str, counted: dict[str, Any], width: int | None = None) -
         if key.startswith("total_")
     )
     fitted = table(titles, rows) if width is None else _fitted(titles, rows, width)
-    if "disabled" in summary:
+    if set(summary) == {"disabled"}:
         totals += ". RAY_record_ref_creation_sites=1 in the program's environment records where objects are made."
     last = [totals] if width is None else textwrap.wrap(totals, width)
     return "\n".join([*lines, *fitted, "", *last])

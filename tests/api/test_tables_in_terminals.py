@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from localray.cli.fitting import fit, said_below
+from localray.cli.held import Wishes, describe
 from localray.cli.short_ids import fitting, shortened
+from localray.protocol import HeldObject, StoreTotals
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
@@ -130,6 +132,57 @@ def test_names_and_beginnings(environment: dict[str, str]) -> None:
 def test_summaries_fit_too(environment: dict[str, str]) -> None:
     for kind in ("tasks", "actors", "objects"):
         assert max(map(len, seen(environment, 60, "summary", kind))) <= 60
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_memory_has_a_line_for_each_object_on_a_terminal(environment: dict[str, str], width: int) -> None:
+    lines = seen(environment, width, "memory")
+    assert [line for line in lines if len(line) > width] == []
+    assert "of the store's" in lines[0] and "RAY_record_ref_creation_sites=1" in " ".join(lines)
+    table = [line.split() for line in lines if line[:2] in ("03", "f.")]
+    assert len({row[0] for row in table}) == len(table) > 8
+    assert "293 KiB" in " ".join(table[0]), "what was put is the largest"
+    identity = table[0][0]
+    assert "LOCAL_REFERENCE" in piped(environment, "get", "objects", identity)
+    assert any("actor handle of driver" in line for line in lines)
+    assert any("ParameterServerWith" in line for line in lines)
+
+
+def test_memory_in_a_pipe_is_rays_table(environment: dict[str, str]) -> None:
+    assert "--- Object references for node address" in piped(environment, "memory")
+    assert "--- Object references" in "\n".join(seen(environment, 80, "memory", "--layout", "ray"))
+    whole = piped(environment, "memory", "--layout", "objects", "--units", "KB", "-n", "2").splitlines()
+    assert whole[2].split() == ["OBJECT", "ID", "SIZE", "HELD", "BY"] and len(whole[3].split()[0]) == 56
+    assert " KB " in whole[3] and "more objects, " in whole[5]
+    assert seen(environment, 80, "memory", "--stats-only") == piped(
+        environment, "memory", "--layout", "objects", "--stats-only"
+    ).splitlines()
+
+
+def test_memory_by_places_and_by_reasons() -> None:
+    def held(number: int, size: int, kind: str, driver: int, site: str = "", status: str = "-") -> HeldObject:
+        return HeldObject(bytes([number]) * 28, size, kind, driver, 7 + (not driver), "", status, 1, site, number == 3)
+
+    entries = [
+        held(1, 10, "LOCAL_REFERENCE", 0, "(deserialize task arg) f"),
+        held(1, 10, "LOCAL_REFERENCE", 1, "(put object) /a/b/train.py:load:19 | /a/b/train.py:<module>:40", "FINISHED"),
+        held(1, 10, "PINNED_IN_MEMORY", 0),
+        held(2, -1, "LOCAL_REFERENCE", 1, "(task call) /a/b/train.py:<module>:9", "PENDING_NODE_ASSIGNMENT"),
+        held(3, 2000, "USED_BY_PENDING_TASK", 1, "(put object) /a/b/train.py:load:19 | /a/b/train.py:<module>:40"),
+    ]
+    totals = StoreTotals(1 << 20, 1 << 30, 2, 2000, 1, 0.1)
+    table = describe(entries, totals, Wishes("NODE_ADDRESS", "OBJECT_SIZE", None, None, 130)).splitlines()
+    assert table[0] == "1 MiB of the store's 1 GiB are in use (0.1%), by 2 objects; 1 object of 1.95 KiB went to disk so far."
+    assert [" ".join(line.split()) for line in table[3:6]] == [
+        "030303030303 on disk 1.95 KiB argument of a task of driver 7 - train.py:19 (put)",
+        "010101010101 10 B driver 7, worker 8; read by worker 8 - train.py:19 (put)",
+        "020202020202 - driver 7 PENDING_NODE_ASSIGNMENT train.py:9 (task)",
+    ]
+    by_place = describe(entries, totals, Wishes("STACK_TRACE", "PID", "B", 1, None))
+    assert "train.py:<module>:40: 2 objects, 2010 B\nOBJECT ID" in by_place and "and 1 more object, " in by_place
+    assert "(task call) /a/b/train.py:<module>:9: 1 object\n" in by_place
+    nothing = describe([], totals, Wishes("NODE_ADDRESS", "OBJECT_SIZE", None, None, 80))
+    assert nothing.endswith("Nobody holds an object.")
 
 
 def test_a_reader_that_has_seen_enough(environment: dict[str, str]) -> None:

@@ -140,10 +140,16 @@ def _cut(columns: dict[str, list[str]], width: int, shortest: int) -> list[int]:
 def _lines(row: Sequence[str], titles: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
     """A row as lines: of texts all stands in the first, of lists as much as there is room for."""
     cells = [
-        textwrap.wrap(text, wide, break_on_hyphens=False) if title in LISTS else [shorter(text, wide)]
+        _wrapped(text, wide) if title in LISTS else [shorter(text, wide)]
         for text, title, wide in zip(row, titles, widths, strict=True)
     ]
     return [list(line) for line in zip_longest(*cells, fillvalue="")]
+
+
+def _wrapped(text: str, wide: int) -> list[str]:
+    """A list as lines of at most so many characters, no name of it torn in two."""
+    lines = textwrap.wrap(text, wide, break_on_hyphens=False, break_long_words=False)
+    return [shorter(line, wide) for line in lines]
 
 
 def _listed(titles: Sequence[str], word: str) -> str:

@@ -145,7 +145,7 @@ def test_memory_has_a_line_for_each_object_on_a_terminal(environment: dict[str, 
     identity = table[0][0]
     assert "LOCAL_REFERENCE" in piped(environment, "get", "objects", identity)
     assert any("actor handle of driver" in line for line in lines)
-    assert any("ParameterServerWith" in line for line in lines)
+    assert any("ParameterS" in line and "LongName" in line for line in lines)
 
 
 def test_memory_in_a_pipe_is_rays_table(environment: dict[str, str]) -> None:

@@ -54,7 +54,7 @@ class JobEnvironment:
         packages = str(self._packages.path) if self._brings_files else ""
         own = define(fields, packages, hook)
         if own.key:
-            client.channel.send(own)
+            client.channel.send(own._replace(of_job=True))
         client.runtime_envs.own = own
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ class TaskRow(NamedTuple):
     """One attempt of a task, constructor or call. ``kind`` is a `TaskKind`; ``status`` is that of its first outcome, -1
     while there is none; ``error`` is what the outcome carried, if it was an error and not too long; ``dependencies``
     are the objects that it takes, ``output_bytes`` is the size of what it has returned; ``site`` is where it was
-    submitted, if that was recorded."""
+    submitted, if that was recorded; ``runtime_env`` is JSON, empty for none."""
 
     task_id: bytes
     attempt: int
@@ -40,10 +40,12 @@ class TaskRow(NamedTuple):
     dependencies: tuple[bytes, ...] = ()
     output_bytes: int = 0
     site: str = ""
+    runtime_env: str = ""
 
 
 class ActorRow(NamedTuple):
-    """One actor. ``status`` and ``death`` say why it is dead, ``site`` where it was created, if that was recorded."""
+    """One actor. ``status`` and ``death`` say why it is dead, ``site`` where it was created, if that was recorded,
+    ``runtime_env`` is JSON, empty for none."""
 
     actor_id: bytes
     class_name: str
@@ -62,6 +64,7 @@ class ActorRow(NamedTuple):
     status: int
     death: bytes
     site: str = ""
+    runtime_env: str = ""
 
 
 class WorkerRow(NamedTuple):
@@ -123,3 +126,13 @@ class GroupRow(NamedTuple):
     placed_after_s: float
     attempts: int
     last_attempt: str
+
+
+class RuntimeEnvRow(NamedTuple):
+    """One runtime environment on one node: its ``fields`` are JSON, ``error`` says why it could not be set up, and
+    ``users`` counts the workers and drivers that are in it."""
+
+    fields: str
+    node_id: bytes
+    error: str
+    users: int

@@ -137,6 +137,7 @@ class Query(IntEnum):
     LOCATIONS = 21
     NEEDED_OBJECTS = 22
     TASK_DEPTH = 23
+    LIST_RUNTIME_ENVS = 24
 
 
 class KeyValueAction(IntEnum):
@@ -305,13 +306,15 @@ class DefineRuntimeEnv(NamedTuple):
     its first task. ``key`` is made of the rest; empty for workers as they are.
 
     ``fields`` are JSON, ``packages`` the directory of what the driver has brought along, and ``hook`` the id of the
-    function to call at last, empty where there is none or where the fields name it.
+    function to call at last, empty where there is none or where the fields name it. One is ``of_job`` that the driver
+    itself is in.
     """
 
     key: bytes
     fields: str
     packages: str
     hook: bytes
+    of_job: bool = False
 
 
 RETRIES_OF_ACTOR: Final = -2

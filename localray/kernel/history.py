@@ -17,6 +17,7 @@ TASKS_KEPT: Final = 10_000
 ACTORS_KEPT: Final = 1_000
 WORKERS_KEPT: Final = 1_000
 JOBS_KEPT: Final = 1_000
+FAILED_ENVIRONMENTS_KEPT: Final = 100
 LONGEST_ERROR_BYTES: Final = 8 * 1024
 """Errors are pickles, which cannot be cut: longer ones are not kept."""
 
@@ -56,7 +57,7 @@ def is_listed(task: TaskRecord) -> bool:
 class History:
     """The last that ended, oldest first; without tasks where nobody wants these to be told of."""
 
-    __slots__ = ("actors", "jobs", "tasks", "with_tasks", "workers")
+    __slots__ = ("actors", "failed_environments", "jobs", "tasks", "with_tasks", "workers")
 
     def __init__(self) -> None:
         self.with_tasks = True
@@ -64,6 +65,8 @@ class History:
         self.actors: deque[ActorRecord] = deque(maxlen=ACTORS_KEPT)
         self.workers: deque[WorkerRecord] = deque(maxlen=WORKERS_KEPT)
         self.jobs: deque[JobRecord] = deque(maxlen=JOBS_KEPT)
+        self.failed_environments: dict[tuple[bytes, bytes], str] = {}
+        """Of runtime environments that could not be set up on a node: why, the last time, by their key and the node."""
 
     def over(self, task: TaskRecord, status: int, error: bytes, now_s: float, output_bytes: int = 0) -> None:
         """An attempt of a task is over: this was the status of its first outcome, and this the error, if it is one, and
@@ -94,6 +97,14 @@ class History:
                 )
             )
         )
+
+    def not_set_up(self, runtime_env: bytes, node_id: bytes, reason: str) -> None:
+        """A runtime environment could not be set up on a node."""
+        known = self.failed_environments
+        known.pop((runtime_env, node_id), None)
+        known[runtime_env, node_id] = reason
+        if len(known) > FAILED_ENVIRONMENTS_KEPT:
+            del known[next(iter(known))]
 
     def actor_gone(self, actor: ActorRecord) -> None:
         """A dead actor is forgotten; its constructor's arguments are not kept."""

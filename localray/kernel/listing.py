@@ -13,6 +13,7 @@ from typing import Final, TypeAlias, cast
 
 from localray.kernel import exits
 from localray.kernel.history import EndedTask, is_listed
+from localray.kernel.nodes import home
 from localray.kernel.records import (
     NEVER_S,
     ActorRecord,
@@ -26,14 +27,14 @@ from localray.kernel.records import (
     WorkerRecord,
 )
 from localray.kernel.tables import Tables
-from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, TaskRow, WorkerRow
+from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, RuntimeEnvRow, TaskRow, WorkerRow
 from localray.protocol import CallMode, Query, ReplyValue, Status, TaskKind
 from localray.sched.resources import RESOURCE_UNIT
 
 MOST_ROWS: Final = 10_000
 """So many of one kind are told at once, the last: as many as Ray tells."""
 
-Row: TypeAlias = TaskRow | ActorRow | WorkerRow | NodeRow | JobRow | GroupRow
+Row: TypeAlias = TaskRow | ActorRow | WorkerRow | NodeRow | JobRow | GroupRow | RuntimeEnvRow
 
 _NO_STATUS = -1
 _TASK_STATES = {TaskState.WAITING: "PENDING_ARGS_AVAIL", TaskState.QUEUED: "PENDING_NODE_ASSIGNMENT"}
@@ -128,7 +129,13 @@ def _row(
         *times_s,
         *data,
         tables.task_sites.get(task_id, ""),
+        _environment(tables, (template if actor is None else actor.creation.template).runtime_env),
     )
+
+
+def _environment(tables: Tables, key: bytes) -> str:
+    """What a runtime environment is, as JSON."""
+    return tables.runtime_envs[key].fields if key else ""
 
 
 def _function_of(tables: Tables, template: Template, actor: ActorRecord | None) -> str:
@@ -194,6 +201,7 @@ def _actor(tables: Tables, actor: ActorRecord) -> ActorRow:
         actor.death_status.value if is_dead else _NO_STATUS,
         actor.death_payload if is_dead else b"",
         tables.task_sites.get(actor.creation.task_id, ""),
+        _environment(tables, template.runtime_env),
     )
 
 
@@ -305,6 +313,25 @@ def last_attempt(group: GroupRecord) -> str:
     return "NO_RESOURCES" if group.feasible else "INFEASIBLE"
 
 
+def runtime_envs(tables: Tables) -> Iterator[RuntimeEnvRow]:
+    """Those that could not be set up, of the last, then those that somebody is in."""
+    users: dict[tuple[bytes, bytes], int] = {}
+    for job in tables.jobs.values():
+        if job.driver and job.runtime_env:
+            place = (job.runtime_env, home(tables, tables.clients.get(job.driver)).node_id)
+            users[place] = users.get(place, 0) + 1
+    for node in tables.nodes.values():
+        for worker in node.workers.values():
+            if worker.runtime_env:
+                place = (worker.runtime_env, node.node_id)
+                users[place] = users.get(place, 0) + 1
+    for (key, node_id), reason in reversed(tables.history.failed_environments.items()):
+        if (key, node_id) not in users:
+            yield RuntimeEnvRow(_environment(tables, key), node_id, reason, 0)
+    for (key, node_id), number in users.items():
+        yield RuntimeEnvRow(_environment(tables, key), node_id, "", number)
+
+
 LISTINGS: Final[dict[Query, Callable[[Tables], Iterator[Row]]]] = {
     Query.LIST_TASKS: tasks,
     Query.LIST_ACTORS: actors,
@@ -312,4 +339,5 @@ LISTINGS: Final[dict[Query, Callable[[Tables], Iterator[Row]]]] = {
     Query.LIST_NODES: nodes,
     Query.LIST_JOBS: jobs,
     Query.LIST_GROUPS: placement_groups,
+    Query.LIST_RUNTIME_ENVS: runtime_envs,
 }

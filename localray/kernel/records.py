@@ -299,7 +299,7 @@ class ClientRecord:
 class JobRecord:
     """One driver's program: where its workers find its modules, and the namespace its names live in. The driver is 0
     when it has left, and detached actors live on; ``client`` is the number that it had; one that ``was_shut_down`` has
-    left in order."""
+    left in order; ``runtime_env`` is what it is in itself."""
 
     number: int
     driver: int
@@ -315,6 +315,7 @@ class JobRecord:
     started_at_s: float = NEVER_S
     ended_at_s: float = NEVER_S
     was_shut_down: bool = False
+    runtime_env: bytes = b""
 
 
 @dataclass(slots=True, eq=False)

@@ -141,6 +141,8 @@ def _define_template(tables: Tables, client: ClientRecord, message: DefineTempla
 
 def _define_runtime_env(tables: Tables, client: ClientRecord, message: DefineRuntimeEnv) -> None:
     tables.runtime_envs.setdefault(message.key, message)
+    if message.of_job:
+        tables.jobs[client.job].runtime_env = message.key
 
 
 def _submit_task(tables: Tables, client: ClientRecord, message: SubmitTask) -> None:

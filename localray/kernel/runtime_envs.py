@@ -22,6 +22,7 @@ def failed(tables: Tables, client: ClientRecord, message: RuntimeEnvFailed) -> N
         return
     payload = text_payload(message.reason)
     runtime_env, job = worker.runtime_env, worker.job
+    tables.history.not_set_up(runtime_env, worker.node.node_id, message.reason)
     workers.kill(tables, worker, _WHY)
     if worker.actor is not None:
         actors.end(tables, worker.actor, Status.RUNTIME_ENV_FAILED, payload, _WHY)

@@ -16,7 +16,7 @@ from localray.client import creation_sites
 from localray.client.client import Client
 from localray.client.current import current_client
 from localray.ids import BaseID
-from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, TaskRow, WorkerRow
+from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, RuntimeEnvRow, TaskRow, WorkerRow
 from localray.object_ref import ObjectRef
 from localray.protocol import HeldObject, Query
 from localray.session import connect
@@ -63,7 +63,8 @@ State = TypeVar("State", bound=StateSchema)
 
 
 class _Source(NamedTuple):
-    """Where a kind of state comes from: the question, the shape of its rows, their columns, the one that is the id."""
+    """Where a kind of state comes from: the question, the shape of its rows, their columns, the one that is the id, if
+    one is."""
 
     query: Query
     row: Any
@@ -80,6 +81,7 @@ _SOURCES = {
     StateResource.PLACEMENT_GROUPS: _Source(
         Query.LIST_GROUPS, GroupRow, conversion.placement_group, "placement_group_id"
     ),
+    StateResource.RUNTIME_ENVS: _Source(Query.LIST_RUNTIME_ENVS, RuntimeEnvRow, conversion.runtime_env, ""),
     StateResource.OBJECTS: _Source(Query.OBJECTS, HeldObject, conversion.held_object, "object_id"),
 }
 _clocks: WeakKeyDictionary[Client, conversion.Clock] = WeakKeyDictionary()
@@ -137,7 +139,9 @@ class StateApiClient:
             )
         if resource is StateResource.TASKS and not options.exclude_driver:
             rows = rows + self._driver_tasks()
-        fitting = sorted((row for row in rows if fits(row, filters)), key=lambda row: str(row[source.identity]))
+        fitting = [row for row in rows if fits(row, filters)]
+        if source.identity:
+            fitting.sort(key=lambda row: str(row[source.identity]))
         if _explain and len(fitting) > options.limit:
             warnings.warn(
                 f"Limit last {options.limit} entries (Total {len(fitting)}). Use `--filter` to reduce the amount of "
@@ -161,7 +165,7 @@ class StateApiClient:
             ServerUnavailable: there is no session.
         """
         source = _SOURCES.get(resource)
-        if source is None:
+        if source is None or not source.identity:
             raise ValueError(f"Can't get {resource.name} by id.")
         _, rows = self._rows(source, True, id if resource in _ASKED_BY_ID else "")
         key = "submission_id" if resource is StateResource.JOBS else source.identity
@@ -387,7 +391,12 @@ list_objects = _lister(
     ObjectState,
     "The objects, an entry for each process that holds one; arguments as of `list_tasks`.",
 )
-list_runtime_envs = _lister(StateResource.RUNTIME_ENVS, RuntimeEnvState, "Empty: environments are not recorded.")
+list_runtime_envs = _lister(
+    StateResource.RUNTIME_ENVS,
+    RuntimeEnvState,
+    "The runtime environments: of those that could not be set up the last 100, then those that workers or drivers are "
+    "in; arguments as of `list_tasks`.",
+)
 list_cluster_events = _lister(
     StateResource.CLUSTER_EVENTS, ClusterEventState, "Empty: there are no events of a cluster."
 )

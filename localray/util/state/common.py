@@ -366,7 +366,7 @@ class ObjectState(StateSchema):
 
 @dataclass
 class RuntimeEnvState(StateSchema):
-    """A runtime environment that was made."""
+    """A runtime environment on a node; ``ref_cnt`` counts the workers and drivers that are in it."""
 
     runtime_env: dict[str, Any] = state_column(filterable=True)
     success: bool = state_column(filterable=True)

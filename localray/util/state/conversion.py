@@ -6,6 +6,7 @@ Must not live here: asking the kernel, filters (`api`).
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from localray.client.values import error_of
 from localray.ids import JobID, TaskID, WorkerID, driver_task_id_bytes
 from localray.job_details import DriverInfo, JobStatus, JobType
-from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, TaskRow, WorkerRow
+from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, RuntimeEnvRow, TaskRow, WorkerRow
 from localray.options import from_units
 from localray.protocol import INLINE, HeldObject, Resources, Status, TaskKind
 from localray.sched.bundle_names import plain
@@ -42,7 +43,15 @@ _ERROR_TYPES = {
     Status.ACTOR_UNSCHEDULABLE: "ACTOR_UNSCHEDULABLE_ERROR",
     Status.GROUP_REMOVED: "TASK_PLACEMENT_GROUP_REMOVED",
     Status.NODE_DIED: "NODE_DIED",
+    Status.RUNTIME_ENV_FAILED: "RUNTIME_ENV_SETUP_FAILED",
+    Status.OWNER_DIED: "OWNER_DIED",
+    Status.UNRECONSTRUCTABLE: "OBJECT_UNRECONSTRUCTABLE",
 }
+_ERROR_TYPES_BY_KIND = {
+    (TaskKind.ACTOR_CALL, Status.ACTOR_CREATION_FAILED): "ACTOR_DIED",
+    (TaskKind.ACTOR_CREATION, Status.ACTOR_DIED): "WORKER_DIED",
+}
+"""Where Ray has another word for constructors, or for calls, than for the rest."""
 
 
 NIL_TASK_ID = TaskID.nil().binary()
@@ -102,6 +111,10 @@ def error_text(status: int, payload: bytes) -> str:
     return payload.decode(errors="replace")
 
 
+def _error_type(kind: TaskKind, status: Status) -> str | None:
+    return _ERROR_TYPES_BY_KIND.get((kind, status)) or _ERROR_TYPES.get(status)
+
+
 def task(row: TaskRow, clock: Clock, detail: bool) -> Columns:
     """A task's columns."""
     has_failed = row.status > Status.VALUE
@@ -118,7 +131,7 @@ def task(row: TaskRow, clock: Clock, detail: bool) -> Columns:
         "node_id": _hex(row.node_id),
         "worker_id": _worker_id(row.worker),
         "worker_pid": row.process_id or None,
-        "error_type": _ERROR_TYPES.get(Status(row.status)) if has_failed else None,
+        "error_type": _error_type(TaskKind(row.kind), Status(row.status)) if has_failed else None,
         "language": "PYTHON",
         "placement_group_id": _hex(row.group),
         "is_debugger_paused": None,
@@ -126,7 +139,7 @@ def task(row: TaskRow, clock: Clock, detail: bool) -> Columns:
     if detail:
         columns |= {
             "required_resources": _amounts(row.resources, row.group),
-            "runtime_env_info": {"serialized_runtime_env": "{}"},
+            "runtime_env_info": _runtime_env_info(row.runtime_env),
             "events": _events(row, clock),
             "profiling_data": {},
             "creation_time_ms": clock.ms(row.created_at_s),
@@ -138,6 +151,15 @@ def task(row: TaskRow, clock: Clock, detail: bool) -> Columns:
             "fallback_strategy": {"options": []},
         }
     return columns
+
+
+def _runtime_env_info(fields: str) -> Columns:
+    """A runtime environment as it is told of with a task."""
+    if not fields:
+        return {"serialized_runtime_env": "{}"}
+    config = {"setup_timeout_seconds": 600, "eager_install": True, "log_files": []}
+    given = json.loads(fields).get("config") or {}
+    return {"serialized_runtime_env": fields, "runtime_env_config": {**config, **given}}
 
 
 def driver_task(row: JobRow, clock: Clock) -> Columns:
@@ -205,7 +227,7 @@ def actor(row: ActorRow, clock: Clock, detail: bool) -> Columns:
     }
     if detail:
         columns |= {
-            "serialized_runtime_env": "{}",
+            "serialized_runtime_env": row.runtime_env or "{}",
             "required_resources": _amounts(row.resources, row.group),
             "death_cause": _death_cause(row) if row.state == "DEAD" else None,
             "is_detached": bool(row.is_detached),
@@ -326,6 +348,18 @@ def placement_group(row: GroupRow, clock: Clock, detail: bool) -> Columns:
         },
         "topology_strategy": {},
         "topology_assignments": {},
+    }
+
+
+def runtime_env(row: RuntimeEnvRow, clock: Clock, detail: bool) -> Columns:
+    """A runtime environment's columns; how long it took to be set up is not measured."""
+    return {
+        "runtime_env": json.loads(row.fields or "{}"),
+        "success": not row.error,
+        "creation_time_ms": None,
+        "node_id": row.node_id.hex(),
+        "ref_cnt": row.users,
+        "error": row.error or None,
     }
 
 

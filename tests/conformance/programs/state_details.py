@@ -364,3 +364,44 @@ def calls_that_end_their_actor_have_finished(ray: ModuleType) -> None:
             lambda name=name: [task.state for task in _state(ray).list_tasks(filters=[("name", "=", name)])] == ["FINISHED"], name
         )
         assert _state(ray).list_tasks(filters=[("name", "=", name)])[0].error_type is None
+
+
+@program(dashboard=True, engines=NOT_SIMULATED, reason="no environment is set up for a virtual worker")
+def state_of_what_never_ran(ray: ModuleType) -> None:
+    """U8, surface 8: the constructor of an actor that is killed before it has a place has failed as if its worker had
+    died; calls of one whose constructor raises, as if it had died later; and a bad environment is named as such."""
+    state = _state(ray)
+
+    @ray.remote
+    class NeverPlaced:
+        pass
+
+    @ray.remote
+    class NeverMade:
+        def __init__(self):
+            raise ValueError("on purpose")
+
+        def call(self):
+            return 1
+
+    @ray.remote(runtime_env={"working_dir": "s3://nowhere/nothing.zip"})
+    def never_set_up():
+        return 1
+
+    def error_types(*filters: tuple[str, str, str]) -> dict[str, str]:
+        return {task.name: task.error_type for task in state.list_tasks(filters=list(filters)) if task.state == "FAILED"}
+
+    placed = NeverPlaced.options(num_cpus=10).remote()
+    actor_id = placed._actor_id.hex()
+    ray.kill(placed)
+    made = NeverMade.remote()
+    with pytest.raises(ray.exceptions.ActorDiedError):
+        ray.get(made.call.remote())
+    with pytest.raises(ray.exceptions.RuntimeEnvSetupError):
+        ray.get(never_set_up.remote())
+    of_placed, of_made = (("actor_id", "=", each) for each in (actor_id, made._actor_id.hex()))
+    wait_until(lambda: error_types(of_placed) == {"NeverPlaced.__init__": "WORKER_DIED"}, "it was killed")
+    expected = {"NeverMade.__init__": "TASK_EXECUTION_EXCEPTION", "NeverMade.call": "ACTOR_DIED"}
+    wait_until(lambda: error_types(of_made) == expected, "it has failed")
+    named = ("name", "=", "never_set_up")
+    wait_until(lambda: error_types(named) == {"never_set_up": "RUNTIME_ENV_SETUP_FAILED"}, "it was not set up")

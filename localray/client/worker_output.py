@@ -7,40 +7,19 @@ five seconds later how many there were. Must not live here: who is shown what (`
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TextIO
 
+from localray.client.folding import Folded, Folding
 from localray.client.progress_bars import DISPLAY, TOKEN
 from localray.protocol import WorkerOutput
 
-_NUMBER = re.compile(r"(\d+|0x[0-9a-fA-F]+)")
 _RESET = "\x1b[0m"
 _GREEN = "\x1b[32m"
 _CYAN = "\x1b[36m"
 _COLOURS = ("\x1b[35m", _CYAN, _GREEN, "\x1b[90m", "\x1b[94m", "\x1b[95m")
 _HINT = " (lines of several workers that differ in numbers alone are folded; with RAY_DEDUP_LOGS=0 they are not)"
-
-
-@dataclass(slots=True)
-class Pattern:
-    """Lines that are equal but for numbers: since when, how many are not shown, the last of them and who printed it,
-    and who did so at all."""
-
-    since_s: float
-    line: str
-    last: WorkerOutput
-    sources: set[int]
-    unshown: int = 0
-
-
-@dataclass(slots=True)
-class Folding:
-    """The patterns of one stream, oldest first."""
-
-    patterns: dict[str, Pattern] = field(default_factory=dict)
 
 
 class OutputPrinter:
@@ -55,12 +34,15 @@ class OutputPrinter:
     def __init__(self, variables: Mapping[str, str], now_s: Callable[[], float], *, prefixes: bool = True) -> None:
         self._now_s = now_s
         self._folds = variables.get("RAY_DEDUP_LOGS", "1") not in ("0", "")
-        self._window_s = float(variables.get("RAY_DEDUP_LOGS_AGG_WINDOW_S", 5))
-        self._never = _pattern(variables.get("RAY_DEDUP_LOGS_ALLOW_REGEX", ""))
-        self._hidden = _pattern(variables.get("RAY_DEDUP_LOGS_SKIP_REGEX", ""))
         self._prefixes = prefixes and variables.get("RAY_DISABLE_WORKER_LOG_PREFIX", "0") not in ("1", "true", "True")
         self._colours = variables.get("RAY_COLOR_PREFIX", "")
-        self._foldings = (Folding(), Folding())
+        window_s = float(variables.get("RAY_DEDUP_LOGS_AGG_WINDOW_S", 5))
+        never = variables.get("RAY_DEDUP_LOGS_ALLOW_REGEX", "")
+        hidden = variables.get("RAY_DEDUP_LOGS_SKIP_REGEX", "")
+        self._foldings: tuple[Folding[WorkerOutput], ...] = (
+            Folding(window_s, never, hidden),
+            Folding(window_s, never, hidden),
+        )
         self._has_hinted = False
 
     def show(self, message: WorkerOutput) -> None:
@@ -75,60 +57,24 @@ class OutputPrinter:
             return
         folding = self._foldings[message.is_error]
         now_s = self._now_s()
-        new = [line for line in message.lines if self._is_new(folding, message, line)]
-        self._write(stream, [*self._prefixed(stream, message, new), *self._aged(stream, folding, now_s)])
+        new = [line for line in message.lines if folding.is_new(line, message.process_id, message, now_s)]
+        aged = [text for each in folding.aged(now_s) for text in self._folded(stream, each)]
+        self._write(stream, [*self._prefixed(stream, message, new), *aged])
 
     def flush(self) -> None:
         """Show all that is held back."""
         for stream, folding in zip((sys.stdout, sys.stderr), self._foldings, strict=True):
-            held = [pattern for pattern in folding.patterns.values() if pattern.unshown]
-            folding.patterns.clear()
+            held = folding.flush()
             if stream is not None and held:
-                self._write(stream, [text for pattern in held for text in self._folded(stream, pattern)])
+                self._write(stream, [text for each in held for text in self._folded(stream, each)])
 
-    def _is_new(self, folding: Folding, message: WorkerOutput, line: str) -> bool:
-        """Whether a line is to be shown now."""
-        if self._never is not None and self._never.search(line):
-            return True
-        if self._hidden is not None and self._hidden.search(line):
-            return False
-        key = " ".join(word for word in line.split() if not _NUMBER.search(word))
-        if not key:
-            return True
-        pattern = folding.patterns.get(key)
-        if pattern is None:
-            folding.patterns[key] = Pattern(self._now_s(), line, message, {message.process_id})
-            return True
-        pattern.sources.add(message.process_id)
-        if len(pattern.sources) == 1:
-            return True
-        pattern.unshown += 1
-        pattern.line, pattern.last = line, message
-        return False
-
-    def _aged(self, stream: TextIO, folding: Folding, now_s: float) -> list[str]:
-        """What is held back since a window's time; patterns that go on are counted anew."""
-        texts: list[str] = []
-        while folding.patterns:
-            key, pattern = next(iter(folding.patterns.items()))
-            if now_s - pattern.since_s < self._window_s:
-                break
-            del folding.patterns[key]
-            texts += self._folded(stream, pattern)
-            if pattern.unshown > 1:
-                pattern.since_s, pattern.unshown = now_s, 0
-                folding.patterns[key] = pattern
-        return texts
-
-    def _folded(self, stream: TextIO, pattern: Pattern) -> list[str]:
-        if pattern.unshown == 0:
-            return []
-        line = pattern.line
-        if pattern.unshown > 1:
-            count = f" [repeated {pattern.unshown}x across cluster]" + ("" if self._has_hinted else _HINT)
+    def _folded(self, stream: TextIO, folded: Folded[WorkerOutput]) -> list[str]:
+        line = folded.line
+        if folded.count > 1:
+            count = f" [repeated {folded.count}x across cluster]" + ("" if self._has_hinted else _HINT)
             self._has_hinted = True
             line += f"{_GREEN}{count}{_RESET}" if self._is_coloured(stream) else count
-        return self._prefixed(stream, pattern.last, (line,))
+        return self._prefixed(stream, folded.origin, (line,))
 
     def _prefixed(self, stream: TextIO, message: WorkerOutput, lines: Iterable[str]) -> list[str]:
         if not self._prefixes:
@@ -172,7 +118,3 @@ def _without_bars(message: WorkerOutput) -> WorkerOutput:
         if before or not token:
             lines.append(before)
     return message._replace(lines=tuple(lines))
-
-
-def _pattern(text: str) -> re.Pattern[str] | None:
-    return re.compile(text) if text else None

@@ -320,3 +320,29 @@ def a_driver_is_no_worker(ray: ModuleType) -> None:
     assert utils.parse_pg_formatted_resources_to_original(mixed) == {"CPU": 2.0, "GPU": 1.0, "memory": 5.0}
     assert ray.state.actors() == module_of(ray, "_private.state").actors()
     assert ray.ray_constants.ID_SIZE == 28
+
+
+@program(starts_session=False)
+def lines_that_several_print(ray: ModuleType) -> None:
+    """Surface 14b: `ray._private.ray_logging.LogDeduplicator`: what differs in numbers alone and comes of several
+    processes is held back for a while, and told with its count."""
+    logging = module_of(ray, "_private.ray_logging")
+    now = [1000.0]
+    fold = logging.LogDeduplicator(5, "KEEP", "DROP", _timesource=lambda: now[0])
+
+    def show(pid: int, *lines: str) -> list[tuple[int, list[str]]]:
+        batches = fold.deduplicate({"ip": "node", "pid": pid, "lines": list(lines)})
+        return [(batch["pid"], batch["lines"]) for batch in batches]
+
+    assert show(1, "step 1 0xf", "7") == [(1, ["step 1 0xf", "7"])]
+    assert show(1, "step 2 0xe") == [(1, ["step 2 0xe"])]
+    assert show(2, "step 3 0xd", "7", "other") == [(2, ["7", "other"])]
+    assert show(3, "step 4 0xc", "other") == [(3, [])]
+    assert show(3, "KEEP DROP step 4", "a DROP") == [(3, ["KEEP DROP step 4"])]
+    now[0] += 5
+    (_, new), (last, folded), (alone, once) = show(4, "new")
+    assert (new, last, alone, once) == (["new"], 3, 3, ["other"])
+    assert folded[0].startswith("step 4 0xc\x1b[32m [repeated 2x across cluster]")
+    assert show(4, "step 5 0xb") == [(4, [])]
+    assert fold.flush() == [{"ip": "node", "pid": 4, "lines": ["step 5 0xb"]}]
+    assert fold.flush() == []

@@ -70,6 +70,8 @@ def end(
             text += f" It was restarted {actor.restarts} time{'s' if actor.restarts > 1 else ''} before."
         text += news.last_words(worker)
     actors.end(tables, actor, status, text_payload(text), f"its worker died: {cause}")
+    # Whoever asks where it lived, for its log files, is told the last of its processes.
+    actor.worker = worker
 
 
 def _words_of_death(worker: WorkerRecord, cause: str) -> str:

@@ -43,6 +43,7 @@ made = [prepare_the_data_of_a_batch.remote(number) for number in range(3)]
 ray.get([servers[0].keep.remote([pair[1]]) for pair in made])
 failed = servers[0].fail.remote()
 ray.wait([failed])
+ray.wait([reference for pair in made for reference in pair], num_returns=6)
 waits = never.remote()
 kept = ray.put(bytes(300_000))
 group = placement_group([{"CPU": 1}], name="a-group")

@@ -214,6 +214,30 @@ def state_of_dead_actors(ray: ModuleType) -> None:
     assert "RuntimeError: no start" in cause["formatted_exception_string"]
 
 
+@program(dashboard=True, engines=NOT_SIMULATED, reason="ends its process")
+def state_of_an_actor_whose_process_died(ray: ModuleType) -> None:
+    """Surface 8: An actor that is dead because its process is gone is told with that process and its node."""
+
+    @ray.remote
+    class StateCrashed:
+        def where(self):
+            return os.getpid(), ray.get_runtime_context().get_node_id()
+
+        def crash(self):
+            os._exit(1)
+
+    crashed = StateCrashed.remote()
+    pid, node_id = ray.get(crashed.where.remote())
+    actor_id = crashed._actor_id.hex()
+    with pytest.raises(ray.exceptions.ActorDiedError):
+        ray.get(crashed.crash.remote())
+    wait_until(lambda: _state(ray).get_actor(actor_id).state == "DEAD", "it is dead")
+    found = _state(ray).get_actor(actor_id)
+    assert (found.pid, found.node_id) == (pid, node_id)
+    cause = found.death_cause["actor_died_error_context"]
+    assert (cause["pid"], cause["never_started"]) == (pid, False)
+
+
 @program(dashboard=True)
 def state_of_actors_that_wait(ray: ModuleType) -> None:
     """Surface 8: PENDING_CREATION without room, DEPENDENCIES_UNREADY without an argument."""

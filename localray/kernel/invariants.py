@@ -179,7 +179,7 @@ def check_waits(tables: Tables) -> None:
             watched.update((number, wait.request) for wait in waits)
     for client in tables.clients.values():
         for request, wait in client.waits.items():
-            if not 0 < wait.missing <= watched.pop((client.number, request), 0):
+            if not 0 < wait.missing <= wait.watched == watched.pop((client.number, request), 0):
                 raise tables.broken(f"request {request} waits for what will not come", client.number)
     if watched:
         raise tables.broken("a request that is over is remembered", next(iter(watched))[0])

@@ -105,6 +105,7 @@ def announce(tables: Tables, record: ObjectRecord) -> None:
                 # Who merely wants to know, as who iterates over a generator, has no wait.
                 deliveries.tell(tables, holder, record, fetches=any(wait.fetches for wait in waits))
                 for wait in waits:
+                    wait.watched -= 1
                     count_down(tables, wait)
     if record.waiting_tasks is not None:
         for task in record.waiting_tasks:
@@ -141,6 +142,16 @@ def end_wait(tables: Tables, wait: WaitRecord) -> None:
     if wait.stalled_worker is not None:
         tables.resuming.append(wait.stalled_worker)
         wait.stalled_worker = None
+
+
+def no_longer_watched(tables: Tables, watchers: dict[int, list[WaitRecord]]) -> None:
+    """An object is gone before it came. Who asked for it refers to it no longer, and so waits for it no longer: it had
+    enough with what it had asked for before. A request that is not satisfied by the others is over."""
+    for waits in watchers.values():
+        for wait in waits:
+            wait.watched -= 1
+            if wait.missing > wait.watched:
+                end_wait(tables, wait)
 
 
 def unpin(tables: Tables, holder: ClientRecord, object_ids: Iterable[bytes]) -> None:
@@ -190,6 +201,7 @@ def watch(tables: Tables, client: ClientRecord, wait: WaitRecord) -> None:
             waits = record.watchers.setdefault(number, [])
             if wait.missing > 0:
                 waits.append(wait)
+                wait.watched += 1
 
 
 def need(tables: Tables, task: TaskRecord) -> None:
@@ -293,6 +305,8 @@ def forget(tables: Tables, record: ObjectRecord, reason: str) -> None:
     """Remove an object for good and give its bytes back."""
     move(tables.log, record.object_id, record, ObjectState.GONE, reason)
     del tables.objects[record.object_id]
+    if record.watchers is not None:
+        no_longer_watched(tables, record.watchers)
     store.release_object(tables, record)
     if record.status in (Status.TASK_ERROR, Status.ARGUMENT_FAILED) and not record.heard:
         status, payload = FailedArgument.root(record.status, record.payload)

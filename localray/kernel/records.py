@@ -1,8 +1,7 @@
 """What the kernel remembers: one slotted record for each thing in the cluster.
 
 Records are passive. Who may change a state, and to what, is in `localray.kernel.transitions`; the code that does is in
-the module named after the thing (`objects`, `tasks`, `actors`, `workers`). Must not live here: behaviour, or anything a
-record could not tell a stranger.
+the module named after the thing. Must not live here: behaviour, or anything a record could not tell a stranger.
 
 Order matters everywhere in the kernel: what is iterated to decide something is a list, a deque or a dict in insertion
 order, never a set.
@@ -80,14 +79,15 @@ class ObjectRecord:
 
 @dataclass(slots=True, eq=False)
 class WaitRecord:
-    """One `GetObjects` of one client; ``missing`` counts down to zero, at which a worker it stalls takes its resources
-    back. Where it does not ``fetch``, values stay where they are."""
+    """One `GetObjects` of one client, which ``watched`` objects remember; ``missing`` counts down to zero, at which a
+    worker it stalls takes its resources back. Where it does not ``fetch``, values stay where they are."""
 
     client: int
     request: int
     object_ids: tuple[bytes, ...]
     missing: int
     fetches: bool = True
+    watched: int = 0
     stalled_worker: WorkerRecord | None = None
 
 

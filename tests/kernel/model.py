@@ -108,7 +108,7 @@ class Client:
 
     def awaited(self) -> set[str]:
         """What it waits for and must not let go of meanwhile."""
-        return {name for wait in self.waits.values() for name in wait}
+        return {name for request in self.running.values() for name in self.waits.get(request, ())}
 
 
 class Choices:

@@ -237,9 +237,13 @@ class Player(Streaming):
         client.say(f"reserve size={size_bytes}")
 
     def drop(self, client: Client) -> None:
-        """A client lets go of something that it does not wait for."""
+        """A client lets go of something that no task of it waits for; what it has merely asked for is over with it."""
         name = self.one_of([name for name in client.held if name not in client.awaited()])
         del client.held[name]
+        for request in [request for request, objects in client.waits.items() if name in objects]:
+            del client.waits[request][name]
+            if client.needed[request] > len(client.waits[request]):
+                del client.waits[request], client.needed[request]
         client.say(f"drop {name}")
 
     def unpin(self, client: Client) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from localray.cli.fitting import fit, said_below, terminal_width
-from localray.cli.named import LISTERS, ids_of
+from localray.cli.named import LISTERS, RESOURCE_OF, ids_of, meant
 from localray.cli.parsing import at_least_one
 from localray.cli.short_ids import shortened
 from localray.cli.state_tables import COLUMNS, LEAST, RESOURCES, cell, plain, table
@@ -24,6 +24,7 @@ _DESCRIPTION = """List tasks, actors, objects, nodes, workers, placement groups 
 examples:
   localray list tasks --filter state=FAILED
   localray list actors --filter state!=DEAD --limit 10
+  localray list tasks --filter actor_id=trainer
   localray list workers --format json --detail"""
 
 
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("resource", choices=RESOURCES, help="what to list")
     parser.add_argument("--address", help="of the session (default: the youngest)")
     parser.add_argument(
-        "--filter", "-f", action="append", default=[], metavar="KEY=VALUE", help="KEY=VALUE or KEY!=VALUE; all must fit"
+        "--filter", "-f", action="append", default=[], metavar="KEY=VALUE", help="or KEY!=VALUE; all must fit"
     )
     parser.add_argument("--limit", type=at_least_one, default=100, help="so many at most (default: 100)")
     parser.add_argument("--detail", action="store_true", help="all columns; a block of lines for each")
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the list; 1 without a session, or when a filter is none."""
     try:
-        filters = [parse_filter(text) for text in options.filter]
+        filters = [_with_whole_id(parse_filter(text), options.address) for text in options.filter]
         states = LISTERS[options.resource](
             address=options.address,
             filters=filters,
@@ -84,6 +85,18 @@ def parse_filter(text: str) -> tuple[str, str, str]:
         if found and key:
             return key.strip(), predicate, value.strip()
     raise ValueError(f"{text!r} is no filter; write KEY=VALUE or KEY!=VALUE.")
+
+
+def _with_whole_id(given: tuple[str, str, str], address: str | None) -> tuple[str, str, str]:
+    """A filter with the id that is meant, where an id is asked for by a name or by as much of it as tables show.
+
+    Raises:
+        ValueError: it is the beginning of several ids.
+    """
+    key, predicate, text = given
+    resource = RESOURCE_OF.get(key.removeprefix("parent_").removeprefix("creator_"))
+    found = None if resource is None else meant(text, [resource], address)
+    return given if found is None else (key, predicate, found[1])
 
 
 def describe(

@@ -30,6 +30,8 @@ _IDENTITY = {
     "tasks": "task_id",
     "workers": "worker_id",
 }
+RESOURCE_OF = {column: resource for resource, column in _IDENTITY.items()}
+"""What kind of thing an id of this column is of."""
 _NAMES = {
     "actors": ("name", "class_name"),
     "jobs": ("submission_id",),

@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Run a program under seeds. Its arguments may stand before, between and after these options."
     parser.add_argument("program", help="a script, or MODULE:FUNCTION, which is called with the module localray")
     parser.add_argument("arguments", nargs="*", default=[], help="its own; put -- before those with dashes")
     parser.add_argument("--nodes", default="", help="the cluster, e.g. 4x8cpu,2x1gpu+zone=a (default: the program's)")

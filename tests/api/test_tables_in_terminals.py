@@ -130,6 +130,17 @@ def test_names_and_beginnings(environment: dict[str, str]) -> None:
     assert "1970" not in piped(environment, "get", "jobs", "01000000")
 
 
+def test_filters_take_ids_as_they_are_printed(environment: dict[str, str]) -> None:
+    of_actor = piped(environment, "list", "tasks", "--filter", "actor_id=first", "--filter", "name!=nothing")
+    assert "ParameterServerWithALongName.keep" in of_actor and "prepare" not in of_actor
+    short = seen(environment, 80, "list", "actors")[1].split()[0]
+    listed = piped(environment, "list", "actors", "--filter", f"actor_id={short}").splitlines()
+    assert len(listed) == 2 and listed[1].startswith(short)
+    assert piped(environment, "list", "actors", "--filter", f"actor_id!={short}").count("\n") == 2
+    assert "0300 fits 2 actors" in piped(environment, "list", "tasks", "--filter", "actor_id=0300", code=1)
+    assert "No actors." in piped(environment, "list", "actors", "--filter", "actor_id=nobody")
+
+
 def test_summaries_fit_too(environment: dict[str, str]) -> None:
     for kind in ("tasks", "actors", "objects"):
         assert max(map(len, seen(environment, 60, "summary", kind))) <= 60

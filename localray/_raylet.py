@@ -6,6 +6,12 @@ from localray.absent import stand_in
 from localray.absent.catalogue import missing_in
 from localray.client.generators import DynamicObjectRefGenerator, ObjectRefGenerator
 from localray.exceptions import ObjectRefStreamEndOfStreamError
+from localray.function_descriptors import (
+    CppFunctionDescriptor,
+    FunctionDescriptor,
+    JavaFunctionDescriptor,
+    PythonFunctionDescriptor,
+)
 from localray.gcs_client import GcsClient
 from localray.ids import (
     ActorClassID,
@@ -21,6 +27,7 @@ from localray.ids import (
 )
 from localray.language import Language
 from localray.object_ref import ObjectID, ObjectRef
+from localray.runtime.titles import title_of_this_process as getproctitle
 
 Config = stand_in(
     __name__,
@@ -37,9 +44,12 @@ __all__ = [
     "ActorID",
     "ClusterID",
     "Config",
+    "CppFunctionDescriptor",
     "DynamicObjectRefGenerator",
+    "FunctionDescriptor",
     "FunctionID",
     "GcsClient",
+    "JavaFunctionDescriptor",
     "JobID",
     "Language",
     "NodeID",
@@ -48,7 +58,9 @@ __all__ = [
     "ObjectRefGenerator",
     "ObjectRefStreamEndOfStreamError",
     "PlacementGroupID",
+    "PythonFunctionDescriptor",
     "TaskID",
     "UniqueID",
     "WorkerID",
+    "getproctitle",
 ]

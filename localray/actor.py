@@ -59,6 +59,7 @@ from localray.submission import (
 
 if TYPE_CHECKING:
     from localray.dag.nodes import ClassNode
+    from localray.function_descriptors import PythonFunctionDescriptor
 
 ASYNCIO_DEFAULT_CONCURRENCY = 1000
 BUILT_IN_METHODS = ("__ray_ready__", "__ray_call__", "__ray_terminate__")
@@ -361,6 +362,17 @@ class ActorHandle(Reference, Generic[T_co]):
     @property
     def _actor_id(self) -> ActorID:
         return self._ray_actor_id
+
+    @property
+    def _ray_actor_creation_function_descriptor(self) -> PythonFunctionDescriptor | None:
+        """What Ray's private parts know its class by; None when it is gone."""
+        from localray.function_descriptors import PythonFunctionDescriptor
+
+        answer = connected_client().ask(Query.FUNCTIONS, self._ray_actor_id.hex())
+        for function_id, _, is_class, name, qualname in cast("tuple[tuple[bytes, int, int, str, str], ...]", answer):
+            if is_class:
+                return PythonFunctionDescriptor.of(function_id, name.rpartition(".")[0], "__init__", qualname)
+        return None
 
     def __getattr__(self, name: str) -> ActorMethod[ObjectRef[Any]]:
         if name not in BUILT_IN_METHODS:

@@ -201,6 +201,7 @@ class Cluster:
         self.redis_address = None
         self.webui_url = ""
         self._session: StandingSession | None = None
+        self._environment: dict[str, str] = {}
         self._shutdown_at_exit = shutdown_at_exit
         if initialize_head:
             self.add_node(**(head_node_args or {}))
@@ -281,7 +282,10 @@ class Cluster:
         )
         node_id = os.urandom(28)
         name = str(node_args.get("node_name", ""))
-        environment = {str(key): str(value) for key, value in node_args.get("env_vars", {}).items()}
+        # As in Ray, a node's workers have the environment of when it was added; the head process has the first node's.
+        self._environment = self._environment or dict(os.environ)
+        environment = {key: value for key, value in os.environ.items() if self._environment.get(key) != value}
+        environment |= {str(key): str(value) for key, value in node_args.get("env_vars", {}).items()}
         if self._session is None:
             settings = (node_args.get("object_spilling_directory"), node_args.get("_system_config", {}))
             store = store_settings(*settings, f"{os.getpid()}_{node_id.hex()[:12]}")

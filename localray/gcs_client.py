@@ -4,6 +4,7 @@ jobs, nodes. Must not live here: the tables (`localray.kernel`), the names of `r
 from __future__ import annotations
 
 import functools
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from localray.client.current import current_client
 from localray.exceptions import RaySystemError, RpcError
+from localray.function_descriptors import FUNCTION_TABLE, key_of, padded
 from localray.ids import ClusterID, JobID, NodeID
 from localray.listings import JobRow, NodeRow
 from localray.node_description import NODE_ADDRESS, store_name
@@ -248,7 +250,17 @@ class GcsClient:
     ) -> ReplyValue:
         """One question to the table of keys and values, or one change in it; what it answers."""
         what, place = _bytes(key), _bytes(namespace or b"")
+        if place == FUNCTION_TABLE and action in (KeyValueAction.GET, KeyValueAction.LIST):
+            return self._function_table(action, what)
         return self._request(lambda request: KeyValue(request, action.value, place, what, value, bool(flag)))
+
+    def _function_table(self, action: KeyValueAction, key: bytes) -> ReplyValue:
+        """The session's functions and classes as Ray's table has them, without their code."""
+        rows = cast("tuple[tuple[bytes, int, int, str, str], ...]", self._ask(Query.FUNCTIONS))
+        table = {key_of(row[0], row[1], is_class=bool(row[2])): row for row in rows}
+        if action is KeyValueAction.LIST:
+            return tuple(each for each in table if each.startswith(key))
+        return None if key not in table else _described(*table[key])
 
     def _ask(self, query: Query) -> ReplyValue:
         return self._request(lambda request: Ask(request, query.value, ""))
@@ -264,6 +276,17 @@ class GcsClient:
                 return control.request(make)
         except ConnectionError as error:
             raise RpcError(f"There is no session at {self.address}: {error}") from error
+
+
+def _described(function_id: bytes, job: int, is_class: int, name: str, qualname: str) -> bytes:
+    plain: dict[str, object] = {
+        "job_id": JobID.from_int(job).binary(),
+        "function_id": padded(function_id).binary(),
+        "module": name.rpartition(".")[0],
+    }
+    if is_class:
+        return pickle.dumps({**plain, "class_name": qualname.rpartition(".")[2]})
+    return pickle.dumps({**plain, "function_name": name})
 
 
 def _bytes(value: bytes) -> bytes:

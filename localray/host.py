@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 STORE_SHARE = 0.3
@@ -43,31 +44,25 @@ def default_cpu_count(control_groups: Path = _CONTROL_GROUPS) -> int:
         return count
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
-    quota = _cpu_quota(control_groups)
+    of_version_1 = control_groups / "cpu"
+    quota = cpu_quota(
+        control_groups / "cpu.max", of_version_1 / "cpu.cfs_quota_us", of_version_1 / "cpu.cfs_period_us"
+    )
     return max(1, count if quota is None else min(count, int(quota)))
 
 
-def _cpu_quota(control_groups: Path) -> float | None:
-    """How many CPUs' time the control group allows, by either version of them; None without a limit."""
-    for read in (_cpu_quota_of_version_2, _cpu_quota_of_version_1):
+def cpu_quota(maximum: Path | str, quota: Path | str, period: Path | str) -> float | None:
+    """How many CPUs' time a control group allows, by the file of version 2 or the two of version 1; None without a
+    limit."""
+    for files in ((maximum,), (quota, period)):
         try:
-            quota, period = read(control_groups)
+            granted, of = (float(each) for file in files for each in Path(file).read_text().split())
             # Version 2 says "max" and version 1 -1 where there is no limit.
-            if float(quota) > 0 and float(period) > 0:
-                return float(quota) / float(period)
+            if granted > 0 and of > 0:
+                return granted / of
         except (OSError, ValueError):
             continue  # No control group of this version here, or no limit.
     return None
-
-
-def _cpu_quota_of_version_2(control_groups: Path) -> tuple[str, str]:
-    quota, period = (control_groups / "cpu.max").read_text().split()
-    return quota, period
-
-
-def _cpu_quota_of_version_1(control_groups: Path) -> tuple[str, str]:
-    folder = control_groups / "cpu"
-    return (folder / "cpu.cfs_quota_us").read_text(), (folder / "cpu.cfs_period_us").read_text()
 
 
 def _memory_bytes() -> int:
@@ -80,10 +75,17 @@ def _memory_bytes() -> int:
     return int(psutil.virtual_memory().total)
 
 
-def usable_memory_bytes() -> int:
-    """The memory of the machine, or of the container where that has less."""
+_MEMORY_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
+
+
+def usable_memory_bytes(limits: Sequence[str] = _MEMORY_LIMITS) -> int:
+    """The memory of the machine, or of the container where that has less.
+
+    Args:
+        limits: the files, below those of control groups or elsewhere, that say how much a container has.
+    """
     total_bytes = _memory_bytes()
-    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
+    for limit in limits:
         try:
             total_bytes = min(total_bytes, int((_CONTROL_GROUPS / limit).read_text()))
         except (OSError, ValueError):

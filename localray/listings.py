@@ -45,7 +45,8 @@ class TaskRow(NamedTuple):
 
 class ActorRow(NamedTuple):
     """One actor. ``status`` and ``death`` say why it is dead, ``site`` where it was created, if that was recorded,
-    ``runtime_env`` is JSON, empty for none."""
+    ``runtime_env`` is JSON, empty for none; ``worker`` is its process's number, and it was first alive and has died at
+    these times, negative before."""
 
     actor_id: bytes
     class_name: str
@@ -63,8 +64,11 @@ class ActorRow(NamedTuple):
     repr_name: str
     status: int
     death: bytes
-    site: str = ""
-    runtime_env: str = ""
+    site: str
+    runtime_env: str
+    worker: int
+    began_at_s: float
+    ended_at_s: float
 
 
 class WorkerRow(NamedTuple):

@@ -11,7 +11,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from localray.exceptions import RaySystemError
 from localray.ids import stable_hash
 
 if TYPE_CHECKING:
@@ -242,15 +241,9 @@ def _adopted_by_current_client(object_id: bytes) -> ReferenceHolder | None:
 
 
 def restore_reference(object_id: bytes) -> ObjectRef[object]:
-    """Unpickle a reference: the session here refers to the object from now on.
-
-    Raises:
-        RaySystemError: there is no session.
-    """
+    """Unpickle a reference: the session here, if there is one, refers to the object from now on."""
     holder = _holder_here()
-    if holder is None:
-        raise RaySystemError(NOT_STARTED)
-    return holder.adopt(object_id)
+    return ObjectRef(object_id) if holder is None else holder.adopt(object_id)
 
 
 def _holder_of_nobody() -> ReferenceHolder | None:

@@ -138,6 +138,7 @@ class Query(IntEnum):
     NEEDED_OBJECTS = 22
     TASK_DEPTH = 23
     LIST_RUNTIME_ENVS = 24
+    FUNCTIONS = 25
 
 
 class KeyValueAction(IntEnum):

@@ -36,6 +36,7 @@ from localray.submission import (
 
 if TYPE_CHECKING:
     from localray.dag.nodes import FunctionNode
+    from localray.function_descriptors import PythonFunctionDescriptor
 
 P = ParamSpec("P")
 Returned_co = TypeVar("Returned_co", covariant=True)
@@ -156,6 +157,15 @@ class RemoteFunction(Generic[P, Returned_co]):
     ) -> object:
         submission: Submission[P, Any] = self.options(**options) if options else self._submission
         return submission.submit(args, kwargs or {})
+
+    @property
+    def _function_descriptor(self) -> PythonFunctionDescriptor | None:
+        """What Ray's private parts know it by; None before its first use in a session."""
+        if self._definition is None:
+            return None
+        from localray.function_descriptors import PythonFunctionDescriptor
+
+        return PythonFunctionDescriptor.of(self._definition[1], self.__module__, self._function.__qualname__)
 
     def function_id(self, client: Client) -> bytes:
         """The function as this session knows it; serialized at its first use there."""

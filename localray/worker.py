@@ -119,6 +119,14 @@ class Node:
         """Where log files are, once there are any."""
         return os.path.join(self.session_dir, "logs")  # noqa: PTH118 - text, as in Ray
 
+    def remaining_processes_alive(self) -> bool:
+        """Whether the session lives: its head ends all the others."""
+        try:
+            _ask(Query.NOTHING)
+        except (RaySystemError, ConnectionError):
+            return False
+        return True
+
     @property
     def address(self) -> str:
         """The session's."""

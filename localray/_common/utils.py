@@ -105,9 +105,12 @@ def reset_ray_address(temp_dir: str | None = None) -> None:
     Path(get_ray_address_file(temp_dir)).unlink(missing_ok=True)
 
 
-def get_system_memory() -> int:
-    """Bytes of memory that this machine, or the container, has."""
-    return usable_memory_bytes()
+def get_system_memory(
+    memory_limit_filename: str = "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    memory_limit_filename_v2: str = "/sys/fs/cgroup/memory.max",
+) -> int:
+    """Bytes of memory that this machine has, or the container, by the files of its control group."""
+    return usable_memory_bytes((memory_limit_filename_v2, memory_limit_filename))
 
 
 def binary_to_hex(identifier: bytes) -> str:

@@ -13,13 +13,16 @@ from localray.api import available_resources, cluster_resources, nodes
 from localray.exceptions import RaySystemError
 from localray.ids import PlacementGroupID
 from localray.job_submission import JobStatus
+from localray.listings import ActorRow
 from localray.node_description import NODE_ADDRESS
 from localray.options import from_units
 from localray.protocol import Query
 from localray.session import require_session
 from localray.util.placement_group import placement_group_table
-from localray.util.state import list_actors, list_jobs
-from localray.util.state.common import ActorState
+from localray.util.state import list_jobs
+from localray.util.state.api import session_clock
+from localray.util.state.conversion import Clock
+from localray.util.state.conversion import actor as actor_columns
 
 _ALL = 10_000
 
@@ -65,7 +68,10 @@ state = GlobalState()
 def actors(actor_id: str | None = None) -> dict[str, Any]:
     """Facts about the actor with this hexadecimal id, none if there is no such; without an id all actors' by their
     ids."""
-    found = {each.actor_id: _actor(each) for each in list_actors(detail=True, limit=_ALL)}
+    client = require_session("asking for actors")
+    now_s, _, rows = cast("tuple[float, int, tuple[Any, ...]]", client.ask(Query.LIST_ACTORS))
+    clock = session_clock(client, now_s)
+    found = {row.actor_id.hex(): _actor(row, clock) for row in (ActorRow(*each) for each in rows)}
     return found if actor_id is None else found.get(actor_id, {})
 
 
@@ -87,9 +93,9 @@ def jobs() -> list[dict[str, Any]]:
 
 
 def node_ids() -> list[str]:
-    """The nodes' own resources, ``node:`` and the address, of all that live."""
+    """Of each node that lives its own resource, ``node:`` and the address: on one machine all have the same."""
     living = cast("list[dict[str, dict[str, float]]]", [node for node in nodes() if node["Alive"]])
-    names = {name for node in living for name in node["Resources"]}
+    names = [name for node in living for name in node["Resources"]]
     return sorted(name for name in names if name.startswith(NODE_ID_PREFIX) and name != HEAD_NODE_RESOURCE_NAME)
 
 
@@ -98,18 +104,23 @@ def current_node_id() -> str:
     return f"{NODE_ID_PREFIX}{NODE_ADDRESS}"
 
 
-def _actor(actor: ActorState) -> dict[str, Any]:
+def _actor(row: ActorRow, clock: Clock) -> dict[str, Any]:
+    """In place of ports, which no process has here, stand the numbers by which the head knows them."""
+    columns = actor_columns(row, clock, detail=True)
     return {
-        "ActorID": actor.actor_id,
-        "ActorClassName": actor.class_name,
-        "IsDetached": bool(actor.is_detached),
-        "Name": actor.name or "",
-        "JobID": actor.job_id,
-        "Address": {"IPAddress": NODE_ADDRESS, "Port": 0, "NodeID": actor.node_id or ""},
-        "State": actor.state,
-        "NumRestarts": int(actor.num_restarts or 0),
-        "DeathCause": actor.death_cause,
-        "Pid": actor.pid,
+        "ActorID": columns["actor_id"],
+        "ActorClassName": columns["class_name"],
+        "IsDetached": columns["is_detached"],
+        "Name": columns["name"],
+        "JobID": columns["job_id"],
+        "Address": {"IPAddress": NODE_ADDRESS, "Port": row.worker, "NodeID": columns["node_id"] or ""},
+        "OwnerAddress": {"IPAddress": NODE_ADDRESS, "Port": row.owner},
+        "State": columns["state"],
+        "NumRestarts": columns["num_restarts"],
+        "StartTime": clock.ms(row.began_at_s, never=0),
+        "EndTime": clock.ms(row.ended_at_s, never=0),
+        "DeathCause": columns["death_cause"],
+        "Pid": columns["pid"],
     }
 
 

@@ -25,7 +25,9 @@ from localray._common.utils import (
 )
 from localray._common.utils import get_default_ray_temp_dir as get_ray_temp_dir
 from localray.absent.catalogue import missing_in
-from localray.host import default_cpu_count
+from localray.client.current import require_client
+from localray.host import cpu_quota, default_cpu_count
+from localray.ids import JobID, WorkerID
 from localray.sched.bundle_names import BUNDLE, plain_name
 from localray.version import RAY_VERSION
 
@@ -33,6 +35,35 @@ from localray.version import RAY_VERSION
 def get_num_cpus() -> int:
     """How many CPUs a session has by default."""
     return default_cpu_count()
+
+
+def _get_docker_cpus(
+    cpu_quota_file_name: str = "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
+    cpu_period_file_name: str = "/sys/fs/cgroup/cpu/cpu.cfs_period_us",
+    cpuset_file_name: str = "/sys/fs/cgroup/cpuset/cpuset.cpus",
+    cpu_max_file_name: str = "/sys/fs/cgroup/cpu.max",
+) -> float | None:
+    """How many CPUs' time a container has, by the files of its control group: the smaller of its quota, by either
+    version of groups, and of the CPUs that it is bound to; None without a limit."""
+    quota = cpu_quota(cpu_max_file_name, cpu_quota_file_name, cpu_period_file_name)
+    bound = _bound_cpus(cpuset_file_name)
+    return min((each for each in (quota, bound) if each is not None), default=None)
+
+
+def _bound_cpus(file_name: str) -> float | None:
+    """How many CPUs a list such as ``0-3,8`` has."""
+    try:
+        ranges = [each.partition("-") for each in Path(file_name).read_text().strip().split(",")]
+        return float(sum(int(last or first) - int(first) + 1 for first, _, last in ranges))
+    except (OSError, ValueError):
+        return None  # No such group, or no list in it.
+
+
+def compute_job_id_from_driver(driver_id: WorkerID) -> JobID:
+    """The job of the driver that is this process."""
+    number = int.from_bytes(driver_id.binary()[: JobID.size()], "little")
+    client = require_client()
+    return JobID.from_int(client.job if number == client.number else number)
 
 
 def get_used_memory() -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import os
 
+from localray import cloudpickle as pickle
 from localray._private.generators import _wait_generators_bulk
 from localray._private.ray_constants import RAY_OVERRIDE_DASHBOARD_URL
 from localray.absent.catalogue import missing_in
 from localray.actor import get_actor, kill
 from localray.api import cancel, get, get_gpu_ids, put, remote, wait
+from localray.client.context import current_task
 from localray.client.failures import log_unhandled, on_unhandled
+from localray.runtime_context import get_runtime_context
 from localray.session import init, is_initialized, shutdown
 from localray.session_context import RayContext
 from localray.worker import (
@@ -40,6 +43,24 @@ def get_dashboard_url() -> str:
     return ""
 
 
+def get_resource_ids() -> dict[str, list[tuple[int, float]]]:
+    """What the running task or actor holds: for each resource pairs of a device's number and how much of it; what is no
+    device has the number 0.
+
+    Raises:
+        RaySystemError: there is no session.
+    """
+    global_worker.check_connected()
+    context = current_task.get()
+    if context is None:
+        return {}
+    held = get_runtime_context().get_assigned_resources()
+    found = {name: [(0, amount)] for name, amount in held.items()}
+    if context.devices and "GPU" in held:
+        found["GPU"] = [(device, min(1.0, held["GPU"])) for device in context.devices]
+    return found
+
+
 # Looked up when there is one: what stands in this module then.
 on_unhandled(lambda error: _unhandled_error_handler(error))
 
@@ -56,10 +77,12 @@ __all__ = [
     "get_actor",
     "get_dashboard_url",
     "get_gpu_ids",
+    "get_resource_ids",
     "global_worker",
     "init",
     "is_initialized",
     "kill",
+    "pickle",
     "put",
     "remote",
     "shutdown",
@@ -70,7 +93,6 @@ __all__ = [
 _missing = missing_in(
     __name__,
     {
-        "Use ray.get_runtime_context().get_assigned_resources().": "get_resource_ids",
         "Drivers print what workers print by themselves: see log_to_driver of ray.init.": (
             "print_worker_logs print_to_stdstream listen_error_messages process_tqdm hide_tqdm restore_tqdm"
         ),

@@ -72,7 +72,8 @@ class ActorRecord:
     ``lane`` is the number of the one that leads to it, 0 for none, and ``lane_client`` the driver at its other end;
     ``by_lane`` is the call that came by it and is not answered yet, of those that the kernel has heard of;
     ``calls_alone`` counts calls of that client that found the actor idle. ``repr_name`` is what its class's own
-    ``__repr__`` said of it when it was made.
+    ``__repr__`` said of it when it was made. It was first alive at ``began_at_s`` and dead at ``ended_at_s``, negative
+    before.
 
     A restart is another try of its constructor: ``creation`` is the latest, and counts them.
     """
@@ -103,6 +104,8 @@ class ActorRecord:
     by_lane: TaskRecord | None = None
     calls_alone: int = 0
     repr_name: str = ""
+    began_at_s: float = -1.0
+    ended_at_s: float = -1.0
 
     @property
     def death_told(self) -> bytes:

@@ -209,6 +209,8 @@ def created(tables: Tables, actor: ActorRecord, outcome: Outcome) -> None:
     error."""
     if outcome[0] == Status.VALUE:
         move(tables.log, actor.actor_id, actor, ActorState.ALIVE, "constructed")
+        if actor.began_at_s < 0:
+            actor.began_at_s = tables.now_s
         if actor.checkpoints is not None:
             checkpoints.begin_replay(tables, actor)
         keeping.constructed(tables, actor)
@@ -279,6 +281,7 @@ def end(tables: Tables, actor: ActorRecord, status: Status, payload: bytes, reas
 def mark_dead(tables: Tables, actor: ActorRecord, status: Status, payload: bytes, reason: str) -> None:
     """Fail all that was asked of an actor and will not be answered."""
     move(tables.log, actor.actor_id, actor, ActorState.DEAD, reason)
+    actor.ended_at_s = tables.now_s
     actor.death_status = status
     actor.death_payload = payload
     keeping.ended(tables, actor)

@@ -49,6 +49,19 @@ def define_template(tables: Tables, job: int, message: DefineTemplate) -> None:
     )
 
 
+def listed(tables: Tables, actor_id: bytes) -> tuple[tuple[bytes, int, int, str, str], ...]:
+    """The functions and classes that something may be run by: the id, the job, whether it is a class, its name, and a
+    class's name in its module. Of an actor only its class."""
+    actor = tables.actors.get(actor_id)
+    found: dict[tuple[bytes, int, int, str, str], None] = {}
+    for template in tables.templates.values() if actor is None else (actor.creation.template,):
+        function = tables.functions.get(template.function_id)
+        if function is not None:
+            is_class = int(template.kind is TaskKind.ACTOR_CREATION)
+            found[template.function_id, template.job, is_class, function.name, function.qualname] = None
+    return tuple(found)
+
+
 def forget_unneeded(tables: Tables) -> None:
     """Forget what belongs to clients that are gone, unless something may still be run by it."""
     used = set(_templates_in_use(tables))

@@ -202,6 +202,9 @@ def _actor(tables: Tables, actor: ActorRecord) -> ActorRow:
         actor.death_payload if is_dead else b"",
         tables.task_sites.get(actor.creation.task_id, ""),
         _environment(tables, template.runtime_env),
+        0 if worker is None else worker.number,
+        actor.began_at_s,
+        actor.ended_at_s,
     )
 
 

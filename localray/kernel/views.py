@@ -3,7 +3,7 @@ table."""
 
 from __future__ import annotations
 
-from localray.kernel import inventory, listing, pending
+from localray.kernel import definitions, inventory, listing, pending
 from localray.kernel.records import ClientRecord, ObjectState, WorkerState
 from localray.kernel.tables import Tables
 from localray.protocol import Ask, BusyWorker, Query, ReplyValue
@@ -45,6 +45,8 @@ def answer(tables: Tables, client: ClientRecord, message: Ask) -> ReplyValue:
         return busy_workers(tables)
     if query is Query.NOTHING:
         return None
+    if query is Query.FUNCTIONS:
+        return definitions.listed(tables, identity_of(message.argument))
     if query is Query.TASK_DEPTH:
         return task_depth(tables, identity_of(message.argument))
     if query is Query.STORE:

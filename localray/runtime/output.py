@@ -63,6 +63,11 @@ class MarkedOutput(io.TextIOWrapper):
             self._printed()
         return super().write(whose + text) - len(whose)
 
+    def end_line(self) -> None:
+        """Nothing more is printed for now: a line without its end gets one, so that it is shown."""
+        if self._mid_line:
+            self.write("\n")
+
     def _announce(self, mark: str) -> None:
         first = f"{JOB_MARK}{self.job}\n" if not self._mark else ""
         self._mark = mark

@@ -43,3 +43,11 @@ class ProcessTitle:
                 os.write(self._short, f"ray::{short or name}".encode(errors="replace")[:_SHORT_NAME_BYTES])
         except OSError:
             self._length = 0
+
+
+def title_of_this_process() -> str:
+    """What this process is called: as `ps` shows its command line."""
+    try:
+        return Path("/proc/self/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""

@@ -110,6 +110,9 @@ class Worker:
         if self.executor.running is None:
             actor = self.executor.actor
             self._title.show("IDLE" if actor is None else actor.actor_class.__name__)
+            if not self.client.runs_several:
+                for stream in self._streams:
+                    stream.end_line()
 
     def _prints(self) -> None:
         before_speaking = self._channel.before_speaking

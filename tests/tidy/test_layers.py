@@ -38,7 +38,7 @@ LAYERS = (
     "kernel_log",
     "client kernel",
     "shm sched host runtime_env",
-    "object_ref listings job_details checkpoint_rule",
+    "object_ref listings job_details checkpoint_rule function_descriptors",
     "options protocol ids exceptions signatures language logging_config cloudpickle alias faults",
     "version absent",
 )

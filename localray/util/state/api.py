@@ -85,6 +85,14 @@ _SOURCES = {
     StateResource.OBJECTS: _Source(Query.OBJECTS, HeldObject, conversion.held_object, "object_id"),
 }
 _clocks: WeakKeyDictionary[Client, conversion.Clock] = WeakKeyDictionary()
+
+
+def session_clock(client: Client | None, now_s: float) -> conversion.Clock:
+    """What tells times of a session; of this process's own the same ones each time."""
+    if client is None:
+        return conversion.Clock(now_s)
+    clock = _clocks[client] = conversion.Clock(now_s, _clocks.get(client))
+    return clock
 _ASKED_BY_ID = (StateResource.TASKS, StateResource.ACTORS, StateResource.NODES, StateResource.PLACEMENT_GROUPS)
 
 
@@ -226,11 +234,7 @@ class StateApiClient:
         return current_client() if self.address in (None, "auto", "local") else None
 
     def _clock(self, now_s: float) -> conversion.Clock:
-        client = self._own()
-        if client is None:
-            return conversion.Clock(now_s)
-        clock = _clocks[client] = conversion.Clock(now_s, _clocks.get(client))
-        return clock
+        return session_clock(self._own(), now_s)
 
     def _ask(self, query: Query, identity: str) -> object:
         """Of this process's session; without one, or where an address is given, of one that runs on this machine."""

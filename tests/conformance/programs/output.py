@@ -69,6 +69,31 @@ def what_a_task_prints_is_seen_with_its_name_and_process(ray: ModuleType) -> Non
 
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def a_line_without_its_end_is_seen(ray: ModuleType) -> None:
+    """L4: What a task or a method has printed without a line's end is seen soon after it has returned."""
+    ray.init(**LOCAL)
+
+    @ray.remote
+    def talk():
+        for number in range(5):
+            print(number, end=" ")
+            print(100 + number, end=" ", file=sys.stderr)
+
+    @ray.remote
+    class Speaker:
+        def speak(self):
+            print("no end", end="")
+
+    with watching() as screen:
+        ray.get(talk.remote())
+        wait_until(lambda: any(line.endswith("0 1 2 3 4 ") for line in screen.lines()), "the one is seen")
+        wait_until(lambda: any("100 101 102 103 104" in line for line in screen.errors()), "the other is seen")
+        speaker = Speaker.remote()
+        ray.get(speaker.speak.remote())
+        wait_until(lambda: any(line.endswith("no end") for line in screen.lines()), "the actor's is seen")
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def what_an_actor_prints_is_seen_with_its_class_or_its_own_repr(ray: ModuleType) -> None:
     """L4: the class's name, or after the constructor what its __repr__ says."""
     ray.init(**LOCAL)

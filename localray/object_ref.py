@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 T_co = TypeVar("T_co", covariant=True)
 _NIL = b"\xff" * 28
-NOT_STARTED = "Ray has not been started yet. Call ray.init() first."
 
 
 class UnknownOwner(ValueError):

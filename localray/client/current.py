@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from localray.exceptions import RaySystemError
-from localray.object_ref import NOT_STARTED, set_holder_finder
+from localray.object_ref import set_holder_finder
 
 if TYPE_CHECKING:
     from localray.client.client import Client
@@ -71,7 +71,7 @@ def require_client() -> Client:
     """
     client = current_client()
     if client is None:
-        raise RaySystemError(NOT_STARTED)
+        raise RaySystemError("Ray has not been started yet. Call ray.init() first.")
     return client
 
 

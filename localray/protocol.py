@@ -898,7 +898,8 @@ class BusyWorker(NamedTuple):
 
 
 class StoreTotals(NamedTuple):
-    """All nodes' stores together: the answer to `Query.STORE`."""
+    """All nodes' stores together: the answer to `Query.STORE`. ``used_bytes`` and ``objects`` are of what is in memory;
+    objects that found no room there have files of their own."""
 
     used_bytes: int
     capacity_bytes: int
@@ -906,6 +907,8 @@ class StoreTotals(NamedTuple):
     spilled_bytes: int
     spilled_objects: int
     spilling_took_s: float
+    own_files_bytes: int
+    own_files: int
 
 
 class Reply(NamedTuple):

@@ -66,6 +66,7 @@ def store_settings(
         high_plasma_storage_usage=number("high_plasma_storage_usage", defaults.high_plasma_storage_usage),
         global_gc_min_interval_s=number("global_gc_min_interval_s", defaults.global_gc_min_interval_s),
         local_gc_interval_s=number("local_gc_interval_s", defaults.local_gc_interval_s),
+        local_fs_capacity_threshold=number("local_fs_capacity_threshold", defaults.local_fs_capacity_threshold),
         local_gc_min_interval_s=number("local_gc_min_interval_s", defaults.local_gc_min_interval_s),
     )
 

@@ -99,12 +99,15 @@ def format_table(
 
 
 def format_totals(totals: StoreTotals) -> str:
-    """The store's totals, in Ray's words."""
-    full = round(100 * totals.used_bytes / max(1, totals.capacity_bytes), 2)
+    """The store's totals, in Ray's words: what has a file of its own counts as in memory."""
+    used_bytes, objects = totals.used_bytes + totals.own_files_bytes, totals.objects + totals.own_files
+    full = round(100 * used_bytes / max(1, totals.capacity_bytes), 2)
     text = (
         "--- Aggregate object store stats across all nodes ---\n"
-        f"Plasma memory usage {totals.used_bytes // _MIB} MiB, {totals.objects} objects, {full}% full, {full}% needed\n"
+        f"Plasma memory usage {used_bytes // _MIB} MiB, {objects} objects, {full}% full, {full}% needed\n"
     )
+    if totals.own_files_bytes:
+        text += f"Plasma filesystem mmap usage: {totals.own_files_bytes // _MIB} MiB\n"
     if totals.spilling_took_s > 0:
         bytes_per_s = totals.spilled_bytes / totals.spilling_took_s
         text += (

@@ -49,7 +49,6 @@ _WITHOUT_EFFECT = [
     "--runtime-env-agent-port",
     "--system-reserved-cpu",
     "--system-reserved-memory",
-    "--temp-dir",
     "--tracing-startup-hook",
     "--worker-port-list",
 ]
@@ -83,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --head: where detached actors that checkpoint themselves are kept; started again with the same "
         "directory, the session has them back",
     )
+    parser.add_argument("--temp-dir", metavar="DIR", help="with --head: where log files go, and stay")
     parser.add_argument("--node-name", default="", help="of the node, for its rows in tables")
     parser.add_argument("--block", action="store_true", help="stay, and end the session when told to stop (Ctrl-C)")
     parser.add_argument("--system-config", type=json.loads, default={}, metavar="JSON", help=argparse.SUPPRESS)
@@ -151,7 +151,10 @@ def _start_head(options: argparse.Namespace, node: NodeDescription) -> int:
             # The head has its own copy of it.
             ours.callback(os.close, state.lock)
         variables = head_variables(options.system_config)
-        started = NodeOptions(*node, node_id, 0, store, options.node_name, state=state, variables=variables)
+        root = "" if options.temp_dir is None else str(Path(options.temp_dir).resolve())
+        started = NodeOptions(
+            *node, node_id, 0, store, options.node_name, directory=root, state=state, variables=variables
+        )
         home = start_detached(started, options.port or None)
     try:
         _tell(home)

@@ -160,6 +160,8 @@ def store(tables: Tables) -> ReplyValue:
         spilled_bytes=sum(node.store.spilled_bytes for node in nodes),
         spilled_objects=sum(node.store.spilled_objects for node in nodes),
         spilling_took_s=sum(node.store.spilling_took_s for node in nodes),
+        own_files_bytes=sum(file.own_bytes for file in tables.spill_files.values()),
+        own_files=sum(1 for file in tables.spill_files.values() if file.own_bytes),
     )
     return tuple(totals)
 

@@ -118,6 +118,6 @@ def create_file(tables: Tables, store: StoreRecord, reservation: Reservation) ->
     store.next_directory = directory + 1
     (_,), length = lay_out((reservation.size_bytes,))
     file = new_file(tables, store, directory, length)
-    file.writer = reservation.client
+    file.writer, file.own_bytes = reservation.client, reservation.size_bytes
     store.creating[file.number] = (reservation, file, directory)
     tables.effects.append(CreateSpillFile(store.node, file.number, file.path, length))

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @dataclass(slots=True, eq=False)
 class SpillFile:
     """One file of spilled objects, or of one object that never was in the arena. ``live`` counts the objects in it;
-    ``writer`` is the client that writes it, 0 when it is written."""
+    ``writer`` is the client that writes it, 0 when it is written; ``own_bytes`` is the size of an object that never was
+    in the arena."""
 
     number: int
     node: int
@@ -27,6 +28,7 @@ class SpillFile:
     size_bytes: int
     live: int = 0
     writer: int = 0
+    own_bytes: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -57,7 +57,7 @@ def run(
     keeper, kept = _kept(arenas, options["state_directory"])
     kernel = _make_kernel(options["seed"], kept, standing=not options["keeps"])
     store = StoreSettings(**options["store"])  # type: ignore[arg-type]
-    spiller = Spiller(arenas, list(store.directories))
+    spiller = Spiller(arenas, list(store.directories), store.local_fs_capacity_threshold)
     session = SessionDirectory(str(session_directory(bytes.fromhex(options["node_id"]), options["directory"])))
     session.make()
     head = Head(kernel, control, arenas, spiller, keeper, progress, partial(_logs, session))

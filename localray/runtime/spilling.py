@@ -6,6 +6,7 @@ live here: decisions, what a spill file looks like (`localray.shm`).
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -30,10 +31,12 @@ class Spiller:
     Args:
         arenas: of the head, from which objects are copied.
         directories: where files may be; the kernel names paths in them.
+        fullest: which part of a file system may be taken, by whomever, for anything to be written there.
     """
 
-    def __init__(self, arenas: HeadArenas, directories: list[str]) -> None:
+    def __init__(self, arenas: HeadArenas, directories: list[str], fullest: float = 1.0) -> None:
         self._arenas = arenas
+        self._fullest = fullest
         self._directories = {path: SessionDirectory(path) for path in directories}
         self._thread: DiskThread[Answer] = DiskThread("spilling")
         self.fileno = self._thread.fileno
@@ -66,6 +69,7 @@ class Spiller:
         failure = ""
         try:
             self._directories[str(Path(task.path).parent)].make()
+            self._check_capacity(Path(task.path).parent)
             if isinstance(task, SpillObjects) and memory is not None:
                 entries = [(entry[0], entry[1] & OFFSET_MASK, *entry[2:]) for entry in task.entries]
                 write_file(task.path, task.length, entries, memory, lambda: not self._stopping)
@@ -78,3 +82,13 @@ class Spiller:
         if isinstance(task, SpillObjects):
             return ObjectsSpilled(task.node, task.batch, failure, time.monotonic() - started_s)
         return SpillFileCreated(task.node, task.file, failure)
+
+    def _check_capacity(self, directory: Path) -> None:
+        if self._fullest >= 1:
+            return
+        system = os.statvfs(directory)
+        taken = 1 - system.f_bavail / max(1, system.f_blocks)
+        if taken > self._fullest:
+            allowed = f"local_fs_capacity_threshold={self._fullest:g}"
+            text = f"the file system is {taken:.1%} full, more than {allowed} allows"
+            raise OSError(errno.ENOSPC, text)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 class StoreSettings(NamedTuple):
     """How a node's store spills, and when processes collect their garbage for it. Ray's names and defaults, but that
-    nobody collects only because time has passed (``local_gc_interval_s`` of 0); without directories, or with ``spills``
+    nobody collects only because time has passed (``local_gc_interval_s`` of 0), and that no disk is too full to be
+    written to unless ``local_fs_capacity_threshold`` says so; without directories, or with ``spills``
     false, nothing goes to disk."""
 
     directories: tuple[str, ...] = ()
@@ -21,3 +22,4 @@ class StoreSettings(NamedTuple):
     global_gc_min_interval_s: float = 30.0
     local_gc_interval_s: float = 0.0
     local_gc_min_interval_s: float = 10.0
+    local_fs_capacity_threshold: float = 1.0

@@ -11,6 +11,7 @@ from types import ModuleType
 from unittest import mock
 
 import psutil
+import pytest
 
 from ..helpers import module_of, wait_until
 from ..registry import NOT_SIMULATED, program
@@ -199,3 +200,32 @@ def nodes_have_the_environment_of_when_they_were_added(ray: ModuleType) -> None:
         os.environ.update({name: value for name, value in before.items() if value is not None})
         ray.shutdown()
         cluster.shutdown()
+
+
+@program(starts_session=False)
+def options_by_their_keywords(ray: ModuleType) -> None:
+    """`ray._common.ray_option_utils`: every option has a default that passes its own check, and refuses other types."""
+    utils = module_of(ray, "_common.ray_option_utils")
+
+    def function():
+        return 1
+
+    class Plain:
+        pass
+
+    for table, target, only_in_decorator in (
+        (utils.task_options, function, "max_calls"),
+        (utils.actor_options, Plain, "concurrency_groups"),
+    ):
+        defaults = {name: option.default_value for name, option in table.items()}
+        in_options = {name: value for name, value in defaults.items() if name != only_in_decorator}
+        ray.remote(target).options(**in_options)
+        ray.remote(**defaults)(target).options(**in_options)
+        with pytest.raises(ValueError, match=f"Setting '{only_in_decorator}' is not supported in '.options\\(\\)'."):
+            ray.remote(target).options(**{only_in_decorator: defaults[only_in_decorator]})
+        for name, option in table.items():
+            option.validate(name, option.default_value)
+            with pytest.raises(TypeError):
+                option.validate(name, Plain())
+    merged = utils.update_options({"num_cpus": 1, "name": "a"}, {"num_cpus": 2, "memory": 3})
+    assert merged == {"num_cpus": 2, "name": "a", "memory": 3}

@@ -8,8 +8,16 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from ..helpers import FREED_BYTES, SMALLEST_STORE_BYTES, make_hoarder, stored_bytes, wait_until, wait_until_freed
-from ..registry import ProgramFunction, program
+from ..helpers import (
+    FREED_BYTES,
+    SMALLEST_STORE_BYTES,
+    make_hoarder,
+    module_of,
+    stored_bytes,
+    wait_until,
+    wait_until_freed,
+)
+from ..registry import NOT_SIMULATED, ProgramFunction, program
 
 MB = 2**20
 STORE = SMALLEST_STORE_BYTES
@@ -340,3 +348,38 @@ def a_store_that_fills_has_cycles_collected(ray: ModuleType) -> None:
     wait_until(lambda: ray.get(hoarder.has_collected.remote()), "the cycles are collected")
     wait_until(lambda: stored_bytes(ray) < quarter + FREED_BYTES, "what they kept is freed")
     ray.get(hoarder.collect_again.remote())
+
+
+@program(engines=NOT_SIMULATED, reason="it is about the system's own disk", starts_session=False)
+def nothing_is_written_to_a_disk_that_is_too_full(ray: ModuleType) -> None:
+    """`local_fs_capacity_threshold`: where more of the file system than that is taken, what would have to go there is
+    refused."""
+    config = {"local_fs_capacity_threshold": 0.0, "local_fs_monitor_interval_ms": 10}
+    ray.init("local", num_cpus=1, object_store_memory=STORE, include_dashboard=False, _system_config=config)
+
+    @ray.remote
+    def large():
+        return np.zeros(2 * STORE, dtype=np.uint8)
+
+    with pytest.raises(ray.exceptions.OutOfDiskError):
+        ray.put(block(0, 2 * STORE))
+    with pytest.raises(ray.exceptions.RayTaskError) as told:
+        ray.get(large.remote())
+    assert isinstance(told.value.cause, ray.exceptions.OutOfDiskError)
+    assert ends(ray.get(ray.put(block(2, MB)))) == (2, 2, MB)
+
+
+@small_store()
+def what_finds_no_room_is_told_of(ray: ModuleType) -> None:
+    """The totals of a store tell how much is in files of its own, because what is in memory is being read."""
+    summary = module_of(ray, "_private.internal_api").memory_summary
+    size = STORE * 2 // 3 // MB * MB
+    first = ray.put(block(1, size))
+    array = ray.get(first)
+    assert "mmap usage" not in summary(stats_only=True)
+    second = ray.put(block(2, size))
+    wait_until(lambda: f"Plasma filesystem mmap usage: {size // MB} MiB" in summary(stats_only=True), "it is told")
+    assert ends(array) == (1, 1, size) and ends(ray.get(second)) == (2, 2, size)
+    assert f"memory usage {2 * size // MB} MiB, 2 objects" in summary(stats_only=True)
+    del second
+    wait_until(lambda: "mmap usage" not in summary(stats_only=True), "it is gone")

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from localray.api import remote as remote
     from localray.api import wait as wait
     from localray.async_tasks import allow_async_tasks as allow_async_tasks
+    from localray.chrome_trace import timeline as timeline
     from localray.client.checkpoints import checkpoint_now as checkpoint_now
     from localray.client.generators import DynamicObjectRefGenerator as DynamicObjectRefGenerator
     from localray.client.generators import ObjectRefGenerator as ObjectRefGenerator
@@ -84,7 +85,6 @@ if TYPE_CHECKING:
     from localray.session import init as init
     from localray.session import is_initialized as is_initialized
     from localray.session import shutdown as shutdown
-    from localray.timeline import timeline as timeline
     from localray.worker import RESTORE_WORKER_MODE as RESTORE_WORKER_MODE
     from localray.worker import SCRIPT_MODE as SCRIPT_MODE
     from localray.worker import SPILL_WORKER_MODE as SPILL_WORKER_MODE
@@ -108,7 +108,7 @@ _PLACES = {
     "localray.executor": ("Executor",),
     "localray.language": ("Language", "java_actor_class", "java_function"),
     "localray.logging_config": ("LoggingConfig",),
-    "localray.timeline": ("timeline",),
+    "localray.chrome_trace": ("timeline",),
     "localray.worker": ("RESTORE_WORKER_MODE", "SCRIPT_MODE", "SPILL_WORKER_MODE", "WORKER_MODE"),
     "localray.pending": ("why_pending",),
     "localray.async_tasks": ("allow_async_tasks",),

@@ -10,12 +10,20 @@ from typing import NamedTuple
 
 from localray.protocol import Conditions, Resources
 
+PHASES = {
+    "task:deserialize_arguments": "rail_load",
+    "task:execute": "rail_animation",
+    "task:store_outputs": "rail_idle",
+}
+"""The parts of a task, by Ray's names, and how traces colour them."""
+
 
 class TaskRow(NamedTuple):
     """One attempt of a task, constructor or call. ``kind`` is a `TaskKind`; ``status`` is that of its first outcome, -1
     while there is none; ``error`` is what the outcome carried, if it was an error and not too long; ``dependencies``
     are the objects that it takes, ``output_bytes`` is the size of what it has returned; ``site`` is where it was
-    submitted, if that was recorded; ``runtime_env`` is JSON, empty for none."""
+    submitted, if that was recorded; ``runtime_env`` is JSON, empty for none; ``around_s`` as in
+    `localray.protocol.TaskDone`."""
 
     task_id: bytes
     attempt: int
@@ -41,6 +49,24 @@ class TaskRow(NamedTuple):
     output_bytes: int = 0
     site: str = ""
     runtime_env: str = ""
+    around_s: tuple[float, ...] = ()
+
+
+def phases(row: TaskRow) -> list[tuple[str, float, float]]:
+    """The parts of a task that is over, with when they began and ended.
+
+    Example:
+        >>> row = TaskRow(b"t", 0, "f", "f", "FINISHED", 1, b"", 0, b"", b"n", 3, 77, 0, b"", (), b"", 1.0, 1.5, 1.5, 2)
+        >>> phases(row._replace(ended_at_s=2.5, around_s=(0.25, 0.5)))
+        [('task:deserialize_arguments', 1.5, 1.75), ('task:execute', 1.75, 2.0), ('task:store_outputs', 2.0, 2.5)]
+    """
+    if row.started_at_s < 0 or row.ended_at_s < 0:
+        return []
+    reading, running, storing = PHASES
+    reading_s, storing_s = row.around_s or (0.0, 0.0)
+    read_at_s, returned_at_s = row.started_at_s + reading_s, row.ended_at_s - storing_s
+    found = [(reading, row.started_at_s, read_at_s), (running, read_at_s, max(read_at_s, returned_at_s))]
+    return found if row.state == "FAILED" else [*found, (storing, returned_at_s, row.ended_at_s)]
 
 
 class ActorRow(NamedTuple):

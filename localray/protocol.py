@@ -565,12 +565,14 @@ class DropStream(NamedTuple):
 
 class TaskDone(NamedTuple):
     """A worker finished a task: one outcome for each return that it has not yielded before. ``retryable`` marks a user
-    error that the task's options want retried."""
+    error that the task's options want retried. ``around_s`` is how long of its duration it took to read the arguments
+    and to store what was returned; empty where that is too little to tell of, or not known."""
 
     task_id: bytes
     outcomes: tuple[Outcome, ...]
     duration_s: float
     retryable: bool
+    around_s: tuple[float, ...] = ()
 
 
 class WorkerReady(NamedTuple):

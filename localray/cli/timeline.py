@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+from localray.chrome_trace import to_chrome_trace
 from localray.protocol import Query
 from localray.session import connect
-from localray.timeline import to_chrome_trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

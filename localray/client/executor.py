@@ -10,7 +10,7 @@ processes, retry decisions.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import GeneratorType
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from localray.client.functions import Functions, method_of
 from localray.client.lane_calls import LaneCalls
 from localray.client.leaving import EXITED, Leaving
 from localray.client.outcomes import cancelled, failed, not_a_generator, pack_returns
+from localray.client.phases import Phases
+from localray.client.recalls import give_back
 from localray.client.threaded_actor import ThreadedActor
 from localray.client.yielding import GeneratorRun, GeneratorRuns
 from localray.exceptions import RaySystemError
@@ -47,7 +49,6 @@ from localray.protocol import (
     SetUpJob,
     TaskDone,
     TaskKind,
-    TasksReturned,
 )
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Executor:
         self._runtime_env: DefineRuntimeEnv | None = None
         self._on_start = on_start
         self._functions = Functions()
+        self._phases = Phases(client.channel.now_s)
         self._templates: dict[int, DefineTemplate] = {}
         self._groups: frozenset[str] = frozenset()
         client.on_worker_message = self.handle
@@ -120,7 +122,8 @@ class Executor:
         elif isinstance(message, DefineRuntimeEnv):
             self.client.runtime_envs.own = self._runtime_env = message
         elif isinstance(message, RecallTasks):
-            self._recall(message)
+            self.client.channel.send(give_back(self.queue, message.task_ids))
+            self.client.channel.flush()
         elif isinstance(message, CancelRunning):
             self._cancel(message)
         elif isinstance(message, ItemsTaken):
@@ -136,21 +139,6 @@ class Executor:
             self.leaving.retire(message.reason)
         else:
             raise RaySystemError(f"a worker cannot take {type(message).__name__}")
-
-    def _recall(self, message: RecallTasks) -> None:
-        """Give back what has not started: a task leaves the queue at the moment it starts, so it is here or there."""
-        wanted = set(message.task_ids)
-        returned: list[bytes] = []
-        for task in list(self.queue):
-            if task.task_id in wanted:
-                try:
-                    # In one step, and in place: the executing thread takes tasks meanwhile, and relies on their order.
-                    self.queue.remove(task)
-                except ValueError:
-                    continue  # It has just started.
-                returned.append(task.task_id)
-        self.client.channel.send(TasksReturned(tuple(returned)))
-        self.client.channel.flush()
 
     def _cancel(self, message: CancelRunning) -> None:
         self.cancelled.add(message.task_id)
@@ -192,6 +180,7 @@ class Executor:
             if type(result) is GeneratorType or template.return_mode:
                 outcomes = self._run_generator(message, template, result)
             else:
+                self._phases.have_returned()
                 outcomes = pack_returns(self.client, template, result)
         except WorkerExit:
             raise
@@ -229,7 +218,7 @@ class Executor:
         self._lane_calls.begins(message)
         if self.leaving.running is not None:
             self.leaving.running.add(message.task_id)
-        return self.client.channel.now_s()
+        return self._phases.begin()
 
     def exit_actor(self, task_id: bytes) -> None:
         """The actor here is to end with the call that asks for it."""
@@ -274,11 +263,15 @@ class Executor:
 
     def arguments(self, message: RunTask) -> tuple[list[object], dict[str, object]]:
         """The arguments of a task, its dependencies filled in."""
-        if not message.dependencies:
-            return unpack_arguments(message.payload, ())
-        # All views before the first value is made of one: if that fails, the others' places are let go of too.
-        found = [self.client.gets.argument(*pair) for pair in zip(message.dependencies, message.values, strict=True)]
-        return unpack_arguments(message.payload, [value_of() for value_of in found])
+        values: Sequence[object] = ()
+        if message.dependencies:
+            # All views before the first value is made of one: if that fails, the others' places are let go of too.
+            pairs = zip(message.dependencies, message.values, strict=True)
+            found = [self.client.gets.argument(*pair) for pair in pairs]
+            values = [value_of() for value_of in found]
+        unpacked = unpack_arguments(message.payload, values)
+        self._phases.have_read()
+        return unpacked
 
     def construct(self, message: RunTask, template: DefineTemplate) -> None:
         """Become the actor that the message creates."""
@@ -381,10 +374,12 @@ class Executor:
         if self.leaving.reason and self.leaving.is_over(message.task_id, self._templates[message.template]):
             return
         channel = self.client.channel
-        duration_s = channel.now_s() - started_s
+        ended_s = channel.now_s()
+        duration_s = ended_s - started_s
         if self._lane_calls.answer(message.task_id, outcomes, duration_s):
             return
-        done = TaskDone(message.task_id, outcomes, duration_s, retryable)
+        around_s = () if self.client.runs_several else self._phases.around(ended_s)
+        done = TaskDone(message.task_id, outcomes, duration_s, retryable, around_s)
         if self.queue or self.asyncio_actor is not None:
             channel.send(done)
         else:

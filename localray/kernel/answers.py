@@ -13,7 +13,7 @@ from localray.protocol import INLINE, Status, TaskDone
 
 
 def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
-    task_id, outcomes, duration_s, retryable = message
+    task_id, outcomes, duration_s, retryable, around_s = message
     for outcome in outcomes:
         if outcome[2] != INLINE:
             objects.claim_buffer(tables, client, outcome[2], outcome[3], outcome[1])
@@ -27,6 +27,7 @@ def task_done(tables: Tables, client: ClientRecord, message: TaskDone) -> None:
     worker.ended_count += 1
     worker.assigned.pop(task_id, None)
     task.duration_s = duration_s
+    task.around_s = around_s
     if retryable and tasks.may_retry(tables, task):
         # A stream yields its error before what ends it; where a value holds what was yielded, the error is put.
         error = next((payload for status, payload, *_ in outcomes if status == Status.TASK_ERROR), b"")

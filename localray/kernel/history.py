@@ -24,7 +24,8 @@ LONGEST_ERROR_BYTES: Final = 8 * 1024
 
 class EndedTask(NamedTuple):
     """One attempt of a task, constructor or call, as it ended; ``status`` and ``error`` as in its first outcome;
-    ``dependencies`` are the objects that it took, ``output_bytes`` is the size of all that it returned."""
+    ``dependencies`` are the objects that it took, ``output_bytes`` is the size of all that it returned,
+    ``around_s`` as in `localray.protocol.TaskDone`."""
 
     task_id: bytes
     template: Template
@@ -40,6 +41,7 @@ class EndedTask(NamedTuple):
     error: bytes
     dependencies: tuple[bytes, ...]
     output_bytes: int
+    around_s: tuple[float, ...]
 
 
 # Straight to the tuple's own constructor: a fifth of the cost of the class's.
@@ -94,6 +96,7 @@ class History:
                     error if status and len(error) <= LONGEST_ERROR_BYTES else b"",
                     task.dependencies,
                     output_bytes,
+                    task.around_s,
                 )
             )
         )

@@ -70,6 +70,7 @@ def _ended(tables: Tables, task: EndedTask, actor: ActorRecord | None) -> TaskRo
         (task.status, task.error),
         (task.created_at_s, task.sent_at_s, started_at_s, task.ended_at_s),
         (task.dependencies, task.output_bytes),
+        task.around_s,
     )
 
 
@@ -102,6 +103,7 @@ def _row(
     outcome: tuple[int, bytes],
     times_s: tuple[float, float, float, float],
     data: tuple[tuple[bytes, ...], int],
+    around_s: tuple[float, ...] = (),
 ) -> TaskRow:
     task_id, attempt, template, actor_id, parent_id = identity
     function = _function_of(tables, template, actor)
@@ -130,6 +132,7 @@ def _row(
         *data,
         tables.task_sites.get(task_id, ""),
         _environment(tables, (template if actor is None else actor.creation.template).runtime_env),
+        around_s,
     )
 
 

@@ -126,9 +126,9 @@ class TaskRecord:
     submits; ``pinned`` are those of its arguments whose places in the store were pinned when it was sent;
     ``parent_id`` is the task that submitted it, which may have ended since, and empty for a driver's; ``root`` is the
     detached actor from which it hangs, as its constructor or below it, if one. ``makes`` counts the objects of which it
-    is the maker, for whose sake it is kept when it has finished (`lineage`); ``duration_s`` is how long its last
-    attempt ran, once known; ``yielded`` counts those of a fixed number of returns that this attempt has delivered ahead
-    of its end. Of a stream, ``items`` counts those that any attempt has yielded, and ``position`` those of this one.
+    is the maker, for whose sake it is kept when it has finished (`lineage`); ``duration_s`` and ``around_s`` are of
+    its last attempt, as in `TaskDone`; ``yielded`` counts those of a fixed number of returns that this attempt has
+    delivered ahead of its end. Of a stream, ``items`` counts what any attempt has yielded, ``position`` this one.
     """
 
     task_id: bytes
@@ -153,6 +153,7 @@ class TaskRecord:
     created_at_s: float = NEVER_S
     sent_at_s: float = NEVER_S
     duration_s: float = 0.0
+    around_s: tuple[float, ...] = ()
     yielded: int = 0
     items: int = 0
     position: int = 0
@@ -297,9 +298,8 @@ class ClientRecord:
 
 @dataclass(slots=True, eq=False)
 class JobRecord:
-    """One driver's program: where its workers find its modules, and the namespace its names live in. The driver is 0
-    when it has left, and detached actors live on; ``client`` is the number that it had; one that ``was_shut_down`` has
-    left in order; ``runtime_env`` is what it is in itself."""
+    """One driver's program: where its workers find its modules, and the namespace of its names. The driver is 0 when it
+    has left, and detached actors live on; ``client`` is the number that it had; one ``was_shut_down`` in order."""
 
     number: int
     driver: int

@@ -115,8 +115,7 @@ class VirtualChannel:
             return
         if self.task_cost_s:
             # User code takes no virtual time of its own; what its start took counts as the task's.
-            task_id, outcomes, duration_s, is_retryable = message
-            message = TaskDone(task_id, outcomes, duration_s + self.task_cost_s, is_retryable)
+            message = message._replace(duration_s=message.duration_s + self.task_cost_s)
         self._outward.send(message)
         if self.answered is not None:
             self.answered(message.task_id)

@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from localray.listings import PHASES
+
 AT_ONCE_S = 0.001
 """Who submits again within so short a time has waited for nothing."""
 _MICROSECONDS = 1_000_000
@@ -94,7 +96,7 @@ def recording_of(events: Iterable[Mapping[str, Any]]) -> Recording:
     tasks: dict[str, RecordedTask] = {}
     try:
         for event in events:
-            if event["ph"] == "X":
+            if event["ph"] == "X" and event.get("cat") not in PHASES:
                 task = _task(event)
                 # Of several attempts the last is what counts.
                 tasks.pop(task.task_id, None)

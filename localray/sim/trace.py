@@ -143,7 +143,7 @@ def _nothing(message: tuple[object, ...]) -> object:
 
 
 def _task_done(message: tuple[object, ...]) -> object:
-    task_id, outcomes, duration_s, retryable = message
+    task_id, outcomes, duration_s, retryable, _ = message
     # An inline value's size may depend on what its pickle looks like; its place is -1.
     places = tuple([(outcome[0], outcome[2], outcome[4]) for outcome in outcomes])  # type: ignore[attr-defined]
     return task_id, places, duration_s, retryable

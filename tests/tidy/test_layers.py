@@ -25,7 +25,7 @@ LAYERS = (
     "_common chaos cluster_utils autoscaler dashboard experimental job_submission",
     "util",
     "executor",
-    "api pending runtime_context timeline",
+    "api pending runtime_context chrome_trace",
     "worker types _raylet",
     "gcs_client",
     "session remote_function actor",

@@ -14,7 +14,7 @@ from typing import Any
 from localray.client.values import error_of
 from localray.ids import JobID, TaskID, WorkerID, driver_task_id_bytes
 from localray.job_details import DriverInfo, JobStatus, JobType
-from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, RuntimeEnvRow, TaskRow, WorkerRow
+from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, RuntimeEnvRow, TaskRow, WorkerRow, phases
 from localray.options import from_units
 from localray.protocol import INLINE, HeldObject, Resources, Status, TaskKind
 from localray.sched.bundle_names import plain
@@ -72,6 +72,10 @@ class Clock:
         self._offset_s = time.time() - now_s
         if earlier is not None and abs(self._offset_s - earlier._offset_s) < _TRUSTED_S:
             self._offset_s = earlier._offset_s
+
+    def exact_ms(self, at_s: float) -> float:
+        """The time as milliseconds with a fraction."""
+        return (at_s + self._offset_s) * 1000
 
     def ms(self, at_s: float, never: int | None = None) -> int | None:
         """The time as milliseconds; ``never`` for one that has not come."""
@@ -141,7 +145,7 @@ def task(row: TaskRow, clock: Clock, detail: bool) -> Columns:
             "required_resources": _amounts(row.resources, row.group),
             "runtime_env_info": _runtime_env_info(row.runtime_env),
             "events": _events(row, clock),
-            "profiling_data": {},
+            "profiling_data": _profiling_data(row, clock),
             "creation_time_ms": clock.ms(row.created_at_s),
             "start_time_ms": clock.ms(row.started_at_s),
             "end_time_ms": clock.ms(row.ended_at_s),
@@ -197,6 +201,28 @@ def _events(row: TaskRow, clock: Clock) -> list[Columns]:
         (row.state, row.ended_at_s),
     ]
     return [{"state": state, "created_ms": float(clock.ms(at_s) or 0)} for state, at_s in times if at_s >= 0]
+
+
+def _profiling_data(row: TaskRow, clock: Clock) -> Columns:
+    """The parts of a task that is over, and the whole of it; empty before, as where it never ran."""
+    parts = phases(row)
+    if not parts or not row.worker:
+        return {}
+    whole = (f"task::{row.function}", row.started_at_s, row.ended_at_s)
+    return {
+        "component_type": "worker",
+        "component_id": _worker_id(row.worker),
+        "node_ip_address": ADDRESS,
+        "events": [
+            {
+                "start_time": clock.exact_ms(begin_s),
+                "end_time": clock.exact_ms(end_s),
+                "extra_data": {"name": row.name, "task_id": row.task_id.hex()} if name == whole[0] else {},
+                "event_name": name,
+            }
+            for name, begin_s, end_s in [*parts, whole]
+        ],
+    }
 
 
 def _call_site(site: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import tempfile
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ..helpers import make_gate, make_waiter
+from ..helpers import make_gate, make_waiter, wait_until
 from ..registry import program
 
 
@@ -148,7 +149,6 @@ def experimental_without_a_session(ray: ModuleType) -> None:
 @program()
 def timeline_is_a_chrome_trace(ray: ModuleType) -> None:
     """Surface 10: timeline() is a list that JSON can hold; of tasks that ran there are complete events in microseconds."""
-    import time
 
     @ray.remote
     def timed():
@@ -212,3 +212,47 @@ def progress_bars_in_tasks(ray: ModuleType) -> None:
     with pytest.raises(ValueError):
         list(tqdm_ray.tqdm(total=1))
     tqdm_ray.safe_print("a line")
+
+
+@program()
+def timeline_tells_the_parts_of_tasks(ray: ModuleType) -> None:
+    """Surface 10: of a task that has ended, reading its arguments, running it and storing what it returned are events of
+    their own, inside its own; one that has failed stores nothing."""
+
+    @ray.remote
+    def parted(data):
+        time.sleep(0.2)
+        return data
+
+    @ray.remote
+    def parted_and_failed():
+        raise ValueError("on purpose")
+
+    ray.get(parted.remote(b"x" * 500_000))
+    with pytest.raises(ValueError, match="on purpose"):
+        ray.get(parted_and_failed.remote())
+
+    def parts_of(name: str) -> dict[str, float]:
+        """The lengths of what lies within a task, in microseconds."""
+        events = [event for event in ray.timeline() if event["ph"] == "X"]
+        for whole in events:
+            if whole["cat"] != f"task::{name}":
+                continue
+            ends = whole["ts"] + whole["dur"]
+            inside = [
+                each
+                for each in events
+                if each["cat"].startswith("task:")
+                and each is not whole
+                and each["tid"] == whole["tid"]
+                and whole["ts"] - 1 <= each["ts"]
+                and each["ts"] + each["dur"] <= ends + 1
+            ]
+            return {each["cat"]: each["dur"] for each in inside}
+        return {}
+
+    wait_until(lambda: bool(parts_of("parted")) and bool(parts_of("parted_and_failed")), "both are told")
+    parts = parts_of("parted")
+    assert set(parts) == {"task:deserialize_arguments", "task:execute", "task:store_outputs"}
+    assert 200_000 <= parts["task:execute"] < 2_000_000
+    assert set(parts_of("parted_and_failed")) == {"task:deserialize_arguments", "task:execute"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import warnings
@@ -405,3 +406,38 @@ def state_of_what_never_ran(ray: ModuleType) -> None:
     wait_until(lambda: error_types(of_made) == expected, "it has failed")
     named = ("name", "=", "never_set_up")
     wait_until(lambda: error_types(named) == {"never_set_up": "RUNTIME_ENV_SETUP_FAILED"}, "it was not set up")
+
+
+@program(dashboard=True)
+def state_as_a_chrome_trace(ray: ModuleType) -> None:
+    """U8, surface 8: `profiling_data` tells the parts of a task, and `ray._private.profiling.chrome_tracing_dump` makes a
+    trace of them: rows for nodes and workers, events with what the task is."""
+
+    @ray.remote
+    def state_parted():
+        time.sleep(0.1)
+        return 1
+
+    ray.get(state_parted.remote())
+    state, profiling = _state(ray), module_of(ray, "_private.profiling")
+
+    def told() -> list[Any]:
+        tasks = state.list_tasks(filters=[("name", "=", "state_parted"), ("state", "=", "FINISHED")], detail=True)
+        return [task for task in tasks if len((task.profiling_data or {}).get("events", ())) == 4]
+
+    wait_until(lambda: len(told()) == 1, "its parts are told")
+    [task] = told()
+    data = task.profiling_data
+    assert (data["component_type"], data["component_id"]) == ("worker", task.worker_id)
+    names = [event["event_name"] for event in data["events"]]
+    parts = ["task:deserialize_arguments", "task:execute", "task:store_outputs"]
+    assert names == [*parts, "task::state_parted"]
+    assert all(event["start_time"] <= event["end_time"] for event in data["events"])
+    events = json.loads(profiling.chrome_tracing_dump([task]))
+    meta = {event["name"]: event["args"]["name"] for event in events if event["ph"] == "M"}
+    assert meta == {"process_name": f"Node {data['node_ip_address']}", "thread_name": f"worker:{task.worker_id}"}
+    running = next(event for event in events if event["cat"] == "task:execute")
+    assert 100_000 * 0.9 < running["dur"] < 1_000_000
+    assert running["args"]["task_id"] == task.task_id
+    assert running["args"]["func_or_class_name"] == "state_parted"
+    assert running["args"]["actor_id"] is None

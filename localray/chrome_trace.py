@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from localray.client.current import current_client
 from localray.ids import TASK_ID_SIZE_BYTES
-from localray.listings import TaskRow
+from localray.listings import PHASES, TaskRow, phases
 from localray.protocol import Query, TaskKind
 from localray.sched.bundle_names import plain
 from localray.sched.resources import RESOURCE_UNIT
@@ -26,8 +26,10 @@ def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
 
     Returns:
         The events: ``ts`` and ``dur`` in microseconds of the session's clock; a row for each worker, a group of rows
-        for each node. ``args`` say more: the task that submitted it, those whose results it takes, what it holds, and
-        how large its result is, for `localray sim plan`. Of tasks that are over the last 10,000 are known.
+        for each node. Parts of a task that is over are events too, by Ray's names: ``task:deserialize_arguments``,
+        ``task:execute`` and, unless it has failed, ``task:store_outputs``; what is shorter than 0.1 ms has no length.
+        ``args`` of a task's own event say more: the task that submitted it, those whose results it takes, what it
+        holds, and how large its result is, for `localray sim plan`. Of tasks that are over the last 10,000 are known.
 
     Raises:
         RuntimeError: there is no session.
@@ -70,6 +72,20 @@ def _events(rows: Iterable[TaskRow], now_s: float) -> list[dict[str, Any]]:
             label = f"worker {row.worker}" + (f" (pid {row.process_id})" if row.process_id else "")
             names[node, row.worker] = _named("thread_name", node, row.worker, label)
         ended_at_s = row.ended_at_s if row.ended_at_s >= 0 else now_s
+        events += [
+            {
+                "cat": name,
+                "name": name,
+                "ph": "X",
+                "pid": node,
+                "tid": row.worker,
+                "ts": begin_s * _MICROSECONDS,
+                "dur": (end_s - begin_s) * _MICROSECONDS,
+                "cname": PHASES[name],
+                "args": {"task_id": row.task_id.hex()},
+            }
+            for name, begin_s, end_s in phases(row)
+        ]
         events.append(
             {
                 "cat": f"task::{row.function}",

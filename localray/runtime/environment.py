@@ -6,6 +6,7 @@ from collections.abc import Collection, MutableMapping
 
 from localray.client.devices import called, name_devices
 from localray.protocol import Resources
+from localray.sched.bundle_names import plain
 from localray.sched.resources import CPU, GPU, RESOURCE_UNIT, amount
 
 THREADS_ARE_OURS = "LOCALRAY_SETS_OMP_NUM_THREADS"
@@ -42,6 +43,7 @@ class TaskEnvironment:
         if (resources, devices) == self._prepared:
             return
         self._prepared = (resources, devices)
+        resources = plain(resources)
         if self._sets_threads:
             self._environment["OMP_NUM_THREADS"] = str(max(1, amount(resources, CPU) // RESOURCE_UNIT))
         if self._environment.get(_KEEP_DEVICES, "") in ("", "0"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from importlib import import_module
 from types import ModuleType
@@ -527,3 +528,38 @@ def a_group_goes_with_its_driver(ray: ModuleType) -> None:
         ray.util.get_placement_group("gone")
     assert free_of(ray, "CPU") == 2.0
     ray.shutdown()
+
+
+@program(num_cpus=4, num_gpus=2, engines=NOT_SIMULATED, reason="virtual workers share one environment")
+def what_a_group_sets_in_the_environment(ray: ModuleType) -> None:
+    """PG4, T13: a task or actor in a group sees its GPU in CUDA_VISIBLE_DEVICES, and as many threads as it has CPUs, as
+    outside of one."""
+    groups = [ray.util.placement_group([{"CPU": 2, "GPU": 1}]) for _ in range(2)]
+    ray.get([group.ready() for group in groups])
+
+    def told():
+        names = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
+        return [str(each) for each in ray.get_gpu_ids()], [os.environ.get(name) for name in names]
+
+    @ray.remote(num_cpus=2, num_gpus=1)
+    def task():
+        return told()
+
+    @ray.remote(num_cpus=2, num_gpus=0.5)
+    class Actor:
+        def call(self):
+            return told()
+
+    seen = []
+    for group in groups:
+        for index in (-1, 0):
+            options = {"scheduling_strategy": within(ray, group, index)}
+            [device], variables = ray.get(task.options(**options).remote(), timeout=30)
+            assert variables == [device, "2"]
+            seen.append(device)
+    assert seen[0] == seen[1] != seen[2] == seen[3]
+    actor = Actor.options(scheduling_strategy=within(ray, groups[0], 0)).remote()
+    [device], variables = ray.get(actor.call.remote(), timeout=30)
+    assert (device, variables) == (seen[0], [device, "2"])
+    ray.kill(actor)
+    remove(ray, *groups)

@@ -46,6 +46,7 @@ class Leaving:
         self._executor = executor
         self._exit_process = exit_process
         self._asked_by: set[bytes] = set()
+        self._is_forced = False
         self._once = threading.Lock()
 
     def exit(self, reason: str) -> None:
@@ -76,6 +77,16 @@ class Leaving:
         elif not self.running:
             # A coroutine that its call left behind: no call's end will be the actor's.
             self._executor.client.channel.spawn(self._end, "localray-leaving")
+
+    def drain(self, reason: str) -> None:
+        """The process is told to end from outside: what runs is answered first, nothing new starts, and then it is gone
+        as by a crash."""
+        if self.reason:
+            return
+        self._is_forced = True
+        self.reason = reason
+        if not self.running:
+            self._end()
 
     def is_over(self, task_id: bytes, template: DefineTemplate) -> bool:
         """Whether a call that has just ended is one that asked for the end: then it is not answered, and the actor ends
@@ -122,8 +133,11 @@ class Leaving:
         actor = self._executor.actor
         if actor is None or not self._once.acquire(blocking=False):
             return
-        self._run_hook()
         channel = self._executor.client.channel
+        if self._is_forced:
+            channel.flush()
+            self._exit_process(self.reason, 1)
+        self._run_hook()
         channel.send(ActorExiting(actor.actor_id, self.reason, tuple(self._asked_by)))
         channel.flush()
         self.exit(self.reason)

@@ -3,6 +3,7 @@ executor says and decides nothing."""
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import importlib
 import json
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from localray.client.channel import Waiter
@@ -97,6 +99,8 @@ class Worker:
     def _task_starts(self, message: RunTask, template: DefineTemplate) -> None:
         self._started += 1
         write_progress(self._progress, self._slot, self._started)
+        if template.kind == TaskKind.ACTOR_CREATION and template.call_mode != CallMode.SERIAL:
+            self._drains_when_terminated()
         is_threaded = template.kind == TaskKind.ACTOR_CREATION and template.call_mode == CallMode.THREADED
         self._title.show(template.name, template.name.removesuffix(".__init__") if is_threaded else "")
         if template.kind != TaskKind.ACTOR_CALL:
@@ -104,6 +108,16 @@ class Worker:
         if self._printed and template.kind == TaskKind.TASK:
             for stream in self._streams:
                 stream.task_starts(template.name)
+
+    def _drains_when_terminated(self) -> None:
+        """From now on calls that run beside each other are answered before SIGTERM ends the process, unless the user
+        has a handler."""
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._terminated)
+
+    def _terminated(self, number: int, stack: FrameType | None) -> None:
+        # On a thread of its own: this one may hold any lock.
+        _thread.start_new_thread(self.executor.leaving.drain, ("The process receives a SIGTERM.",))
 
     def _rests(self) -> None:
         """It waits for its next task, and not only for a moment."""
@@ -180,6 +194,8 @@ class Worker:
         ends."""
         set_process_client(None)
         self._channel.abandon()
+        if signal.getsignal(signal.SIGTERM) == self._terminated:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _exit_now() -> NoReturn:

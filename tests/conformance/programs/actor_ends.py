@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import multiprocessing
 import os
+import signal
 import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 import pytest
 
 from ..helpers import make_gate, make_recorder, make_waiter, wait_until
@@ -341,3 +345,66 @@ def an_end_in_order_takes_its_time(ray: ModuleType) -> None:
         for how in ("drop", "quit", "terminate"):
             wait_until(lambda how=how: notes[how].read_text() == orderly, f"the end by {how} is complete")
         assert notes["kill"].read_text() == "begun\n"
+
+
+@program(num_cpus=3, engines=NOT_SIMULATED, reason="it is about processes")
+def what_runs_in_a_concurrent_actor_is_answered_before_sigterm_ends_it(ray: ModuleType) -> None:
+    """SIGTERM: calls that run in an asyncio or threaded actor are answered first; then it is gone as by a
+    crash, and may be restarted. Children that it has forked end at once."""
+
+    @ray.remote(num_cpus=0)
+    class Gate:
+        def __init__(self):
+            self.passed = 0
+
+        def arrive(self):
+            self.passed += 1
+
+        def arrived(self):
+            return self.passed
+
+    class Plain:
+        def process(self):
+            return os.getpid()
+
+        def forks(self):
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                return pool.apply(abs, (-1,))
+
+        def wait(self, gate, box):
+            ray.get(gate.arrive.remote())
+            time.sleep(0.5)
+            return ray.get(box[0])
+
+    class Asyncio:
+        async def process(self):
+            return os.getpid()
+
+        async def wait(self, gate, box):
+            await gate.arrive.remote()
+            await asyncio.sleep(0.5)
+            return await box[0]
+
+    for actor_class in (ray.remote(max_concurrency=3)(Plain), ray.remote(Asyncio)):
+        for options in ({}, {"max_restarts": 1}):
+            actor, gate = actor_class.options(**options).remote(), Gate.remote()
+            process = ray.get(actor.process.remote())
+            if actor_class.__ray_metadata__.class_name.endswith("Plain"):
+                assert ray.get(actor.forks.remote()) == 1
+            answers = [actor.wait.remote(gate, [ray.put(number)]) for number in range(2)]
+            wait_until(lambda: ray.get(gate.arrived.remote()) == 2, "both run")
+            os.kill(process, signal.SIGTERM)
+            assert ray.get(answers, timeout=60) == [0, 1]
+            wait_until(lambda: not psutil.pid_exists(process), "it is gone")
+            if options:
+                wait_until(lambda: _process_of(ray, actor) not in (None, process), "it is back")
+            else:
+                with pytest.raises(ray.exceptions.RayActorError):
+                    ray.get(actor.process.remote())
+
+
+def _process_of(ray: ModuleType, actor) -> int | None:
+    try:
+        return ray.get(actor.process.remote())
+    except ray.exceptions.RayActorError:
+        return None

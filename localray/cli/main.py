@@ -18,6 +18,7 @@ from localray.version import RAY_VERSION, VERSION
 SUBCOMMANDS = {
     "doctor": "say what this machine offers, and what of a program a cluster would not have",
     "get": "show all that is known of one task, actor, object, node, worker, …",
+    "job": "run commands as jobs of a running session",
     "list": "list tasks, actors, objects, nodes, workers, … of a running session",
     "logs": "list the log files of a running session, or show one",
     "memory": "show who holds which objects of a running session",

@@ -159,3 +159,29 @@ def test_words_that_are_none_of_ours(environment: dict[str, str]) -> None:
 def test_what_follows_two_dashes_is_the_programs(environment: dict[str, str]) -> None:
     said = localray(environment, "run", "-c", "import sys; print(sys.argv)", "a", "--", "--b")
     assert said == "['-c', 'a', '--', '--b']\n"
+
+
+def test_jobs(environment: dict[str, str], directory: Path) -> None:
+    """Submitted, waited for, looked at, stopped and forgotten by commands; a failed one is an exit code."""
+    assert "There is no" in localray(environment, "job", "list", code=1)
+    localray(environment, "start", "--head", "--num-cpus", "1")
+    settings = directory / "settings.json"
+    settings.write_text(json.dumps({"env_vars": {"WORD": "said"}}))
+    said = [sys.executable, "-c", "import os; print(os.environ['WORD'])"]
+    shown = localray(environment, "job", "submit", "--submission-id", "one", "--runtime-env", str(settings), "--", *said)
+    assert "Job 'one' submitted successfully" in shown and "\nsaid\n" in shown and "Job 'one' succeeded" in shown
+    assert "already exists" in localray(environment, "job", "submit", "--submission-id", "one", "--", "true", code=1)
+    assert "said" in localray(environment, "job", "logs", "one")
+    failed = localray(environment, "job", "submit", "--submission-id", "two", "--", "sh", "-c", "exit 3", code=1)
+    assert "Job 'two' failed" in failed and "exit code 3" in failed
+    localray(environment, "job", "submit", "--no-wait", "--submission-id", "three", "--", "sleep", "1000")
+    assert "Status for job 'three'" in localray(environment, "job", "status", "three")
+    assert "non-terminal" in localray(environment, "job", "delete", "three", code=1)
+    assert "Job 'three' was stopped" in localray(environment, "job", "stop", "three")
+    listed = localray(environment, "job", "list")
+    assert "one    SUCCEEDED" in listed and "two    FAILED" in listed and "three  STOPPED" in listed
+    assert "deleted" in localray(environment, "job", "delete", "one")
+    assert "does not exist" in localray(environment, "job", "status", "one", code=1)
+    assert "there is no command" in localray(environment, "job", "submit", code=1)
+    wrong = localray(environment, "job", "submit", "--runtime-env-json", "{", "--", "true", code=1)
+    assert "is no JSON" in wrong

@@ -54,7 +54,7 @@ ONLY_WHERE_INSTALLED = {
     "_private": {"pytest"},
     "on_ray": {"ray"},
     "benchmark": {"ray", "joblib", "loky", "dask", "distributed"},
-    "cli": {"ray"},
+    "cli": {"ray", "yaml"},
     "pytest_plugin": {"pytest"},
     "mypy_plugin": {"mypy"},
 }

@@ -207,7 +207,7 @@ class CompiledDAG:
     def _start(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution:
         self._check_inputs(args, kwargs)
         if self.is_teardown:
-            raise RayChannelError("The compiled graph was torn down; compile another to execute again.")
+            raise RayChannelError("Channel closed. The compiled graph was torn down; compile another to execute again.")
         if not self._enable_asyncio:
             self._release_dropped()
         under_way = self._next_index - 1 - self._last_finished

@@ -397,3 +397,18 @@ def compiled_graph_names_hidden_nodes(ray: ModuleType) -> None:
             node = worker.double.bind(hide(given))
         with pytest.raises(ValueError, match=rf"(?s)Found {count} DAGNodes from the arg .*? in .*?\. Please ensure"):
             node.experimental_compile()
+
+
+@program()
+def compiled_graph_is_closed(ray: ModuleType) -> None:
+    """Surface 10: once torn down it takes no executions, and says that its channel is closed; a second teardown is
+    none."""
+    worker = _make_worker(ray)
+    with _dag(ray).InputNode() as given:
+        graph = worker.double.bind(given).experimental_compile()
+    assert ray.get(graph.execute(1)) == 2
+    graph.teardown()
+    graph.teardown()
+    with pytest.raises(ray.exceptions.RayChannelError, match="Channel closed"):
+        graph.execute(2)
+    assert ray.get(worker.double.remote(4)) == 8

@@ -3,13 +3,12 @@ changes nothing."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import TYPE_CHECKING
 
 from localray.actor import handle_of_running
 from localray.client.context import TaskContext, current_task
-from localray.client.current import connected_client, current_client, require_client
+from localray.client.current import connected_client, current_client, require_client, starts_by_itself
 from localray.client.devices import called
 from localray.ids import ActorID, JobID, NodeID, PlacementGroupID, TaskID, WorkerID
 from localray.options import from_units
@@ -251,7 +250,7 @@ def _advise(method: str) -> None:
 def get_runtime_context() -> RuntimeContext:
     """What may be known about where the caller runs; starts a session where there is none, unless the variable
     ``RAY_ENABLE_AUTO_CONNECT`` is 0."""
-    if os.environ.get("RAY_ENABLE_AUTO_CONNECT", "") != "0":
+    if starts_by_itself():
         connected_client()
     return RuntimeContext()
 

@@ -7,6 +7,7 @@ Must not live here: making or ending clients (`localray.session`, `localray.runt
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -75,6 +76,14 @@ def require_client() -> Client:
     return client
 
 
+def starts_by_itself() -> bool:
+    """Whether a session is started where one is needed: not where the variable ``RAY_ENABLE_AUTO_CONNECT`` is 0, or
+    somebody has switched it off where Ray has the switch."""
+    if os.environ.get("RAY_ENABLE_AUTO_CONNECT", "") == "0":
+        return False
+    return bool(getattr(sys.modules.get("localray._private.auto_init_hook"), "enable_auto_connect", True))
+
+
 def connected_client() -> Client:
     """The current client; starts a session where there is none and auto-init is allowed.
 
@@ -86,7 +95,7 @@ def connected_client() -> Client:
         return client
     if _handed_over_to is not None:
         raise HandedOver(_handed_over_to)
-    if _start_session is not None and os.environ.get("RAY_ENABLE_AUTO_CONNECT", "") != "0":
+    if _start_session is not None and starts_by_itself():
         _start_session()
         if _handed_over_to is not None:
             # By an address in the environment.

@@ -229,3 +229,21 @@ def options_by_their_keywords(ray: ModuleType) -> None:
                 option.validate(name, Plain())
     merged = utils.update_options({"num_cpus": 1, "name": "a"}, {"num_cpus": 2, "memory": 3})
     assert merged == {"num_cpus": 2, "name": "a", "memory": 3}
+
+
+@program(starts_session=False)
+def no_session_starts_by_itself_where_that_is_switched_off(ray: ModuleType) -> None:
+    """`ray._private.auto_init_hook.enable_auto_connect`: what needs a session raises, and starts none."""
+    hook = module_of(ray, "_private.auto_init_hook")
+
+    @ray.remote
+    class Actor:
+        def value(self):
+            return 3
+
+    with mock.patch.object(hook, "enable_auto_connect", False):
+        with pytest.raises(Exception, match="ray.init|initialized"):
+            Actor.remote()
+        assert not ray.is_initialized()
+        ray.get_runtime_context()
+        assert not ray.is_initialized()

@@ -14,12 +14,12 @@ from localray.exceptions import RaySystemError
 from localray.ids import PlacementGroupID
 from localray.job_submission import JobStatus
 from localray.listings import ActorRow
-from localray.node_description import NODE_ADDRESS
+from localray.node_description import NODE_ADDRESS, store_name
 from localray.options import from_units
 from localray.protocol import Query
 from localray.session import require_session
 from localray.util.placement_group import placement_group_table
-from localray.util.state import list_jobs
+from localray.util.state import list_jobs, list_workers
 from localray.util.state.api import session_clock
 from localray.util.state.conversion import Clock
 from localray.util.state.conversion import actor as actor_columns
@@ -73,6 +73,16 @@ def actors(actor_id: str | None = None) -> dict[str, Any]:
     clock = session_clock(client, now_s)
     found = {row.actor_id.hex(): _actor(row, clock) for row in (ActorRow(*each) for each in rows)}
     return found if actor_id is None else found.get(actor_id, {})
+
+
+def workers() -> dict[str, Any]:
+    """Where each living worker is, by its hexadecimal id."""
+    require_session("asking for workers")
+    alive = list_workers(filters=[("is_alive", "=", True), ("worker_type", "=", "WORKER")], limit=_ALL)
+    return {
+        each.worker_id: {"node_ip_address": NODE_ADDRESS, "plasma_store_socket": store_name(each.node_id)}
+        for each in alive
+    }
 
 
 def jobs() -> list[dict[str, Any]]:

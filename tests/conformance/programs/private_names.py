@@ -252,6 +252,26 @@ def actors_and_jobs_by_their_old_names(ray: ModuleType) -> None:
     assert state.current_node_id() in state.node_ids()
 
 
+@program(dashboard=True)
+def workers_by_their_old_name(ray: ModuleType) -> None:
+    """Surface 14b: `ray._private.state.workers`: those that live, by their ids, with the node's address and store."""
+    state = module_of(ray, "_private.state")
+
+    @ray.remote
+    def worker_id() -> str:
+        return ray.get_runtime_context().get_worker_id()
+
+    mine = ray.get(worker_id.remote())
+    wait_until(lambda: mine in state.workers(), "the worker is told")
+    [node] = ray.nodes()
+    row = state.workers()[mine]
+    assert (row["node_ip_address"], row["plasma_store_socket"]) == (
+        node["NodeManagerAddress"],
+        node["ObjectStoreSocketName"],
+    )
+    assert ray.get_runtime_context().get_worker_id() not in state.workers()
+
+
 @program(starts_session=False)
 def addresses_and_paths_in_words(ray: ModuleType) -> None:
     """Surface 14b: `ray._common.network_utils` and `utils`."""

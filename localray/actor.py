@@ -4,6 +4,7 @@ A handle refers to what the actor's constructor returns, so counting references 
 live here: an actor's life (the kernel), submitting (`localray.client`), checking options (`localray.options`).
 """
 
+# ruff: noqa: B904 - what is raised again without our frames is the same error, with its own cause
 from __future__ import annotations
 
 import inspect
@@ -56,6 +57,7 @@ from localray.submission import (
     template_resources,
     with_checked_runtime_env,
 )
+from localray.tracebacks import is_of_our_own
 
 if TYPE_CHECKING:
     from localray.dag.nodes import ClassNode
@@ -156,7 +158,12 @@ class ActorClass(Generic[T]):
 
     def remote(self, *args: object, **kwargs: object) -> ActorHandle[T]:
         """Create an actor; returns its handle at once."""
-        return self._create(args, kwargs, self._default_options)
+        try:
+            return self._create(args, kwargs, self._default_options)
+        except TypeError as error:
+            if is_of_our_own(error):
+                raise error.with_traceback(None)
+            raise
 
     def options(self, **options: object) -> ActorCreation[T]:
         """The same class with other options; ``self`` is not changed. Raises as `ray.remote` does."""
@@ -176,7 +183,7 @@ class ActorClass(Generic[T]):
     def _create(
         self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object]
     ) -> ActorHandle[T]:
-        self._signature.check(args, kwargs)
+        self._signature.check(args, kwargs, self._description.class_name)
         try:
             client = connected_client()
         except HandedOver:
@@ -323,7 +330,12 @@ class ActorCreation(Generic[T]):
 
     def remote(self, *args: object, **kwargs: object) -> ActorHandle[T]:
         """Create an actor; returns its handle at once."""
-        return self._actor_class._create(args, kwargs, self._options)
+        try:
+            return self._actor_class._create(args, kwargs, self._options)
+        except TypeError as error:
+            if is_of_our_own(error):
+                raise error.with_traceback(None)
+            raise
 
     def bind(self, *args: Any, **kwargs: Any) -> ClassNode:
         """A node of a graph, to be executed later; see `localray.dag`."""
@@ -475,10 +487,15 @@ class ActorMethod(Generic[Returned_co]):
     def remote(self, *args: object, **kwargs: object) -> Returned_co:
         """Submit the call; returns a reference, a list of them, or None, by ``num_returns``."""
         method = self._handle._description.methods.get(self._name)
-        if method is not None and method.decorate is not None:
-            submit = method.decorate(lambda args, kwargs: self._submit(method, tuple(args), kwargs))
-            return cast("Returned_co", submit(args, kwargs))
-        return self._submit(method, args, kwargs)
+        try:
+            if method is not None and method.decorate is not None:
+                submit = method.decorate(lambda args, kwargs: self._submit(method, tuple(args), kwargs))
+                return cast("Returned_co", submit(args, kwargs))
+            return self._submit(method, args, kwargs)
+        except TypeError as error:
+            if is_of_our_own(error):
+                raise error.with_traceback(None)
+            raise
 
     def _submit(
         self, method: MethodDescription | None, args: tuple[object, ...], kwargs: Mapping[str, object]
@@ -486,7 +503,7 @@ class ActorMethod(Generic[Returned_co]):
         handle = self._handle
         name = self._name
         if method is not None and method.signature is not None:
-            method.signature.check(args, kwargs)
+            method.signature.check(args, kwargs, name, handle._description.class_name)
         client = connected_client()
         template = self._template(client, method)
         arguments = pack_arguments(client.puts, name, args, kwargs)
@@ -516,7 +533,7 @@ class ActorMethod(Generic[Returned_co]):
 
         method = self._handle._description.methods.get(self._name)
         if method is not None and method.signature is not None:
-            method.signature.check(args, kwargs)
+            method.signature.check(args, kwargs, self._name, self._handle._description.class_name)
         options = {**(method.options if method is not None else {}), **(self._options or {})}
         return bind_to_handle(self._handle, self._name, args, kwargs, options)
 

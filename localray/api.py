@@ -1,6 +1,7 @@
 """The functions of `ray`: decorators, get, put, wait and their kin. Each checks what the user gave, then asks the
 client."""
 
+# ruff: noqa: B904 - what is raised again without our frames is the same error, with its own cause
 from __future__ import annotations
 
 import inspect
@@ -22,6 +23,7 @@ from localray.options import from_units, validate_actor_options, validate_task_o
 from localray.protocol import CancelTask, Query
 from localray.remote_function import RemoteFunction
 from localray.session import require_session
+from localray.tracebacks import is_of_our_own
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -183,7 +185,11 @@ def get(object_refs: object, *, timeout: float | None = None) -> object:
         return client.gets.get(object_refs, timeout) if object_refs else []
     except RayError as error:
         # How the answer came here is nothing to whoever reads the traceback: it ends with the line that asked.
-        raise error.with_traceback(None)  # noqa: B904 - it is the same error, with its own cause
+        raise error.with_traceback(None)
+    except KeyboardInterrupt as interrupt:
+        if is_of_our_own(interrupt):
+            raise interrupt.with_traceback(None)
+        raise
 
 
 def _with_advice(error: Exception, value: object) -> Exception:
@@ -306,10 +312,15 @@ def wait(
         raise ValueError(f"Invalid number of objects to return {num_returns}.")
     if num_returns > len(ray_waitables):
         raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
-    if only_references:
-        return client.gets.wait(ray_waitables, num_returns, timeout, fetches=fetch_local)
-    by_reference = {awaited(waitable): waitable for waitable in ray_waitables}
-    ready, rest = client.gets.wait(list(by_reference), num_returns, timeout, fetches=fetch_local)
+    try:
+        if only_references:
+            return client.gets.wait(ray_waitables, num_returns, timeout, fetches=fetch_local)
+        by_reference = {awaited(waitable): waitable for waitable in ray_waitables}
+        ready, rest = client.gets.wait(list(by_reference), num_returns, timeout, fetches=fetch_local)
+    except KeyboardInterrupt as interrupt:
+        if is_of_our_own(interrupt):
+            raise interrupt.with_traceback(None)
+        raise
     return [by_reference[reference] for reference in ready], [by_reference[reference] for reference in rest]
 
 

@@ -3,6 +3,7 @@
 Must not live here: submitting (`localray.client`), checking options (`localray.options`).
 """
 
+# ruff: noqa: B904 - what is raised again without our frames is the same error, with its own cause
 from __future__ import annotations
 
 import functools
@@ -33,6 +34,7 @@ from localray.submission import (
     template_resources,
     with_checked_runtime_env,
 )
+from localray.tracebacks import is_of_our_own
 
 if TYPE_CHECKING:
     from localray.dag.nodes import FunctionNode
@@ -93,7 +95,12 @@ class RemoteFunction(Generic[P, Returned_co]):
 
         @functools.wraps(self._function)
         def remote(*args: object, **kwargs: object) -> object:
-            return submit(args, kwargs)
+            try:
+                return submit(args, kwargs)
+            except TypeError as error:
+                if is_of_our_own(error):
+                    raise error.with_traceback(None)
+                raise
 
         # Each has its own: the method that type checkers see is never there.
         self.__dict__["remote"] = remote
@@ -215,7 +222,12 @@ class Submission(Generic[P, Returned_co]):
 
     def remote(self, *args: Any, **kwargs: Any) -> Returned_co:
         """Submit a task with these arguments; returns a reference, a list of them, or None, by ``num_returns``."""
-        return self.submit(args, kwargs)
+        try:
+            return self.submit(args, kwargs)
+        except TypeError as error:
+            if is_of_our_own(error):
+                raise error.with_traceback(None)
+            raise
 
     def bind(self, *args: Any, **kwargs: Any) -> FunctionNode:
         """A node of a graph, to be executed later; see `localray.dag`."""
@@ -251,7 +263,7 @@ class Submission(Generic[P, Returned_co]):
 
     def _submit(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Returned_co:
         function = self._function
-        function._signature.check(args, kwargs)
+        function._signature.check(args, kwargs, function.__name__)
         try:
             client = connected_client()
         except HandedOver:

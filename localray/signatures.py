@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 
 _NOTHING = "-"
@@ -22,6 +23,14 @@ _KINDS = (
 )
 
 
+class _LeftOut:
+    def __repr__(self) -> str:
+        return "..."
+
+
+_LEFT_OUT = _LeftOut()
+
+
 class CallSignature:
     """What arguments a function takes.
 
@@ -30,11 +39,12 @@ class CallSignature:
         skip_first: leave out the first parameter, which is the instance.
 
     Example:
-        >>> CallSignature(lambda a, b=1: None).check((1,), {})
-        >>> CallSignature(lambda a: None).check((), {})
+        >>> CallSignature(lambda a, b=1: None).check((1,), {}, "f")
+        >>> CallSignature(lambda a: None).check((), {}, "f")
         Traceback (most recent call last):
             ...
         TypeError: missing a required argument: 'a'
+        f takes (a).
     """
 
     __slots__ = ("_maximum", "_minimum", "_signature", "_text")
@@ -80,16 +90,40 @@ class CallSignature:
         found._text = text
         return found
 
-    def check(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
+    def check(self, args: tuple[object, ...], kwargs: Mapping[str, object], name: str, owner: str = "") -> None:
         """Raise what calling the function with these would.
 
+        Args:
+            args: by position.
+            kwargs: by name.
+            name: of what is called.
+            owner: the class whose method it is.
+
         Raises:
-            TypeError: an argument is missing, unknown or given twice.
+            TypeError: an argument is missing, unknown or given twice. The text is Ray's, word for word; what is called,
+                and what it takes, is a note below it, where Python has such (3.11).
         """
         if not kwargs and self._minimum <= len(args) <= self._maximum:
             return
         if self._signature is not None:
-            self._signature.bind(*args, **kwargs)
+            try:
+                self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise self._refusal(str(error), f"{owner}.{name}" if owner else name) from None
+
+    def _refusal(self, text: str, called: str) -> TypeError:
+        refusal = TypeError(text)
+        if self._signature is not None and sys.version_info >= (3, 11):
+            # Not what it annotates them with, which may fill lines, nor of the defaults more than that they are there.
+            plain = [
+                each.replace(
+                    annotation=each.empty, default=each.empty if each.default is each.empty else _LEFT_OUT
+                )
+                for each in self._signature.parameters.values()
+            ]
+            takes = str(inspect.Signature(plain)) if plain else "no arguments"
+            refusal.add_note(f"{called} takes {takes}.")
+        return refusal
 
 
 def _parameter(text: str) -> inspect.Parameter:

@@ -3,9 +3,10 @@ of words that are misspelt; of functions that are large where they are used."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -55,6 +56,86 @@ def test_a_traceback_has_one_line_of_ours() -> None:
             ray.get(refs)  # type: ignore[call-overload]
         names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
         assert names == ["test_a_traceback_has_one_line_of_ours", "get"]
+
+
+def test_a_traceback_shows_no_comment_of_ours() -> None:
+    with pytest.raises(ValueError) as caught:
+        ray.get(fail.remote())
+    assert not [frame.line for frame in traceback.extract_tb(caught.value.__traceback__) if "#" in (frame.line or "")]
+
+
+@ray.remote
+class Account:
+    def __init__(self, owner: str, balance: int = 0) -> None: ...
+
+    def deposit(self, amount: int, *, at: float = 0.0) -> None: ...
+
+    def close(self) -> None: ...
+
+
+WRONG_CALLS: list[tuple[Callable[[], object], str, str]] = [
+    (lambda: large.remote(1), "too many positional arguments", "large takes no arguments."),
+    (lambda: large.options(num_cpus=1).remote(x=1), "got an unexpected keyword argument 'x'", "large takes no arguments."),
+    (lambda: Account.remote(), "missing a required argument: 'owner'", "Account takes (owner, balance=...)."),
+    (
+        lambda: Account.options(num_cpus=1).remote("ann", 1, 2),
+        "too many positional arguments",
+        "Account takes (owner, balance=...).",
+    ),
+    (
+        lambda: Account.remote("ann").deposit.remote(),
+        "missing a required argument: 'amount'",
+        "Account.deposit takes (amount, *, at=...).",
+    ),
+    (lambda: Account.remote("ann").close.remote(1), "too many positional arguments", "Account.close takes no arguments."),
+]
+
+
+@pytest.mark.parametrize(("call", "text", "told"), WRONG_CALLS)
+def test_a_wrong_call_names_what_it_calls_and_shows_one_line_of_ours(
+    call: Callable[[], object], text: str, told: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        call()
+    assert str(caught.value) == text
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert [frame.name for frame in frames][-2:] == ["<lambda>", "remote"]
+    if sys.version_info >= (3, 11):
+        assert caught.value.__notes__ == [told]
+
+
+def test_frames_of_the_user_below_a_call_stay() -> None:
+    def refuses(value: object) -> object:
+        raise TypeError("not this one")
+
+    def through(call: Callable[..., object]) -> Callable[..., object]:
+        return lambda args, kwargs: call([refuses(each) for each in args], kwargs)
+
+    def plain(x: object) -> None: ...
+
+    plain.__ray_invocation_decorator__ = through  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="not this one") as caught:
+        ray.remote(plain).remote(1)
+    assert "refuses" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+
+
+@pytest.mark.parametrize("wait", ["ray.get(refs)", "ray.get(refs[0])", "ray.wait(refs)"])
+def test_an_interrupt_ends_with_the_line_that_waits(wait: str) -> None:
+    program = f"""
+import os, signal, time
+import localray as ray
+@ray.remote
+def parent(pid):
+    os.kill(pid, signal.SIGINT)
+    time.sleep(100)
+ray.init(num_cpus=1)
+refs = [parent.remote(os.getpid()) for _ in range(2)]
+{wait}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    lines = [line for line in done.stderr.splitlines() if line.strip(" ^~")]
+    frames = [line for line in lines if line.startswith("  File ")]
+    assert lines[-1] == "KeyboardInterrupt" and len(frames) == 2, done.stderr
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="errors take no notes")

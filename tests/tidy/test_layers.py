@@ -39,7 +39,7 @@ LAYERS = (
     "client kernel",
     "shm sched host runtime_env",
     "object_ref listings job_details checkpoint_rule function_descriptors",
-    "options protocol ids exceptions signatures language logging_config cloudpickle alias faults",
+    "options protocol ids exceptions signatures tracebacks language logging_config cloudpickle alias faults",
     "version absent",
 )
 """From top to bottom. What stands on one line does not import each other."""

@@ -1,0 +1,24 @@
+"""Which frames of a traceback are the user's: of an error that our own code raised, or that found it waiting, all that
+matters is the line that called it.
+
+Must not live here: the text of what a task raised (`exceptions.remote_traceback`).
+"""
+
+from __future__ import annotations
+
+import os
+
+_OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")  # noqa: PTH100, PTH118, PTH120 - pathlib costs an import
+_PYTHONS = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")  # noqa: PTH100, PTH118, PTH120
+_INSTALLED = (os.path.join(_PYTHONS, "site-packages", ""), os.path.join(_PYTHONS, "dist-packages", ""))  # noqa: PTH118
+
+
+def is_of_our_own(error: BaseException) -> bool:
+    """Whether below the frame that asks there is none of the user's: only ours, and those of Python's own modules."""
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith((_OURS, "<")) and (not name.startswith(_PYTHONS) or name.startswith(_INSTALLED)):
+            return False
+        trace = trace.tb_next
+    return True

@@ -19,7 +19,7 @@ from localray.cli.parsing import Parser, at_least_one
 from localray.kernel_log.format import UnreadableLogError
 from localray.sim.schedule import KINDS, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target
-from localray.sim.search.idle import idle_rules
+from localray.sim.search.idle import faults_in_words, idle_rules
 from localray.sim.search.report import Explained, explain, explain_run
 from localray.sim.search.seeds import calibrated, check, first_difference, run_here, run_in_processes
 from localray.sim.search.shrink import NotReproducedError
@@ -118,8 +118,7 @@ def _run(options: argparse.Namespace) -> int:
         check_left_behind=options.check_left_behind,
         strict=options.strict,
     )
-    if options.schedule.count(":") < 2:
-        settings = calibrated(target, settings)
+    settings = calibrated(target, settings, has_points=options.schedule.count(":") == 2)
     seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
     if options.check:
         return _check(target, settings, seeds, options)
@@ -129,6 +128,8 @@ def _run(options: argparse.Namespace) -> int:
     _write_json(options, seen)
     for sentence in idle_rules(settings, seen):
         print(sentence, file=sys.stderr)
+    if settings.faults != "calm":
+        print(faults_in_words(seen), file=sys.stderr)
     for outcome in failures:
         case = Case(target, settings, outcome.seed)
         print(f"\nseed {outcome.seed} fails: {outcome.error}\nreplay: {case.replay_line()}")

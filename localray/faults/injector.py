@@ -31,17 +31,18 @@ class Firing(NamedTuple):
 
 
 class Happened(NamedTuple):
-    """A fault that happened, when, and in words to whom."""
+    """A fault that happened, when, in words to whom, and of which kind."""
 
     firing: Firing
     at_ns: int
     text: str
+    fault: Fault
 
 
 class ArmedRule:
     """A rule, and what it has done so far."""
 
-    __slots__ = ("chances", "done", "draw", "number", "rule")
+    __slots__ = ("begins_at", "chances", "done", "draw", "number", "rule")
 
     def __init__(self, rule: Rule, number: int, seed: int) -> None:
         self.rule = rule
@@ -50,6 +51,14 @@ class ArmedRule:
         self.done = 0
         # One stream for each rule: what one draws does not shift another.
         self.draw = Random(f"rule {number} {seed}").random
+        self.begins_at = 1 + Random(f"among {number} {seed}").randrange(rule.among) if rule.among else 0
+
+    def is_reached(self) -> bool:
+        """Whether a rule that begins somewhere among its chances does its work at this one. If there is nothing to hit
+        it waits for the next; a task that is met is hit for certain, if only later, so these are counted."""
+        if self.rule.fault is Fault.KILL_WORKER and self.rule.times:
+            return self.begins_at <= self.chances < self.begins_at + self.rule.times
+        return self.chances >= self.begins_at
 
 
 class Injector:
@@ -97,6 +106,8 @@ class Injector:
         rule = armed.rule
         if rule.nth:
             return armed.chances == rule.nth
+        if rule.among:
+            return armed.is_reached()
         return rule.probability >= 1 or armed.draw() < rule.probability
 
     def dice(self, armed: ArmedRule) -> Random:
@@ -106,7 +117,8 @@ class Injector:
     def note(self, armed: ArmedRule, text: str) -> None:
         """It has happened."""
         armed.done += 1
-        self.happened.append(Happened(Firing(armed.number, armed.chances), self._clock.now_ns, text))
+        firing = Firing(armed.number, armed.chances)
+        self.happened.append(Happened(firing, self._clock.now_ns, text, armed.rule.fault))
 
     def chances(self) -> dict[str, int]:
         """How many chances each rule had, taken or not."""

@@ -60,6 +60,11 @@ NOT_ON_THE_DRIVERS_NODE = frozenset((Fault.CRASH_NODE, Fault.ZOMBIE_NODE, Fault.
 """The driver is on the first node, and would be gone with it."""
 
 
+_SAY_WHEN = frozenset(
+    ("at_s", "on", "point", "nth", "among", "probability", "phase", "task", "after_s", "until_s", "times")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One thing that goes wrong, when, and how often.
@@ -92,6 +97,7 @@ class Rule:
     on: str = ""
     point: str = ""
     nth: int = 0
+    among: int = 0
     probability: float = 1.0
     phase: Phase = Phase.DURING
     task: str = ""
@@ -109,8 +115,10 @@ class Rule:
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability must be between 0 and 1, got {self.probability}.")
-        if self.nth < 0 or self.times < 0:
-            raise ValueError("nth and times count: they cannot be negative.")
+        if self.nth < 0 or self.times < 0 or self.among < 0:
+            raise ValueError("nth, among and times count: they cannot be negative.")
+        if self.among and (self.nth or self.at_s >= 0 or self.probability < 1):
+            raise ValueError("A rule says once when: nth, among, at_s, or a probability.")
         if (self.at_s >= 0) + bool(self.on) + bool(self.point) > 1:
             raise ValueError("A rule has one trigger: at_s, on, or point.")
         if self.at_s >= 0 and self.fault in (Fault.KILL_WORKER, Fault.DELAY_MESSAGES) and self.nth:
@@ -119,6 +127,16 @@ class Rule:
             raise ValueError("Node 0 is the driver's own: without it there is no session.")
         if self.lasts_s < 0 or self.by_s < 0 or self.factor < 1 or not 0 <= self.share <= 1:
             raise ValueError("lasts_s and by_s are at least 0, factor at least 1, share between 0 and 1.")
+
+    @property
+    def has_no_moment(self) -> bool:
+        """Whether nothing says when: then its fault comes with the very first chance, before anything has been done.
+
+        Example:
+            >>> Rule(Fault.CRASH_NODE, returns_s=1.0).has_no_moment, Rule(Fault.CRASH_NODE, at_s=1.0).has_no_moment
+            (True, False)
+        """
+        return all(getattr(self, each.name) == each.default for each in fields(self) if each.name in _SAY_WHEN)
 
     def means(self, name: str) -> bool:
         """Whether the guard ``task`` lets a task of this name through: a function's, or ``Class.method``.

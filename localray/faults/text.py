@@ -44,6 +44,28 @@ def parse(faults: str | Rule | Iterable[object], seed: int = 0) -> tuple[Rule, .
     return tuple(rules)
 
 
+def placed(faults: str, chances: Mapping[str, int]) -> str:
+    """Rules as text, in which those that do not say when get their moment among so many chances.
+
+    Args:
+        faults: as `parse` understands it.
+        chances: that each rule had in a run in which nothing went wrong, as `Injector.chances` tells them.
+
+    Example:
+        >>> placed("crash_node:returns_s=1; kill_worker:nth=3", {"0 crash_node:returns_s=1": 212})
+        'crash_node:returns_s=1,among=212;kill_worker:nth=3'
+    """
+    parts = [part.strip() for part in faults.split(";") if part.strip()]
+    number = 0
+    for at, part in enumerate(parts):
+        rules = parse(part)
+        many = chances.get(f"{number} {rules[0]}", 0) if rules else 0
+        if part not in PRESETS and rules[0].has_no_moment and many:
+            parts[at] = f"{part.rstrip(',')}{',' if ':' in part else ':'}among={many}"
+        number += len(rules)
+    return ";".join(parts)
+
+
 def _from_text(text: str) -> Rule:
     name, _, rest = text.partition(":")
     given: dict[str, object] = {"fault": name}

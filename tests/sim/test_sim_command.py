@@ -104,6 +104,53 @@ def test_rules_that_could_do_nothing_are_told(program: str, capsys: pytest.Captu
         assert "The rule" not in capsys.readouterr().err
 
 
+WORKS = """
+import time
+import localray as ray
+
+@ray.remote(max_retries=-1)
+def work(number):
+    time.sleep(0.1)
+    return number
+
+for number in range(10):
+    ray.get([work.remote(number) for _ in range(6)])
+"""
+
+
+@pytest.fixture
+def works(tmp_path: Path) -> str:
+    path = tmp_path / "works.py"
+    path.write_text(WORKS)
+    return str(path)
+
+
+@pytest.mark.parametrize("fault", ["crash_node:returns_s=0.1", "kill_worker"])
+def test_a_rule_that_does_not_say_when_has_its_moment_by_the_seed(
+    works: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, fault: str
+) -> None:
+    words = ["sim", "run", works, "--nodes", "3x2cpu", "--json", str(tmp_path / "outcomes")]
+    assert main([*words, "--seeds", "12", "--faults", fault]) == 0
+    outcomes = json.loads((tmp_path / "outcomes").read_text())
+    moments = [at_s for outcome in outcomes for at_s in outcome["fault_times_s"][fault.partition(":")[0]]]
+    assert len(moments) == 12
+    assert min(moments) < 0.4 and max(moments) > 0.6
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == f"faults: 12 × {fault.partition(':')[0]} ({min(moments):.2f} to {max(moments):.2f} s)"
+    # The line that replays says among how many, so that nothing has to be counted anew.
+    (key,) = outcomes[5]["fault_counts"]
+    line = Case(Target(works), Settings("3x2cpu", key.partition(" ")[2]), 5).replay_line("--json", words[-1])
+    assert "among=" in line
+    assert main(shlex.split(line)[1:]) == 0
+    (again,) = json.loads((tmp_path / "outcomes").read_text())
+    assert again["digest"] == outcomes[5]["digest"]
+
+
+def test_a_search_tells_that_nothing_went_wrong(works: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sim", "run", works, "--seeds", "1", "--faults", "kill_worker:probability=0"]) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "faults: none has happened"
+
+
 @pytest.mark.parametrize("task", ["append", "Ledger", "Ledger.append", "Ledger.__init__", "__init__", "square"])
 def test_a_rule_means_tasks_by_each_of_their_names(program: str, task: str) -> None:
     settings = Settings(faults=str(Rule(Fault.KILL_WORKER, nth=1, task=task)))

@@ -262,6 +262,7 @@ def test_rules_as_text_and_as_data() -> None:
         ("crash_node:node=0", "driver"),
         ("crash_node:at_s=1,on=TaskDone", "one trigger"),
         ("kill_worker:probability=2", "between 0 and 1"),
+        ("kill_worker:among=9,nth=3", "says once when"),
     ):
         with pytest.raises(ValueError, match=text):
             parse(wrong)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any
@@ -168,8 +168,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one seed: ``signature`` tells kinds of failures apart, and is empty for none; for the rest see
-    `localray.sim.program.Report`."""
+    """What came of one seed: ``signature`` tells kinds of failures apart, and is empty for none; ``fault_times_s`` has
+    for each kind of fault when it happened; for the rest see `localray.sim.program.Report`."""
 
     seed: int
     signature: str
@@ -181,6 +181,7 @@ class Outcome:
     fault_chances: Mapping[str, int] = field(default_factory=dict)
     task_names: tuple[str, ...] = ()
     fenced: tuple[str, ...] = ()
+    fault_times_s: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, report: Report) -> Outcome:
@@ -196,6 +197,7 @@ class Outcome:
             report.fault_chances,
             report.task_names,
             report.fenced,
+            _times_of_faults(report),
         )
 
     @classmethod
@@ -207,6 +209,13 @@ class Outcome:
     def to_mapping(self) -> dict[str, object]:
         """As what JSON can hold."""
         return asdict(self)
+
+
+def _times_of_faults(report: Report) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {}
+    for happened in report.happened:
+        times.setdefault(happened.fault.value, []).append(happened.at_ns / 1e9)
+    return times
 
 
 def signature(error: BaseException | None) -> str:

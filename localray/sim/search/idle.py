@@ -1,5 +1,5 @@
-"""Rules of faults that could do nothing in a whole search, and why: most are misspelt, and a search that seems to find
-nothing has tried nothing.
+"""What went wrong in a whole search, in a line; and the rules of faults that could do nothing in it, and why: most are
+misspelt, and a search that seems to find nothing has tried nothing.
 
 Must not live here: rules (`localray.faults`), running seeds.
 """
@@ -7,6 +7,7 @@ Must not live here: rules (`localray.faults`), running seeds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from localray.faults import parse
 from localray.faults.presets import PRESETS
@@ -29,8 +30,31 @@ def idle_rules(settings: Settings, outcomes: Sequence[Outcome]) -> list[str]:
         most = max(outcome.fault_chances.get(key, 0) for outcome in outcomes)
         is_certain = most < max(1, rule.nth) or (not rule.nth and rule.probability >= 1)
         if is_certain and not any(outcome.fault_counts[key] for outcome in outcomes):
-            said.append(f"The rule {rule} has done nothing: {_why(rule, most, outcomes)}.")
+            # The search itself says among how many.
+            said.append(f"The rule {replace(rule, among=0)} has done nothing: {_why(rule, most, outcomes)}.")
     return said
+
+
+def faults_in_words(outcomes: Sequence[Outcome]) -> str:
+    """Which faults have happened in a search, how often, and from when to when.
+
+    Example:
+        >>> times = [{"crash_node": (at_s,)} for at_s in (0.0, 0.25, 0.5)]
+        >>> seeds = [Outcome(7, "", "", "", 9, 1.5, {}, fault_times_s=each) for each in times]
+        >>> faults_in_words(seeds)
+        'faults: 3 × crash_node (0.00 to 0.50 s)'
+    """
+    times: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        for fault, moments in outcome.fault_times_s.items():
+            times.setdefault(fault, []).extend(moments)
+    told = [f"{len(moments)} × {fault} ({_span(moments)} s)" for fault, moments in sorted(times.items())]
+    return f"faults: {', '.join(told) or 'none has happened'}"
+
+
+def _span(moments: Sequence[float]) -> str:
+    first, last = f"{min(moments):.2f}", f"{max(moments):.2f}"
+    return first if first == last else f"{first} to {last}"
 
 
 def _why(rule: Rule, most: int, outcomes: Sequence[Outcome]) -> str:

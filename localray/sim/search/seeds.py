@@ -16,6 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from itertools import zip_longest
 
+from localray.faults import parse
+from localray.faults.presets import PRESETS
+from localray.faults.text import placed
 from localray.sim.schedule import PLAIN, Recording, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target, Variation
 
@@ -29,14 +32,20 @@ class ChildFailedError(Exception):
     """A process that ran seeds has ended of itself. The text has what it said."""
 
 
-def calibrated(target: Target, settings: Settings) -> Settings:
-    """Settings whose schedule knows about how many choice points a run has: by a plain run without faults."""
-    if settings.search.kind not in ("pct", "delays"):
+def calibrated(target: Target, settings: Settings, *, has_points: bool = False) -> Settings:
+    """Settings that know about how much there is in a run, by a plain one without faults: a schedule that counts, and
+    does not know yet, how many choice points; rules of faults that do not say when, how many chances they have, so that
+    the seed chooses among them."""
+    counts_points = settings.search.kind in ("pct", "delays") and not has_points
+    rules = () if settings.faults in PRESETS else parse(settings.faults)
+    if not counts_points and not any(rule.has_no_moment for rule in rules):
         return settings
     recording = Recording(PLAIN)
-    Case(target, settings, 0).run(Variation(schedule=recording, only=frozenset()))
-    search = Search(settings.search.kind, settings.search.depth, recording.points)
-    return replace(settings, search=search)
+    report = Case(target, settings, 0).run(Variation(schedule=recording, only=frozenset()))
+    if counts_points:
+        search = Search(settings.search.kind, settings.search.depth, recording.points)
+        settings = replace(settings, search=search)
+    return replace(settings, faults=placed(settings.faults, report.fault_chances))
 
 
 def run_here(target: Target, settings: Settings, seeds: Iterable[int]) -> Iterator[Outcome]:

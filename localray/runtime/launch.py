@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from localray.exceptions import RaySystemError
-from localray.host import session_directory
+from localray.host import keeps_session_directories, session_directory
 from localray.runtime.breakpoints import TERMINAL, terminal_of_this_process
 from localray.runtime.driver import Driver, current_directory, import_drivers_end, import_path
 from localray.runtime.interrupts import guard
@@ -95,6 +95,7 @@ class HeadProcess:
         survival.settings_from(environment)
         self._directories = [Path(directory) for directory in options.store.directories]
         self.directory = session_directory(options.node_id, options.directory)
+        self._keeps_directory = bool(options.directory) or keeps_session_directories()
         self.home: SessionHome | None = None
         for root in dict.fromkeys(directory.parent for directory in (*self._directories, self.directory)):
             sweep(root)
@@ -178,6 +179,9 @@ class HeadProcess:
         """The head has removed them, unless it was killed."""
         for directory in self._directories:
             remove(directory)
+        if self._process.returncode and not self._keeps_directory:
+            # Its fork server does the same now, and may not be done yet.
+            remove(self.directory)
         if self.home is not None:
             remove_home(self.home.path)
 

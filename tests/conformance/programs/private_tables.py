@@ -247,3 +247,21 @@ def no_session_starts_by_itself_where_that_is_switched_off(ray: ModuleType) -> N
         assert not ray.is_initialized()
         ray.get_runtime_context()
         assert not ray.is_initialized()
+
+
+@program(engines=NOT_SIMULATED, reason="it kills the processes of its own session", starts_session=False)
+def a_driver_outlives_its_session(ray: ModuleType) -> None:
+    """What of its session's processes a driver kills, it lives on, and may start another."""
+    for _ in range(2):
+        ray.init("local", num_cpus=1, include_dashboard=False)
+        node = module_of(ray, "_private.worker")._global_node
+        assert node.remaining_processes_alive()
+        node.kill_log_monitor()
+        node.kill_monitor()
+        manager = node.all_processes["raylet"][0].process
+        assert manager.poll() is None
+        node.kill_raylet()
+        manager.wait(timeout=30)
+        assert manager.poll() is not None
+        ray.shutdown()
+        assert not ray.is_initialized()

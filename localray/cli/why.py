@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from localray.cli.named import meant
 from localray.ids import (
@@ -15,6 +16,8 @@ from localray.ids import (
 )
 from localray.protocol import Query
 from localray.session import connect
+from localray.util.state.api import StateApiClient
+from localray.util.state.common import GetApiOptions, StateResource
 from localray.util.state.exception import RayStateApiException
 
 _LENGTHS_OF_IDS = (2 * ACTOR_ID_SIZE_BYTES, 2 * TASK_ID_SIZE_BYTES, 2 * OBJECT_ID_SIZE_BYTES)
@@ -37,11 +40,33 @@ def run(options: argparse.Namespace) -> int:
                 story = session.ask(Query.STORY, object_id.hex())
                 print("\n".join(map(str, story if isinstance(story, tuple) else ())) or "Nothing is remembered of it.")
             else:
-                print(session.ask(Query.WHY_PENDING, object_id.hex()))
+                print(_failure(object_id, session.address) or session.ask(Query.WHY_PENDING, object_id.hex()))
     except (ConnectionError, RayStateApiException, RuntimeError, ValueError) as error:
         print(f"localray why: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _failure(object_id: bytes, address: str) -> str | None:
+    """What the task, call or constructor that was to make an object has failed with, or why the actor is dead; None
+    where neither is so."""
+    task_id = object_id[:TASK_ID_SIZE_BYTES]
+    if object_id != object_id_bytes(task_id, 1):
+        return None  # What a task has put is there, whatever becomes of the task.
+    client = StateApiClient(address)
+    found: Any = client.get(StateResource.TASKS, task_id.hex(), GetApiOptions())
+    last = found[0] if isinstance(found, list) else found
+    if last is not None and last.state == "FAILED":
+        error = (last.error_message or str(last.error_type)).strip().rpartition("\n")[2]
+        return f"{last.name} failed: {error}\n`localray get tasks {last.task_id}` shows where."
+    actor_id = task_id[-ACTOR_ID_SIZE_BYTES:]
+    if task_id != actor_creation_task_id_bytes(actor_id):
+        return None
+    actor: Any = client.get(StateResource.ACTORS, actor_id.hex(), GetApiOptions())
+    if actor is None or actor.state != "DEAD":
+        return None
+    cause = (actor.death_cause or {}).get("actor_died_error_context", {}).get("error_message", "")
+    return f"{actor.class_name} is dead: {cause.strip()}" if cause else None
 
 
 def _is_id(text: str) -> bool:

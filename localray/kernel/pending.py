@@ -21,12 +21,23 @@ def why(tables: Tables, object_id: bytes) -> str:
     record = tables.objects.get(object_id)
     task = tables.tasks.get(object_id[:24])
     if record is None and task is None:
-        return "This session does not know the object: it was freed, or made in an earlier session."
+        return _why_gone(tables, object_id[:24])
     if task is None or (record is not None and record.state is not ObjectState.PENDING):
         if record is not None and record.actor:
             return why_actor(tables, record.actor.creation)
         return "It is ready." if record is None or record.status == Status.VALUE else FAILED
     return why_task(tables, task)
+
+
+def _why_gone(tables: Tables, task_id: bytes) -> str:
+    """Of what no table has, what is remembered of the task that has made it."""
+    ended = next((each for each in reversed(tables.history.tasks) if each.task_id == task_id), None)
+    if ended is None:
+        return "This session does not know the object: it was freed, or made in an earlier session."
+    since = f"{tables.now_s - ended.ended_at_s:.3g} s ago"
+    if ended.status == Status.VALUE:
+        return f"{ended.template.name} finished {since}. What it returned has been freed: nobody refers to it any more."
+    return f"{ended.template.name} failed {since}. Its error has been freed: nobody refers to it any more."
 
 
 def why_actor(tables: Tables, creation: TaskRecord) -> str:

@@ -81,6 +81,41 @@ def test_a_session_outlives_its_drivers(environment: dict[str, str], directory: 
     assert "No session is running" in localray(environment, "stop")
 
 
+FAILS = """
+import localray as ray
+ray.init(address="auto")
+@ray.remote(max_retries=0)
+def boom(x):
+    raise ValueError("bad")
+@ray.remote
+def fine():
+    return 1
+@ray.remote
+class Bad:
+    def __init__(self):
+        raise KeyError("nope")
+@ray.remote
+class Killed:
+    pass
+refs = [boom.remote(1), fine.remote()]
+killed, bad = Killed.options(name="killed").remote(), Bad.remote()
+ray.get(killed.__ray_ready__.remote())
+ray.kill(killed)
+ray.wait([*refs, killed.__ray_ready__.remote(), bad.__ray_ready__.remote()], num_returns=4)
+"""
+
+
+def test_why_says_how_what_is_over_has_ended(environment: dict[str, str]) -> None:
+    localray(environment, "start", "--head", "--num-cpus", "2")
+    python(environment, "-c", FAILS)
+    told = localray(environment, "why", "boom")
+    assert told.startswith("boom failed: ValueError: bad\n`localray get tasks ")
+    assert "line 6, in boom" in localray(environment, *told.split("`")[1].split()[1:])
+    assert "fine finished " in localray(environment, "why", "fine")
+    assert localray(environment, "why", "Bad").startswith("Bad.__init__ failed: KeyError: 'nope'\n")
+    assert "Killed is dead: " in localray(environment, "why", "killed")
+
+
 def test_of_several_sessions_one_is_named(environment: dict[str, str]) -> None:
     """None is looked at without saying which it is, and none is ended that was not meant."""
     localray(environment, "start", "--head", "--num-cpus", "1", "--port", "7000")

@@ -1,6 +1,7 @@
 """Faults as data: rules that say what goes wrong and when, for the simulation and for whoever hurts real processes.
 
 * `rules`: a `Rule`, its kinds, phases, triggers and guards, and their checks
+* `meanings`: which fields mean something for which fault, and the events there are
 * `text`: rules as text, for command lines, and as plain dicts, for files
 * `injector`: which rules have their moment
 * `presets`: `calm`, `chaos`, `swarm`

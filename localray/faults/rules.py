@@ -14,6 +14,8 @@ import enum
 import math
 from dataclasses import dataclass, fields
 
+from localray.faults.meanings import EVENTS, MEANT_BY, MEANT_BY_ALL
+
 
 class Fault(enum.Enum):
     """What goes wrong.
@@ -125,8 +127,22 @@ class Rule:
             raise ValueError(f"{self.fault.value} at a moment hits whatever is there: nth means nothing.")
         if self.node == 0 and self.fault in NOT_ON_THE_DRIVERS_NODE:
             raise ValueError("Node 0 is the driver's own: without it there is no session.")
+        if self.on and self.on not in EVENTS:
+            raise ValueError(f"There is no event {self.on!r}; there are {', '.join(sorted(EVENTS))}.")
+        self._check_fields()
         if self.lasts_s < 0 or self.by_s < 0 or self.factor < 1 or not 0 <= self.share <= 1:
             raise ValueError("lasts_s and by_s are at least 0, factor at least 1, share between 0 and 1.")
+
+    def _check_fields(self) -> None:
+        known = MEANT_BY[self.fault.value]
+        for each in fields(self):
+            if each.name in known or each.name == "fault" or getattr(self, each.name) == each.default:
+                continue
+            if each.name not in MEANT_BY_ALL:
+                raise ValueError(
+                    f"{each.name} means nothing for {self.fault.value}: there are, for what and how much, "
+                    f"{', '.join(sorted(known)) or 'no fields'}, and for when {', '.join(sorted(MEANT_BY_ALL))}."
+                )
 
     @property
     def has_no_moment(self) -> bool:

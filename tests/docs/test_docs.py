@@ -117,6 +117,13 @@ def test_the_page_on_determinism_names_all_that_is_virtual_and_what_is_not() -> 
         assert f"| `{fence.name}` | {fence.what} | {fence.instead} |" in page
 
 
+def test_the_page_on_determinism_names_the_events_that_rules_of_faults_may_wait_for() -> None:
+    page = (ROOT / "docs" / "determinism.md").read_text()
+    listed = re.search(r"<summary>All words for `on`</summary>\n\n(.*?)\n\n</details>", page, re.DOTALL)
+    assert listed is not None
+    assert set(re.findall(r"`(\w+)`", listed[1])) == importlib.import_module("localray.faults.meanings").EVENTS
+
+
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="signatures are written a little differently by each Python")
 def test_the_reference_is_what_the_docstrings_say() -> None:
     done = run("-c", "from tests.docs.reference import PAGE, page; assert page() == PAGE.read_text()")

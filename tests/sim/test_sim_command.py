@@ -151,6 +151,17 @@ def test_a_search_tells_that_nothing_went_wrong(works: str, capsys: pytest.Captu
     assert capsys.readouterr().err.splitlines()[-1] == "faults: none has happened"
 
 
+def test_why_a_rule_has_done_nothing(works: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = "crash_node:at_s=5;crash_node:at_s=0.5,node=7;kill_worker:after_s=6,nth=1"
+    assert main(["sim", "run", works, "--nodes", "3x6cpu", "--seeds", "2", "--faults", rules]) == 0
+    late, node, after = [line for line in capsys.readouterr().err.splitlines() if "The rule" in line]
+    assert "crash_node:at_s=5 has done nothing: the program was over at 1." in late and "at the latest" in late
+    assert node.endswith("node=7 has done nothing: the nodes are 0 to 2, unless others join.")
+    assert "the program was over at 1." in after
+    assert main(["sim", "run", works, "--seed", "2", "--heal-after", "0.3", "--faults", "kill_worker:at_s=0.5"]) == 0
+    assert "nothing goes wrong any more from 0.3 s on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("task", ["append", "Ledger", "Ledger.append", "Ledger.__init__", "__init__", "square"])
 def test_a_rule_means_tasks_by_each_of_their_names(program: str, task: str) -> None:
     settings = Settings(faults=str(Rule(Fault.KILL_WORKER, nth=1, task=task)))

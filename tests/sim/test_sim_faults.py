@@ -3,7 +3,9 @@ through all that the presets hold; the same seed has the same faults."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
@@ -11,7 +13,9 @@ import localray
 from localray import sim
 from localray.exceptions import ActorDiedError, ObjectLostError, WorkerCrashedError
 from localray.faults import Fault, Phase, Rule, parse
+from localray.faults.meanings import EVENTS, MEANT_BY, MEANT_BY_ALL
 from localray.faults.text import to_mapping
+from localray.kernel import Event
 
 
 def work(ray: ModuleType) -> None:
@@ -263,9 +267,19 @@ def test_rules_as_text_and_as_data() -> None:
         ("crash_node:at_s=1,on=TaskDone", "one trigger"),
         ("kill_worker:probability=2", "between 0 and 1"),
         ("kill_worker:among=9,nth=3", "says once when"),
+        ("crash_node:on=Foo", "There is no event 'Foo'; there are AbandonBuffer, "),
+        ("slow_node:task=f", "task means nothing for slow_node: .* factor, lasts_s, node, and for when after_s"),
+        ("lose_object:share=0.5", "share means nothing for lose_object: .* no fields"),
     ):
         with pytest.raises(ValueError, match=text):
             parse(wrong)
+
+
+def test_rules_wait_for_what_kernels_are_told() -> None:
+    assert {event.__name__ for event in get_args(Event)} == EVENTS
+    assert set(MEANT_BY) == {fault.value for fault in Fault}
+    meant = MEANT_BY_ALL.union(*MEANT_BY.values())
+    assert meant == {each.name for each in fields(Rule)} - {"fault"}
 
 
 def test_init_takes_nodes_and_faults() -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from localray.faults import parse
 from localray.faults.presets import PRESETS
 from localray.faults.rules import Rule
+from localray.sim.nodes import parse_nodes
 from localray.sim.search.case import Outcome, Settings
 
 _MOST_NAMES = 8
@@ -31,7 +32,9 @@ def idle_rules(settings: Settings, outcomes: Sequence[Outcome]) -> list[str]:
         is_certain = most < max(1, rule.nth) or (not rule.nth and rule.probability >= 1)
         if is_certain and not any(outcome.fault_counts[key] for outcome in outcomes):
             # The search itself says among how many.
-            said.append(f"The rule {replace(rule, among=0)} has done nothing: {_why(rule, most, outcomes)}.")
+            why = _too_late(rule, settings, outcomes) if not most else ""
+            why = why or _no_node(rule, settings) or _why(rule, most, outcomes)
+            said.append(f"The rule {replace(rule, among=0)} has done nothing: {why}.")
     return said
 
 
@@ -55,6 +58,22 @@ def faults_in_words(outcomes: Sequence[Outcome]) -> str:
 def _span(moments: Sequence[float]) -> str:
     first, last = f"{min(moments):.2f}", f"{max(moments):.2f}"
     return first if first == last else f"{first} to {last}"
+
+
+def _too_late(rule: Rule, settings: Settings, outcomes: Sequence[Outcome]) -> str:
+    begins_s, over_s = max(rule.at_s, rule.after_s), max(outcome.virtual_time_s for outcome in outcomes)
+    if begins_s > over_s:
+        return f"the program was over at {over_s:.2f} s" + (" at the latest" if len(outcomes) > 1 else "")
+    if begins_s >= settings.heal_after_s:
+        return f"nothing goes wrong any more from {settings.heal_after_s:g} s on, see --heal-after"
+    return ""
+
+
+def _no_node(rule: Rule, settings: Settings) -> str:
+    count = len(parse_nodes(settings.nodes)) if settings.nodes else 1
+    if rule.node < count:
+        return ""
+    return f"the nodes are 0 to {count - 1}, unless others join" if count > 1 else "there is only node 0"
 
 
 def _why(rule: Rule, most: int, outcomes: Sequence[Outcome]) -> str:

@@ -11,6 +11,8 @@ import os
 _OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")  # noqa: PTH100, PTH118, PTH120 - pathlib costs an import
 _PYTHONS = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")  # noqa: PTH100, PTH118, PTH120
 _INSTALLED = (os.path.join(_PYTHONS, "site-packages", ""), os.path.join(_PYTHONS, "dist-packages", ""))  # noqa: PTH118
+_CLOUDPICKLE = os.path.join(os.sep, "site-packages", "cloudpickle", "")  # noqa: PTH118
+"""It pickles for us: its frames say as little."""
 
 
 def is_of_our_own(error: BaseException) -> bool:
@@ -18,7 +20,8 @@ def is_of_our_own(error: BaseException) -> bool:
     trace = error.__traceback__
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if not name.startswith((_OURS, "<")) and (not name.startswith(_PYTHONS) or name.startswith(_INSTALLED)):
+        of_python = name.startswith(_PYTHONS) and not name.startswith(_INSTALLED)
+        if not (of_python or name.startswith((_OURS, "<")) or _CLOUDPICKLE in name):
             return False
         trace = trace.tb_next
     return True

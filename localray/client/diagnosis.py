@@ -10,11 +10,14 @@ from __future__ import annotations
 import functools
 from collections import deque
 from collections.abc import Iterator, Mapping
+from pickle import PicklingError
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Final, NamedTuple
 
 _DEPTH = 6
 _USUAL_ADVICE = "Make it inside the task, leave it out of what is passed, or give its class a __reduce__ method."
+_ADVICE_ON_RETURNS = "Leave it out of what is returned, or give its class a __reduce__ method."
+_OF_A_TEXT: Final = (TypeError, ValueError, AttributeError, PicklingError)
 _ADVICE: Final[Mapping[type, str]] = {
     GeneratorType: "A generator cannot leave its process: pass list(...) of it, or the function that makes it.",
     AsyncGeneratorType: "A generator cannot leave its process: pass a list of what it yields, or the function.",
@@ -47,7 +50,16 @@ def explain_value(what: str, value: object, error: Exception) -> str:
     return f"Could not serialize {what} {short(value)}: {error}\n{report(value, what)}"
 
 
-def report(value: object, name: str) -> str:
+def explain_returned(what: str, value: object, error: Exception) -> Exception:
+    """The error of a task whose result can't be serialized: of the class that pickling raised, which programs may
+    expect, with its text and the way to what is at fault; or that error itself, where nobody knows how its class is
+    made."""
+    if type(error) not in _OF_A_TEXT:
+        return error
+    return type(error)(f"Could not serialize {what} {short(value)}: {error}\n{report(value, what, _ADVICE_ON_RETURNS)}")
+
+
+def report(value: object, name: str, usual_advice: str = _USUAL_ADVICE) -> str:
     """A few lines that lead to what is at fault."""
     lines = [f"Checking serializability of {short(value)}", f"  FAIL {name}: {problem_with(value)}"]
     path, culprit = locate(value, name)
@@ -57,7 +69,7 @@ def report(value: object, name: str) -> str:
     # Ray's words are among these: programs look for them.
     fault = f"The object at fault is {path} = {short(culprit)} (type {kind})"
     lines.append(f"{fault}: it was found to be non-serializable.")
-    lines.append(_ADVICE.get(type(culprit), _USUAL_ADVICE))
+    lines.append(_ADVICE.get(type(culprit), usual_advice))
     return "\n".join(lines)
 
 

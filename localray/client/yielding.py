@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from localray.client.channel import Waiter
 from localray.client.client import Client
 from localray.client.generators import DynamicObjectRefGenerator
+from localray.client.layout import Serialized
+from localray.client.outcomes import raise_explained
 from localray.client.serialization import serialize
-from localray.object_ref import ObjectRef
+from localray.object_ref import ObjectRef, UnknownOwner
 from localray.protocol import (
     AwaitTaken,
     DefineTemplate,
@@ -109,7 +111,7 @@ class GeneratorRun:
         """
         mode = self._template.return_mode
         if mode == ReturnMode.DYNAMIC:
-            self._references.append(self._runs.client.puts.put_serialized(serialize(item)))
+            self._references.append(self._runs.client.puts.put_serialized(self._serialized(item)))
             return
         if mode == ReturnMode.STREAM and self._template.objects_per_yield != 1:
             for each in self._apart(item):
@@ -125,8 +127,16 @@ class GeneratorRun:
 
     def _send(self, item: object) -> None:
         client = self._runs.client
-        client.channel.send(ObjectYielded(self._task_id, self.count, client.puts.pack(serialize(item))))
+        client.channel.send(ObjectYielded(self._task_id, self.count, client.puts.pack(self._serialized(item))))
         self.count += 1
+
+    def _serialized(self, item: object) -> Serialized:
+        try:
+            return serialize(item)
+        except UnknownOwner:
+            raise
+        except Exception as error:  # noqa: BLE001 - a __reduce__ of the user's may raise anything; it is raised again
+            raise_explained(f"what {self._template.name} yielded", item, error)
 
     def _apart(self, item: object) -> Sequence[object]:
         wanted = self._template.objects_per_yield

@@ -119,6 +119,56 @@ def test_frames_of_the_user_below_a_call_stay() -> None:
     assert "refuses" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
 
 
+class Stubborn:
+    def __getstate__(self) -> object:
+        raise TypeError("I stay where I am")
+
+
+@ray.remote
+def returns_in_parts() -> object:
+    return {"fine": 1, "parts": [2, sys._getframe()]}
+
+
+@ray.remote(num_returns=2)
+def returns_two() -> object:
+    return 1, sys._getframe()
+
+
+@ray.remote
+def yields() -> Iterator[object]:
+    yield sys._getframe()
+
+
+@ray.remote
+def returns_stubborn() -> object:
+    return Stubborn()
+
+
+@pytest.mark.parametrize(
+    ("get", "what"),
+    [
+        (lambda: ray.get(returns_in_parts.remote()), "the return value of returns_in_parts['parts'][1]"),
+        (lambda: ray.get(returns_two.remote()), "return value 1 of returns_two"),
+        (lambda: ray.get(next(yields.remote())), "what yields yielded"),
+    ],
+)
+def test_a_result_that_cannot_travel_says_which_part_is_at_fault(get: Callable[[], object], what: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        get()
+    text = str(caught.value)
+    assert f"The object at fault is {what} = <frame at" in text
+    assert "cannot pickle 'frame' object" in text and "Leave it out of what is returned" in text
+    assert "  File" not in text
+    assert type(caught.value.cause) is TypeError  # type: ignore[attr-defined]
+
+
+def test_the_users_own_frames_of_a_result_that_cannot_travel_stay() -> None:
+    with pytest.raises(TypeError) as caught:
+        ray.get(returns_stubborn.remote())
+    text = str(caught.value)
+    assert "in __getstate__" in text and "The object at fault is the return value of returns_stubborn" in text
+
+
 @pytest.mark.parametrize("wait", ["ray.get(refs)", "ray.get(refs[0])", "ray.wait(refs)"])
 def test_an_interrupt_ends_with_the_line_that_waits(wait: str) -> None:
     program = f"""

@@ -18,6 +18,7 @@ from typing import Final, TypeAlias, cast
 
 from localray.sim import threads
 from localray.sim.carriers import Carriers
+from localray.sim.classes import TABLES, TableOfProcess
 from localray.sim.clock import EPOCH_NS, MONOTONIC_START_NS, NANOSECONDS, to_ns
 from localray.sim.fences import GUARDS, Fences
 from localray.sim.places import is_users
@@ -37,6 +38,9 @@ NOT_VIRTUAL: Final[tuple[tuple[str, str], ...]] = (
 
 _carriers: Carriers | None = None
 _user_random: Random | None = None
+_import_random: Random | None = None
+_IMPORTER: Final = "<frozen importlib._bootstrap>"
+"""The file of Python's own import of modules, as frames have it."""
 _real: dict[str, _Function] = {}
 
 
@@ -84,15 +88,29 @@ def _calendar(name: str) -> _Function:
 
 
 def _urandom(size: int, /) -> bytes:
-    if _user_random is None or _carriers is None or _carriers.mine() is None:
-        return cast(bytes, _real["os.urandom"](size))
-    return _user_random.randbytes(size)
+    stream = _stream()
+    return cast(bytes, _real["os.urandom"](size)) if stream is None else stream.randbytes(size)
 
 
 def _seed(self: Random, a: object = None, version: int = 2) -> None:
-    if a is None and _user_random is not None and _carriers is not None and _carriers.mine() is not None:
-        a = _user_random.getrandbits(256)
-    _real["random.Random.seed"](self, a, version)
+    stream = _stream() if a is None else None
+    _real["random.Random.seed"](self, a if stream is None else stream.getrandbits(256), version)
+
+
+def _stream() -> Random | None:
+    """Where the calling thread's randomness comes from; None for the system's.
+
+    A module is imported once in a process, by whichever session is the first: what it draws meanwhile must not be
+    missing in the next.
+    """
+    if _carriers is None or _carriers.mine() is None:
+        return None
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTER:
+            return _import_random
+        frame = frame.f_back  # type: ignore[assignment]
+    return _user_random
 
 
 def _exit(status: int, /) -> None:
@@ -203,7 +221,7 @@ class Patches:
 
     def install(self) -> None:
         """Replace everything in `VIRTUAL`."""
-        global _carriers, _user_random
+        global _carriers, _user_random, _import_random
         by_name = dict(VIRTUAL)
         replaced: dict[int, _Function] = {}
         for whole, function in _REPLACED:
@@ -213,6 +231,7 @@ class Patches:
             threads.real[whole] = real
             replaced[id(real)] = function
         _carriers, _user_random = self._carriers, self._user_random
+        _import_random = Random(f"imports {self._user_random.getstate()[1][:4]}")
         threads.enter(self._carriers)
         for whole, function in _REPLACED:
             self._replace(*_holder(whole), function)
@@ -221,6 +240,9 @@ class Patches:
             if hasattr(holder, name):
                 self._replace(holder, name, by_name[whole])
         self._replace_in_user_modules(replaced)
+        for whole, new in TABLES:
+            holder, name = _holder(whole)
+            self._replace(holder, name, TableOfProcess(self._carriers, getattr(holder, name), new))
         random.seed(self._user_random.getrandbits(128))
         # Imported whether the program uses it or not: what it draws must not depend on what was imported before it.
         from numpy import random as numpy_random
@@ -230,9 +252,9 @@ class Patches:
         self._carriers.spins = self._fences.tell_of_spin
         self._fences.enter()
 
-    def _replace(self, holder: object, name: str, function: _Function) -> None:
+    def _replace(self, holder: object, name: str, replacement: object) -> None:
         self._saved.append((holder, name, getattr(holder, name)))
-        setattr(holder, name, function)
+        setattr(holder, name, replacement)
 
     def _replace_in_user_modules(self, replaced: dict[int, _Function]) -> None:
         """``from time import sleep`` in the program's own modules holds the real one: replace it there too."""
@@ -244,13 +266,13 @@ class Patches:
 
     def remove(self) -> None:
         """Put everything back."""
-        global _carriers, _user_random
+        global _carriers, _user_random, _import_random
         self._fences.leave()
         for holder, name, real in reversed(self._saved):
             setattr(holder, name, real)
         self._saved.clear()
         threads.leave()
-        _carriers = _user_random = None
+        _carriers = _user_random = _import_random = None
         random.setstate(self._random_state)
         sys.modules["numpy.random"].set_state(self._numpy_state)
 

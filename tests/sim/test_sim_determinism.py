@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import gc
+import importlib
 import os
 import random
 import subprocess
@@ -16,6 +17,7 @@ from types import ModuleType
 
 import pytest
 
+import localray
 from localray import sim
 
 SEEDS = range(12)
@@ -191,3 +193,67 @@ def test_the_programs_randomness_is_the_seeds_and_is_put_back() -> None:
     assert all(one != two for one, two in zip(drawn[1], drawn[2], strict=True))
     assert random.random() == expected
     assert os.urandom(8) != drawn[0][1]
+
+
+def test_a_class_is_not_taken_for_another_of_a_session_before_with_the_same_seed() -> None:
+    ray = localray
+
+    @ray.remote
+    class Account:
+        def who(self) -> str:
+            return "account"
+
+    @ray.remote
+    class Other:
+        def who(self) -> str:
+            return "account"
+
+    for actor in (Other, Account, Account):
+        with sim.Cluster("2cpu", seed=0):
+            assert ray.get(actor.remote().who.remote()) == "account"
+    with sim.Cluster("2cpu", seed=0):
+
+        @ray.remote
+        class Outer:
+            def __init__(self) -> None:
+                self.inner = Account.remote()
+
+            def who(self) -> str:
+                return "outer"
+
+            def who_is_inner(self) -> str:
+                return ray.get(self.inner.who.remote())
+
+        assert ray.get(Outer.remote().who_is_inner.remote()) == "account"
+
+
+def test_what_is_drawn_after_a_class_was_sent_does_not_depend_on_sessions_before() -> None:
+    class Value:
+        pass
+
+    drawn: list[str] = []
+
+    def program(ray: ModuleType) -> None:
+        ray.get(ray.put(Value()))
+        drawn.append(uuid.uuid4().hex)
+
+    for _ in range(2):
+        assert sim.run(program, seed=0).error is None
+    assert drawn[0] == drawn[1]
+
+
+def test_what_is_drawn_does_not_depend_on_what_was_imported_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "draws_when_imported.py").write_text("import random, uuid\nDICE, TOKEN = random.Random(), uuid.uuid4()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    drawn: list[str] = []
+
+    def program(ray: ModuleType) -> None:
+        importlib.import_module("draws_when_imported")
+        drawn.append(uuid.uuid4().hex)
+
+    for _ in range(2):
+        assert sim.run(program, seed=0).error is None
+    del sys.modules["draws_when_imported"]
+    assert drawn[0] == drawn[1]

@@ -108,6 +108,32 @@ def local_classes_travel_by_value(ray: ModuleType) -> None:
 
 
 @program()
+def each_process_has_local_classes_of_its_own(ray: ModuleType) -> None:
+    """V9: what a worker changes in a class that came by value is changed there alone, and an instance that comes back
+    is one of the class that left."""
+
+    class Counted:
+        made = 0
+
+        def __init__(self):
+            type(self).made += 1
+
+    @ray.remote
+    class Maker:
+        def count(self):
+            Counted()
+            return Counted.made
+
+        def make(self):
+            return Counted()
+
+    first, second = Maker.remote(), Maker.remote()
+    assert [ray.get(maker.count.remote()) for maker in (first, second, first)] == [1, 1, 2]
+    assert Counted.made == 0
+    assert type(ray.get(second.make.remote())) is Counted
+
+
+@program()
 def a_workers_own_classes_come_back(ray: ModuleType) -> None:
     """V9: a class defined inside a task can be returned, as instance and as class."""
 

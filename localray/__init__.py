@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from localray.client.checkpoints import checkpoint_now as checkpoint_now
     from localray.client.generators import DynamicObjectRefGenerator as DynamicObjectRefGenerator
     from localray.client.generators import ObjectRefGenerator as ObjectRefGenerator
+    from localray.client_builder import ClientBuilder as ClientBuilder
     from localray.executor import Executor as Executor
     from localray.ids import ActorClassID as ActorClassID
     from localray.ids import ActorID as ActorID
@@ -105,6 +106,7 @@ _PLACES = {
     ),
     "localray.client.checkpoints": ("checkpoint_now",),
     "localray.alias": ("install", "uninstall"),
+    "localray.client_builder": ("ClientBuilder",),
     "localray.executor": ("Executor",),
     "localray.language": ("Language", "java_actor_class", "java_function"),
     "localray.logging_config": ("LoggingConfig",),

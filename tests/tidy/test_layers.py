@@ -28,6 +28,7 @@ LAYERS = (
     "api pending runtime_context chrome_trace",
     "worker types _raylet",
     "gcs_client",
+    "client_builder",
     "session remote_function actor",
     "job session_context async_tasks termination",
     "actor_description actor_metadata placement_groups job_environment real_ray",

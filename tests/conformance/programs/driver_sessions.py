@@ -167,3 +167,21 @@ def nothing_is_joined_that_was_not_asked_for(ray: ModuleType) -> None:
     assert own.startswith("127.0.0.1:")
     assert own != address
     ray.shutdown()
+
+
+@program(engines=NOT_SIMULATED, reason="two sessions, one after the other", starts_session=False)
+def a_session_step_by_step(ray: ModuleType) -> None:
+    """Surface 1: `ray.client("local")` builds a session with a namespace and an environment; elsewhere there is none."""
+    context = ray.client("local").namespace("steps").env({"env_vars": {"STEP": "1"}}).connect()
+    assert ray.is_initialized()
+    assert ray.get_runtime_context().namespace == "steps"
+
+    @ray.remote
+    def variable() -> str | None:
+        return os.environ.get("STEP")
+
+    assert ray.get(variable.remote()) == "1"
+    assert context.ray_version == "2.60.0"
+    ray.shutdown()
+    assert isinstance(ray.ClientBuilder("1.2.3.4:5"), ray.ClientBuilder)
+    assert not ray.is_initialized()

@@ -34,6 +34,14 @@ _USED_BYTES = 990
 _WORKER_BYTES = 90
 """What a node that runs out of memory says it has and uses, and each of its workers: one of them will have to go."""
 
+_WHEN = {
+    Phase.BEFORE: "before",
+    Phase.DURING: "during",
+    Phase.AFTER: "after",
+    Phase.REPLIED: "after the answer of",
+}
+"""A phase, as it is told with a task."""
+
 
 class Havoc:
     """The faults of one simulation.
@@ -219,7 +227,7 @@ class Havoc:
 
     def _described(self, worker: VirtualWorker, task_id: bytes, phase: Phase) -> str:
         name = "".join(task.template.name for task in self._task(task_id))
-        return f"worker {worker.number} killed {phase.value} {name or task_id.hex()}"
+        return f"worker {worker.number} killed {_WHEN[phase]} {name or task_id.hex()}"
 
     def _kill_somebody(self, armed: ArmedRule, sender: int) -> str:
         """The worker that has just said something, or else any that has something to do."""

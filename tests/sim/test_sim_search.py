@@ -148,6 +148,46 @@ def test_the_story_is_short_and_says_what_was_lost(tmp_path: Path) -> None:
     assert "passes: " in parting and "Ledger.total on worker" in parting
 
 
+STRAGGLERS = """
+import time
+import localray as ray
+
+@ray.remote
+def chunk(number):
+    time.sleep(1)
+    return number
+
+@ray.remote(max_retries=0)
+def job(number):
+    return ray.get(chunk.remote(number))
+
+ray.get([job.remote(number) for number in range(8)])
+"""
+
+
+def test_the_story_of_a_crash_begins_to_differ_with_the_crash(tmp_path: Path) -> None:
+    script = tmp_path / "stragglers.py"
+    script.write_text(STRAGGLERS)
+    case = Case(Target(str(script)), Settings("3x2cpu", "crash_node:at_s=0.5"), 0)
+    lines: list[str] = []
+    story = explain(case, None, lines.append).story
+    course, parting = story.split("What happened")[1].split("The nearest run")
+    # Those for which there is no room yet are submitted like the others, and have their numbers.
+    assert "the driver submits job #1 to #8\n" in course and " job #4 to #8 never began\n" in course
+    fault, node = parting.splitlines()[1:3]
+    assert fault.endswith(" crashed") and "fails:  0.500000 FAULT: node " in fault
+    # The error names the node by its id, of which the story has the first digits.
+    named = story.split("failed because node ")[1][:8]
+    assert f" ({named}…) is gone: it crashed" in node
+    assert lines[-1].startswith("1 fault, 0 deviations of the schedule, ")
+
+
+def test_a_death_after_an_answer_is_told_in_words() -> None:
+    report = Case(target("sound"), Settings("2x2cpu", "kill_worker:phase=replied,nth=2"), 1).run()
+    (happened,) = report.happened
+    assert " killed after the answer of " in happened.text
+
+
 KEEPS = """
 import ray
 

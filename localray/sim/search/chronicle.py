@@ -57,10 +57,12 @@ class Wait:
 
 @dataclass(slots=True)
 class Chronicle:
-    """What happened in a run, in order. ``nodes`` says where each worker was."""
+    """What happened in a run, in order. ``nodes`` says where each worker was; ``unsent`` are the tasks that were never
+    sent to one."""
 
     report: Report
     tries: list[Try] = field(default_factory=list)
+    unsent: list[Try] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     nodes: dict[int, int] = field(default_factory=dict)
@@ -88,7 +90,8 @@ class _Reader:
     def __init__(self, report: Report) -> None:
         self._found = Chronicle(report)
         self._names: dict[int, str] = {}
-        self._submitted: dict[bytes, tuple[int, int]] = {}
+        self._submitted: dict[bytes, tuple[int, int, int]] = {}
+        self._node_ids: list[bytes] = []
         self._running: dict[tuple[int, bytes], Try] = {}
         self._asked: dict[tuple[int, bytes], int] = {}
         self._constructors: set[bytes] = set()
@@ -105,19 +108,31 @@ class _Reader:
             self._found.marks.append(Mark(happened.at_ns, "fault", happened.text, _worker_in(happened.text)))
         for attempt in self._found.tries:
             attempt.begins_anew = attempt.begins_anew and attempt.worker not in self._restored
+        self._add_unsent()
         self._number_alike()
         for (waiter, object_id), asked_ns in self._asked.items():
             self._found.waits.append(Wait(waiter, object_id, asked_ns))
-        self._found.marks.sort(key=lambda mark: mark.at_ns)
+        # What a fault brings about has the same moment, and comes after it.
+        self._found.marks.sort(key=lambda mark: (mark.at_ns, mark.kind != "fault"))
         return self._found
 
+    def _add_unsent(self) -> None:
+        sent = {attempt.task_id for attempt in self._found.tries}
+        for task_id, (submitter, at_ns, template) in self._submitted.items():
+            if task_id not in sent:
+                name = self._names.get(template, "?")
+                self._found.unsent.append(Try(task_id, name, -1, 0, submitter, at_ns, -1))
+
     def _number_alike(self) -> None:
-        """Tasks of one function are told apart by a number, in the order in which they were first sent."""
+        """Tasks of one function are told apart by a number, in the order in which they were submitted: that is the same
+        in two runs until one of them makes another."""
         by_name: dict[str, dict[bytes, int]] = {}
-        for attempt in self._found.tries:
+        places = {task_id: place for place, task_id in enumerate(self._submitted)}
+        known = [*self._found.tries, *self._found.unsent]
+        for attempt in sorted(known, key=lambda attempt: places.get(attempt.task_id, len(places))):
             numbers = by_name.setdefault(attempt.name, {})
             numbers.setdefault(attempt.task_id, len(numbers) + 1)
-        for attempt in self._found.tries:
+        for attempt in known:
             numbers = by_name[attempt.name]
             if len(numbers) > 1:
                 attempt.name = f"{attempt.name} #{numbers[attempt.task_id]}"
@@ -129,7 +144,7 @@ class _Reader:
         self._names[entry[3][0]] = entry[3][3]
 
     def _on_SubmitTask(self, entry: Entry) -> None:
-        self._submitted[entry[3][0]] = (self._lane(entry[2]), entry[0])
+        self._submitted[entry[3][0]] = (self._lane(entry[2]), entry[0], entry[3][1])
 
     _on_SubmitCall = _on_SubmitTask
 
@@ -147,7 +162,7 @@ class _Reader:
     def _on_RunTask(self, entry: Entry) -> None:
         now_ns, _, receiver, facts = entry
         worker, task_id, name = -1 - receiver, facts[0], self._names.get(facts[1], "?")
-        submitter, submitted_ns = self._submitted.get(task_id, (DRIVER, now_ns))
+        submitter, submitted_ns, _ = self._submitted.get(task_id, (DRIVER, now_ns, 0))
         attempt = Try(task_id, name, worker, facts[5], submitter, submitted_ns, now_ns)
         attempt.begins_anew = attempt.attempt > 0 and task_id in self._constructors
         self._running[worker, task_id] = attempt
@@ -176,11 +191,20 @@ class _Reader:
             attempt.ended_ns, attempt.how = now_ns, how
 
     def _on_NodeAdded(self, entry: Entry) -> None:
+        # They are numbered in the order in which they join.
+        self._node_ids.append(entry[3][0])
         if entry[0]:
-            self._found.marks.append(Mark(entry[0], "node", f"a node joins: {entry[3][0].hex()[:8]}"))
+            number = len(self._node_ids) - 1
+            self._found.marks.append(Mark(entry[0], "node", f"node {number} ({_first_digits(entry[3][0])}) joins"))
 
     def _on_NodeDied(self, entry: Entry) -> None:
-        self._found.marks.append(Mark(entry[0], "node", f"node {entry[3][0]} is gone: {entry[3][1]}"))
+        number, why = entry[3]
+        which = f" ({_first_digits(self._node_ids[number])})" if number < len(self._node_ids) else ""
+        self._found.marks.append(Mark(entry[0], "node", f"node {number}{which} is gone: {why}"))
+
+    def _on_ShutDown(self, entry: Entry) -> None:
+        # A program's next session has other nodes.
+        self._node_ids.clear()
 
     def _on_GetObjects(self, entry: Entry) -> None:
         for object_id in entry[3][1]:
@@ -191,6 +215,11 @@ class _Reader:
         asked_ns = self._asked.pop((waiter, object_id), None)
         if asked_ns is not None:
             self._found.waits.append(Wait(waiter, object_id, asked_ns, entry[0]))
+
+
+def _first_digits(node_id: bytes) -> str:
+    """As much of an id as tells it from others; errors call nodes by all of it."""
+    return f"{node_id.hex()[:8]}…"
 
 
 def _worker_in(text: str) -> int:

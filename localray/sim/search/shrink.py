@@ -18,7 +18,7 @@ from localray.sim.nodes import SimulatedNode, parse_nodes
 from localray.sim.program import Report
 from localray.sim.schedule import Key, Recording, Replay
 from localray.sim.search.case import Case, Variation, in_words, raised_at, signature
-from localray.sim.search.story import About
+from localray.sim.search.story import About, count_of
 
 T = TypeVar("T")
 
@@ -139,8 +139,9 @@ class _Shrinking:
             return False
         self._best = candidate
         self._told(
-            f"{len(candidate.firings)} faults, {len(candidate.deviations)} deviations of the schedule, "
-            f"{len(candidate.nodes) or 1} nodes"
+            f"{count_of(len(candidate.firings), 'fault')}, "
+            f"{count_of(len(candidate.deviations), 'deviation')} of the schedule, "
+            f"{count_of(len(candidate.nodes) or 1, 'node')}"
         )
         return True
 

@@ -63,11 +63,11 @@ def _ending(about: About, report: Report) -> str:
 
 def _takes(about: About, report: Report) -> str:
     lines = [f"{happened.at_ns / 1e9:.6f} s: {happened.text}" for happened in report.happened]
-    faults = _count(len(report.happened), "fault")
+    faults = count_of(len(report.happened), "fault")
     if about.deviations is None:
         return f"It had {faults}{':' if lines else '.'}\n{_indented(chr(10).join(lines))}".rstrip()
-    parts = [_count(about.nodes or 1, "node"), faults]
-    parts.append(f"{_count(len(about.deviations), 'deviation')} of the schedule from the plain one")
+    parts = [count_of(about.nodes or 1, "node"), faults]
+    parts.append(f"{count_of(len(about.deviations), 'deviation')} of the schedule from the plain one")
     if len(about.deviations) <= _MOST_DEVIATIONS:
         for (kind, party, number), drawn in about.deviations:
             lines.append(f"{kind} of {party}, number {number}: {drawn:.3f}")
@@ -76,12 +76,18 @@ def _takes(about: About, report: Report) -> str:
     return f"It takes {', '.join(parts)}{':' if lines else '.'}\n{_indented(chr(10).join(lines))}".rstrip()
 
 
-def _count(number: int, what: str) -> str:
+def count_of(number: int, what: str) -> str:
+    """So many of something.
+
+    Example:
+        >>> count_of(1, "fault"), count_of(2, "fault")
+        ('1 fault', '2 faults')
+    """
     return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _course(found: Chronicle) -> str:
-    lines = _lines(found)
+    lines = _together(_lines(found))
     cut = [] if len(lines) <= _MOST_LINES else [f"... {len(lines) - _MOST_LINES} lines before"]
     return "What happened, in seconds of virtual time:\n" + _indented("\n".join([*cut, *lines[-_MOST_LINES:]]))
 
@@ -97,7 +103,7 @@ class _Line(NamedTuple):
     after: str = ""
 
 
-def _lines(found: Chronicle) -> list[str]:
+def _lines(found: Chronicle) -> list[_Line]:
     lines: list[_Line] = []
     for attempt in found.tries:
         lines.append(_Line(attempt.submitted_ns, 2, f"{name_of(attempt.submitter)} submits ", attempt.name))
@@ -111,8 +117,11 @@ def _lines(found: Chronicle) -> list[str]:
             lines.append(_Line(attempt.ended_ns, 1, "", attempt.name, f" on worker {attempt.worker}: {attempt.how}"))
         else:
             lines.append(_Line(found.end_ns, 5, "", attempt.name, f" on worker {attempt.worker} never ended"))
+    for task in found.unsent:
+        lines.append(_Line(task.submitted_ns, 2, f"{name_of(task.submitter)} submits ", task.name))
+        lines.append(_Line(found.end_ns, 5, "", task.name, " never began"))
     lines += [_Line(mark.at_ns, 0, f"{mark.kind.upper()}: {mark.text}") for mark in found.marks]
-    names = {attempt.task_id: attempt.name for attempt in found.tries}
+    names = {attempt.task_id: attempt.name for attempt in (*found.tries, *found.unsent)}
     for wait in found.waits:
         if wait.answered_ns < 0:
             name = names.get(wait.object_id[:TASK_ID_BYTES])
@@ -120,7 +129,7 @@ def _lines(found: Chronicle) -> list[str]:
             after = ", and has no answer"
             lines.append(_Line(wait.asked_ns, 4, asks, name or wait.object_id.hex(), after))
     # One line for each thing: a task that is tried again was submitted once.
-    return _together(dict.fromkeys(sorted(lines, key=lambda line: line[:2])))
+    return list(dict.fromkeys(sorted(lines, key=lambda line: line[:2])))
 
 
 def _together(lines: Iterable[_Line]) -> list[str]:
@@ -151,8 +160,9 @@ def _parting(report: Report, passing: Report) -> str:
     same = next((at for at, (one, two) in enumerate(zip_longest(fails, passes)) if one != two), None)
     if same is None:
         return ""
-    lines = [f"fails:  {line}" for line in fails[same : same + _CONTEXT]]
-    lines += [f"passes: {line}" for line in passes[same : same + _CONTEXT] or ["(the end)"]]
+    # Put together only here: else one more of a kind would make an earlier line another.
+    lines = [f"fails:  {line}" for line in _together(fails[same:])[:_CONTEXT]]
+    lines += [f"passes: {line}" for line in _together(passes[same:])[:_CONTEXT] or ["(the end)"]]
     return f"The nearest run that passes is the same for {number} events, and then:\n" + _indented("\n".join(lines))
 
 

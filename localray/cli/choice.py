@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 
 from localray.host import line_of_this_process
-from localray.runtime.session_facts import Facts, by_preference
+from localray.runtime.session_facts import Facts, by_preference, our_dialect, why_not_understood
 from localray.runtime.session_home import living
 
 _LONGEST_COMMAND = 60
@@ -26,7 +26,7 @@ def tell_which(address: str | None) -> None:
     line = line_of_this_process()
     if len(found) < 2 or any(facts.keeper_process in line for facts in found):
         return
-    chosen, *others = by_preference(found, line)
+    chosen, *others = by_preference(found, line, our_dialect())
     print(
         f"{len(found)} sessions are running. This is the one\n{_lines([chosen])}\n"
         f"and these are others, to be chosen with --address:\n{_lines(others)}\n",
@@ -46,9 +46,11 @@ def _lines(found: Iterable[Facts]) -> str:
 def _told(facts: Facts) -> str:
     """A session's address, since when it is there, and whose it is; people know theirs by its command line."""
     since = time.strftime("%H:%M", time.localtime(facts.started_at_s))
+    foreign = why_not_understood(facts, our_dialect())
+    told = f"{facts.address}  since {since}, {foreign}{', ' if foreign else ''}"
     if not facts.of_driver:
-        return f"{facts.address}  since {since}, started to be joined"
-    return f"{facts.address}  since {since}, of process {facts.keeper_process}{_command_of(facts.keeper_process)}"
+        return f"{told}started to be joined"
+    return f"{told}of process {facts.keeper_process}{_command_of(facts.keeper_process)}"
 
 
 def _command_of(process: int) -> str:

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from localray.protocol import MESSAGE_TYPES
@@ -35,8 +36,13 @@ def greet() -> bytes:
     return _MAGIC + dialect() + secrets.token_bytes(_NONCE_BYTES)
 
 
-def answer(greeting: bytes, key: bytes) -> bytes:
+def answer(greeting: bytes, key: bytes, mismatch: Callable[[], str]) -> bytes:
     """A visitor's answer to a greeting.
+
+    Args:
+        greeting: the head's.
+        key: the session's.
+        mismatch: what to say where the head speaks otherwise.
 
     Raises:
         ConnectionError: whoever greets is no head.
@@ -45,10 +51,7 @@ def answer(greeting: bytes, key: bytes) -> bytes:
     if len(greeting) != GREETING_BYTES or not greeting.startswith(_MAGIC):
         raise ConnectionError("What answers there is no localray session.")
     if greeting[len(_MAGIC) : -_NONCE_BYTES] != dialect():
-        raise RuntimeError(
-            "Version mismatch: the session was started with another version of localray or of Python than this one, "
-            f"{sys.version_info.major}.{sys.version_info.minor}."
-        )
+        raise RuntimeError(mismatch())
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return nonce + _mac(key, b"visitor", greeting, nonce)
 

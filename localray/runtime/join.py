@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from localray.runtime import handshake
 from localray.runtime.driver import Driver
 from localray.runtime.frames import BrokenFrame, FrameReader, frame
 from localray.runtime.interrupts import guard
+from localray.runtime.session_facts import OURS, our_dialect, why_not_understood
 
 if TYPE_CHECKING:
     from localray.client.client import Client
@@ -48,7 +50,7 @@ def connect(home: SessionHome) -> socket.socket:
         key = home.key()
         _knock(stream, home.socket_path)
         greeting = _receive(stream, handshake.GREETING_BYTES)
-        answered = handshake.answer(greeting, key)
+        answered = handshake.answer(greeting, key, partial(_mismatch, home))
         stream.sendall(answered)
         proof = _receive(stream, handshake.PROOF_BYTES)
         if not handshake.is_confirmed(greeting, answered, proof, key):
@@ -60,6 +62,15 @@ def connect(home: SessionHome) -> socket.socket:
             raise ConnectionError(f"The session at {home.address} cannot be joined: {error}.") from error
         raise
     return stream
+
+
+def _mismatch(home: SessionHome) -> str:
+    facts = home.facts()
+    why = why_not_understood(facts, our_dialect()) if facts is not None else ""
+    return (
+        f"Version mismatch: the session at {home.address} is {why or f'of other sources of {OURS}'}. Use the Python "
+        "and the localray that it was started with."
+    )
 
 
 def _knock(stream: socket.socket, path: str) -> None:

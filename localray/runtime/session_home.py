@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from localray.exceptions import RaySystemError
 from localray.host import line_of_this_process, temporary_directory
-from localray.runtime.session_facts import Facts, by_preference
+from localray.runtime.session_facts import OURS, Facts, by_preference, our_dialect
 from localray.shm.session_directories import lock_of, remove, sweep
 
 HOST = "127.0.0.1"
@@ -71,7 +71,9 @@ class SessionHome(NamedTuple):
 
     def tell(self, keeper_process: int, directory: Path, *, of_driver: bool) -> None:
         """This process, the head, writes the facts: from now on the session is found by those who look for any."""
-        facts = Facts(self.address, os.getpid(), time.time(), keeper_process, of_driver, str(directory))
+        process = os.getpid()
+        whose = (keeper_process, of_driver, str(directory))
+        facts = Facts(self.address, process, time.time(), *whose, OURS, our_dialect())
         draft = self.path / "facts.new"
         draft.write_text(json.dumps(facts))
         draft.rename(self.path / "facts")
@@ -161,7 +163,7 @@ def find(address: str) -> SessionHome:
                 "There is no running session to join. Start one with `localray start --head`, or name one by its "
                 "address or by the environment variable RAY_ADDRESS."
             )
-        return homes[by_preference(homes, line_of_this_process())[0]]
+        return homes[by_preference(homes, line_of_this_process(), our_dialect())[0]]
     _, separator, number = address.rpartition(":")
     if not separator or not number.isdigit():
         raise ValueError(f"Malformed address {address!r}. Expected '<host>:<port>', for example '{HOST}:6379'.")

@@ -132,6 +132,18 @@ def test_of_several_sessions_one_is_named(environment: dict[str, str]) -> None:
     assert "7000 has ended" in localray(environment, "stop")
 
 
+def test_a_session_of_another_version_is_skipped(environment: dict[str, str], directory: Path) -> None:
+    """It is told of, with both versions; who insists on it is told why that is not to be."""
+    localray(environment, "start", "--head", "--num-cpus", "1", "--port", "7000")
+    localray(environment, "start", "--head", "--num-cpus", "1", "--port", "7001")
+    (written,) = directory.glob("*/session_7001/facts")
+    facts = json.loads(written.read_text())
+    written.write_text(json.dumps([*facts[:-2], "localray 9.9 on Python 3.99", 1]))
+    told = localray(environment, "list", "nodes")
+    assert told.index("127.0.0.1:7000") < told.index("others") < told.index("of localray 9.9 on Python 3.99, which localray")
+    assert "ALIVE" in told
+
+
 def test_status_says_what_waits_and_why(environment: dict[str, str]) -> None:
     localray(environment, "start", "--head", "--num-cpus", "1")
     program = JOINS + (

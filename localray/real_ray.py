@@ -25,6 +25,7 @@ from localray.exceptions import LocalEngineNeeded
 from localray.on_ray import actor_class, keeper, kept_class, saving
 from localray.options import METHOD_OPTIONS_ATTRIBUTE, rules
 from localray.runtime.session_home import is_of_this_machine
+from localray.version import RAY_VERSION
 
 _OWN = "localray"
 _RAY = "ray"
@@ -190,13 +191,13 @@ def _import_ray() -> ModuleType:
         cause = None if getattr(error, "name", "") == _RAY else error
         raise ImportError(
             f"The engine 'ray' hands the program to real Ray, which cannot be imported here ({error}). "
-            "Install it: pip install 'localray[ray]'."
+            f"Install it: pip install 'ray=={RAY_VERSION}'."
         ) from cause
     version = str(getattr(ray, "__version__", ""))
     if not version.startswith("2."):
         raise ImportError(
             f"The engine 'ray' works with Ray 2.x; {version or 'something else'} is installed, from "
-            f"{getattr(ray, '__file__', 'somewhere')}. Install the cluster's version: pip install 'ray==2.60.0'."
+            f"{getattr(ray, '__file__', 'somewhere')}. Install the cluster's version: pip install 'ray=={RAY_VERSION}'."
         )
     return ray
 

@@ -16,8 +16,10 @@ from localray.doctor.findings import Finding, findings
 from localray.doctor.machine import facts
 
 _DESCRIPTION = """\
-Say what this machine offers a session. With a program: run it here, and say
-what its tasks rely on that the nodes of a cluster would not have.
+Say what this machine offers a session. With a program: run it here, in a
+session of its own, and say what its tasks rely on that the nodes of a cluster
+would not have. RAY_ADDRESS is not heeded: workers that run already cannot be
+listened to.
 """
 
 
@@ -36,12 +38,14 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="localray-doctor-") as directory:
         recording = Path(directory) / "recording"
         environment = {**environment_of_children(os.environ), VARIABLE: str(recording)}
+        if environment.pop("RAY_ADDRESS", ""):
+            print("localray doctor: RAY_ADDRESS is not heeded, the program has a session of its own.", file=sys.stderr)
         code = subprocess.call([sys.executable, *options.program], env=environment)
         lines = recording.read_text().splitlines() if recording.exists() else []
     if code and not lines:
         print(f"localray doctor: the program ended with status {code} before it ran any task.")
     else:
-        print_findings(findings(lines), recorded=bool(lines))
+        print_findings(findings(lines), code, recorded=bool(lines))
     return code
 
 
@@ -55,13 +59,16 @@ def print_machine() -> None:
             print(f"  {'':<{width}}  {fact.advice}")
 
 
-def print_findings(found: list[Finding], *, recorded: bool) -> None:
-    """What was found, each concern with its advice once."""
+def print_findings(found: list[Finding], code: int, *, recorded: bool) -> None:
+    """What was found, each concern with its advice once; of a program that has failed first of all that."""
     print()
+    so_far = " until then" if code else ""
+    if code:
+        print(f"localray doctor: the program failed with status {code}. First it has to run here.")
     if not recorded:
         print("localray doctor: the program ran no tasks, so there is nothing to say about a cluster.")
     elif not found:
-        print("localray doctor: nothing its tasks did here would differ on a cluster.")
+        print(f"localray doctor: nothing its tasks did here{so_far} would differ on a cluster.")
     else:
         print("localray doctor: on a cluster this would differ:")
     for concern, group in groupby(found, key=lambda finding: finding.concern):

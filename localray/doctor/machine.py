@@ -89,7 +89,7 @@ def _real_ray() -> Fact:
     try:
         version = metadata.version("ray")
     except metadata.PackageNotFoundError:
-        return Fact("real Ray", "not installed", "pip install 'localray[ray]' to run on a cluster")
+        return Fact("real Ray", "not installed", f"pip install 'ray=={RAY_VERSION}' to run on a cluster")
     if getattr(sys.modules.get("ray"), "__name__", "") == "localray":
         return Fact("real Ray", "is localray here")
     wanted = f"install the cluster's version of Ray 2.x, e.g. pip install 'ray=={RAY_VERSION}'"

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from localray.doctor.findings import Concern, findings
 from localray.doctor.machine import facts
 
@@ -93,6 +95,24 @@ def test_nothing_to_find(tmp_path: Path) -> None:
     done = doctor(str(program))
     assert "the program ended with status 7 before it ran any task" in done.stdout
     assert done.returncode == 7
+
+
+def test_a_program_that_fails_is_not_said_to_be_fine(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import ray; ray.get(ray.remote(lambda: 1).remote()); raise ValueError('no')")
+    done = doctor(str(program))
+    assert done.returncode == 1 and "ValueError: no" in done.stderr
+    failed, nothing = done.stdout.strip().splitlines()
+    assert "the program failed with status 1" in failed and "did here until then would differ" in nothing
+
+
+def test_no_session_is_joined_because_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import ray; print(ray.get(ray.remote(lambda: 1).remote()))")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    done = doctor(str(program))
+    assert done.returncode == 0 and "RAY_ADDRESS is not heeded" in done.stderr
+    assert "nothing its tasks did here would differ" in done.stdout
 
 
 def test_findings_come_by_concern_and_task() -> None:

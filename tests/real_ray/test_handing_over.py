@@ -78,7 +78,7 @@ def test_without_ray_the_error_says_what_to_install() -> None:
     hidden = "import sys; sys.modules['ray'] = None\nimport localray\nlocalray.init(engine='ray')"
     done = run(hidden)
     assert done.returncode == 1
-    assert "pip install 'localray[ray]'" in done.stderr.splitlines()[-1]
+    assert "pip install 'ray==2.60.0'" in done.stderr.splitlines()[-1]
 
 
 def test_another_major_version_is_refused(tmp_path: Path) -> None:

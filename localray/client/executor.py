@@ -18,7 +18,7 @@ from localray.client.arguments import unpack_arguments
 from localray.client.checkpoints import Checkpoints, checkpoints_of
 from localray.client.client import Client
 from localray.client.context import Actor, TaskContext, current_task, repr_name_of
-from localray.client.failures import NeverBegan, is_cancellation, wants_retry, why_not_set_up
+from localray.client.failures import NeverBegan, is_cancellation, tell_of_construction, wants_retry, why_not_set_up
 from localray.client.functions import Functions, method_of
 from localray.client.lane_calls import LaneCalls
 from localray.client.leaving import EXITED, Leaving
@@ -358,6 +358,8 @@ class Executor:
             outcome = cancelled(template, error)
         else:
             outcome = failed(error, template, self.actor)
+            if template.kind == TaskKind.ACTOR_CREATION:
+                tell_of_construction(outcome[1])
         retryable = isinstance(error, Exception) and wants_retry(template.retry_exceptions, error)
         run = self.generators.end(message.task_id)
         if run is None and template.return_mode == ReturnMode.STREAM:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localray.client.serialization import deserialize
-from localray.exceptions import RayError, RaySystemError, RayTaskError, RuntimeEnvSetupError
+from localray.exceptions import ActorDiedError, RayError, RaySystemError, RayTaskError, RuntimeEnvSetupError
 
 _PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent)
 _OWN_ADDRESS = "127.0.0.1"
@@ -69,6 +69,13 @@ def report_unhandled(payload: bytes) -> None:
     """Say that the error of a task was never looked at, unless the user has asked for silence."""
     if os.environ.get("RAY_IGNORE_UNHANDLED_ERRORS") != "1":
         _take_unhandled(RayError.from_bytes(payload))
+
+
+def tell_of_construction(payload: bytes) -> None:
+    """Say in the actor's output that its constructor has failed, in Ray's words: whoever has made it may never ask."""
+    error = RayError.from_bytes(payload)
+    told = ActorDiedError.from_task_error(error) if isinstance(error, RayTaskError) else error
+    print(f"Exception raised in creation task: {told}", file=sys.stderr, flush=True)
 
 
 def with_error(text: str, payload: bytes) -> str:

@@ -124,6 +124,24 @@ def what_an_actor_prints_is_seen_with_its_class_or_its_own_repr(ray: ModuleType)
 
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def a_constructor_that_fails_is_seen(ray: ModuleType) -> None:
+    """L4, AC9: the error of an actor's constructor is in the actor's output, whether or not anybody asks for it."""
+    ray.init(**LOCAL)
+
+    @ray.remote
+    class Broken:
+        def __init__(self):
+            raise ValueError("not today")
+
+    with watching() as screen:
+        broken = Broken.remote()
+        wait_until(lambda: any("ValueError: not today" in line for line in screen.errors()), "its error is seen")
+        told = [line for line in screen.errors() if line.startswith("(Broken pid=")]
+        assert "Exception raised in creation task: The actor died because of an error raised in" in told[0]
+        del broken
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def what_is_printed_below_python_is_seen_too(ray: ModuleType) -> None:
     """L4: bytes written to descriptor 1, and what child processes print."""
     ray.init(**LOCAL)

@@ -6,9 +6,17 @@ A view: nothing here changes a table. Must not live here: deciding anything.
 from __future__ import annotations
 
 from localray.kernel import bundles, demand
-from localray.kernel.records import ActorState, NodeRecord, ObjectState, SchedulingClass, TaskRecord, TaskState
+from localray.kernel.records import (
+    ActorState,
+    NodeRecord,
+    ObjectState,
+    SchedulingClass,
+    TaskRecord,
+    TaskState,
+    WorkerRecord,
+)
 from localray.kernel.tables import Tables
-from localray.protocol import Demand, ReplyValue, Status, TaskKind
+from localray.protocol import CallMode, Demand, ReplyValue, Status, TaskKind
 from localray.sched import placement
 
 FAILED = "It has failed: `ray.get` raises its error, `localray list tasks --detail` shows it."
@@ -49,12 +57,72 @@ def why_actor(tables: Tables, creation: TaskRecord) -> str:
 
 
 def why_task(tables: Tables, task: TaskRecord) -> str:
-    """Why a task, constructor or call has not ended."""
+    """Why a task, constructor or call has not ended; where it waits for another that runs and waits, why that has not,
+    and so on."""
+    chain, lines = [task], [_why_this(tables, task)]
+    while (first := _waits_for(tables, chain[-1])) is not None:
+        if first in chain:
+            lines.append(_circle(chain[chain.index(first) :]))
+            break
+        if len(chain) == SHOWN:
+            break
+        chain.append(first)
+        lines.append(_why_this(tables, first))
+    return "\n".join(lines)
+
+
+def _waits_for(tables: Tables, task: TaskRecord) -> TaskRecord | None:
+    """The task that has to end before this one goes on, where that is known: what it waits for in `get`, or what is
+    before it in its worker's line."""
+    worker = task.worker
+    if task.actor is not None and task.state is TaskState.QUEUED:
+        worker = task.actor.worker  # Its turn is after what has been sent there.
+    elif task.state is not TaskState.SENT:
+        return None
+    if worker is None or not _one_at_a_time(worker):
+        return None
+    first = next(iter(worker.assigned.values()), None)
+    if first is not task:
+        return first
+    return next(filter(None, (tables.tasks.get(each[:24]) for each in _awaited(tables, worker))), None)
+
+
+def _one_at_a_time(worker: WorkerRecord) -> bool:
+    return worker.actor is None or worker.actor.creation.template.call_mode is CallMode.SERIAL
+
+
+def _awaited(tables: Tables, worker: WorkerRecord) -> list[bytes]:
+    """The objects that what runs in a worker waits for, and that are not there."""
+    client = tables.clients.get(worker.number)
+    asked = () if client is None else (each for wait in client.waits.values() for each in wait.object_ids)
+    found = ((each, tables.objects.get(each)) for each in asked)
+    return [each for each, record in found if record is not None and record.state is ObjectState.PENDING]
+
+
+def _circle(chain: list[TaskRecord]) -> str:
+    """What is said of tasks each of which waits for the next, and the last for the first."""
+    text = "So each waits for the other, and none will ever end."
+    actors = {task.actor.actor_id for task in chain if task.actor is not None}
+    if len(actors) == 1:
+        return (
+            f"{text} An actor runs one call at a time: inside of it call the method itself (self.method()) instead of"
+            " waiting for .remote(), or give the actor max_concurrency=2."
+        )
+    return f"{text} An actor runs one call at a time: give one of these max_concurrency=2." if actors else text
+
+
+def _why_this(tables: Tables, task: TaskRecord) -> str:
     name = task.template.name
     if task.state is TaskState.SENT and task.worker is not None:
-        ahead = list(task.worker.assigned).index(task.task_id) if task.task_id in task.worker.assigned else 0
-        where = f"{task.worker.label.removeprefix('to ')} of node {task.worker.node.node_id.hex()}"
-        return f"{name} runs on {where}." if ahead == 0 else f"{name} is behind {ahead} others in the line of {where}."
+        worker = task.worker
+        ahead = list(worker.assigned).index(task.task_id) if task.task_id in worker.assigned else 0
+        where = f"{worker.label.removeprefix('to ')} of node {worker.node.node_id.hex()}"
+        if ahead:
+            others = f"{ahead} others" if ahead > 1 else "another"
+            return f"{name} is behind {others} in the line of {where}."
+        awaited = _awaited(tables, worker) if _one_at_a_time(worker) else []
+        waits = f", and waits there for {_objects(tables, awaited)}" if awaited else ""
+        return f"{name} runs on {where}{waits}."
     if task in tables.postponed:
         again_s = tables.postponed[task] - tables.now_s
         why = "because its worker was killed for want of memory" if task.memory_kills else "after the last try failed"
@@ -68,7 +136,11 @@ def why_task(tables: Tables, task: TaskRecord) -> str:
 
 
 def _arguments(tables: Tables, task: TaskRecord) -> str:
-    missing = [each for each in task.dependencies if tables.objects[each].state is ObjectState.PENDING]
+    return _objects(tables, [each for each in task.dependencies if tables.objects[each].state is ObjectState.PENDING])
+
+
+def _objects(tables: Tables, missing: list[bytes]) -> str:
+    """Objects that are not there, the first of them by name."""
     parts = []
     for object_id in missing[:SHOWN]:
         maker = tables.tasks.get(object_id[:24])

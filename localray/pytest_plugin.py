@@ -235,11 +235,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     for number, seed in enumerate(seeds, 1):
         with _naming(pyfuncitem, seed) as ran:
             if number > 1:
+                _forget_output(pyfuncitem.config)
                 _set_up(pyfuncitem)
             _run_seed(pyfuncitem, seed, mark.options, ran)
             if number < len(seeds):
                 _tear_down(pyfuncitem)
     return True
+
+
+def _forget_output(config: pytest.Config) -> None:
+    """What earlier seeds have printed would bury what the one prints that fails."""
+    capturing = config.pluginmanager.getplugin("capturemanager")
+    if capturing is not None and capturing.is_globally_capturing():
+        capturing.read_global_capture()
 
 
 def _seeds(config: pytest.Config, count: int) -> range | list[int]:

@@ -12,11 +12,13 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from localray.cli import plan, replay_log
 from localray.cli.parsing import Parser, at_least_one
 from localray.kernel_log.format import UnreadableLogError
+from localray.sim.quiet import Quiet, users_errors
 from localray.sim.schedule import KINDS, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target
 from localray.sim.search.idle import faults_in_words, idle_rules
@@ -39,6 +41,8 @@ examples:
   LOCALRAY_KERNEL_LOG=session.log python prog.py; localray sim replay session.log --story 7
 """
 
+_MOST_LINES = 60
+"""So many of a program's own are shown."""
 _ERASE = "\r\x1b[K"
 
 
@@ -82,6 +86,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="run each seed twice in fresh processes, and compare")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="where what is known of a failure is written")
     parser.add_argument("--no-shrink", action="store_true", help="do not make a failing seed small")
+    parser.add_argument(
+        "--output",
+        choices=("failure", "all"),
+        default="failure",
+        help="which of the program's own prints to show in a search: of the first seed that fails (default), or all",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all outcomes there")
     parser.add_argument("--heal-after", type=float, default=60.0, metavar="S", help="no faults from then on (60 s)")
     parser.add_argument("--no-invariants", action="store_true", help="do not check the kernel's invariants as it runs")
@@ -118,12 +128,18 @@ def _run(options: argparse.Namespace) -> int:
         check_left_behind=options.check_left_behind,
         strict=options.strict,
     )
-    settings = calibrated(target, settings, has_points=options.schedule.count(":") == 2)
+    quiet: AbstractContextManager[object] = nullcontext() if options.output == "all" else Quiet()
+    with quiet:
+        settings = calibrated(target, settings, has_points=options.schedule.count(":") == 2)
     seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
     if options.check:
         return _check(target, settings, seeds, options)
-    alone = options.jobs == 1
-    outcomes = run_here(target, settings, seeds) if alone else run_in_processes(target, settings, seeds, options.jobs)
+    is_search = len(seeds) > 1
+    if options.jobs == 1:
+        outcomes = run_here(target, settings, seeds, quiet if is_search else nullcontext())
+    else:
+        hushed = is_search and options.output != "all"
+        outcomes = run_in_processes(target, settings, seeds, options.jobs, quiet=hushed)
     failures, seen = _listen(outcomes, len(seeds), stop=not options.all)
     _write_json(options, seen)
     for sentence in idle_rules(settings, seen):
@@ -134,7 +150,10 @@ def _run(options: argparse.Namespace) -> int:
         case = Case(target, settings, outcome.seed)
         print(f"\nseed {outcome.seed} fails: {outcome.error}\nreplay: {case.replay_line()}")
     if failures:
-        _explain(Case(target, settings, failures[0].seed), options.save, small=not options.no_shrink)
+        case = Case(target, settings, failures[0].seed)
+        if is_search and isinstance(quiet, Quiet):
+            _show_output(case, quiet)
+        _explain(case, options.save, quiet, small=not options.no_shrink)
     return 1 if failures else 0
 
 
@@ -190,10 +209,24 @@ def _write_json(options: argparse.Namespace, outcomes: list[Outcome]) -> None:
         options.json.write_text(json.dumps([outcome.to_mapping() for outcome in outcomes], indent=1) + "\n")
 
 
-def _explain(case: Case, folder: Path | None, *, small: bool) -> None:
+def _show_output(case: Case, quiet: Quiet) -> None:
+    """What the program prints under a seed, by running it once more."""
+    with quiet:
+        case.run()
+    lines = quiet.take().splitlines()
+    if not lines:
+        return
+    cut = [] if len(lines) <= _MOST_LINES else [f"... {len(lines) - _MOST_LINES} lines before"]
+    print(f"\nWhat the program prints under seed {case.seed}:")
+    for line in (*cut, *lines[-_MOST_LINES:]):
+        print(f"  {line}")
+
+
+def _explain(case: Case, folder: Path | None, quiet: AbstractContextManager[object], *, small: bool) -> None:
     if small:
         print("\nshrinking ...", file=sys.stderr)
-    found = explain(case, folder, lambda text: print(f"  {text}", file=sys.stderr), small=small)
+    with quiet:
+        found = explain(case, folder, lambda text: print(f"  {text}", file=users_errors()), small=small)
     print()
     _show(found, case.replay_line("--save", "failures", *(() if small else ("--no-shrink",))))
 
@@ -211,7 +244,7 @@ def _check(target: Target, settings: Settings, seeds: range | list[int], options
     """Whether each seed gives the same run twice."""
     different = 0
     progress = _Progress(len(seeds))
-    for done, (one, two) in enumerate(check(target, settings, seeds, options.jobs), 1):
+    for done, (one, two) in enumerate(check(target, settings, seeds, options.jobs, quiet=options.output != "all"), 1):
         progress.tell(one.fenced)
         if one.digest != two.digest:
             different += 1

@@ -22,6 +22,7 @@ from localray.sim.carrier import Blocked, Carrier, Job, Owner
 from localray.sim.clock import NANOSECONDS, VirtualClock
 from localray.sim.errors import CarrierStopped
 from localray.sim.events import Action, EventQueue
+from localray.sim.quiet import users_errors
 from localray.sim.schedule import Draw
 from localray.sim.stuck import Stuck
 
@@ -325,7 +326,7 @@ class Carriers:
         print(
             f"localray: {carrier.name} catches every exception in a loop and could not be stopped; "
             "its thread is abandoned",
-            file=sys.stderr,
+            file=users_errors(),
         )
         carrier.abandoned = True
         (self._pool if carrier in self._pool else self._others).remove(carrier)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from localray.sim.errors import CarrierStopped, NotSimulatedError, SimulationLimitError
 from localray.sim.places import place
+from localray.sim.quiet import users_errors
 
 if TYPE_CHECKING:
     from localray.sim.carrier import Carrier
@@ -147,4 +148,4 @@ def _frame_of(carrier: Carrier) -> FrameType | None:
 
 
 def _tell(text: str) -> None:
-    print(f"localray: {text}", file=sys.stderr, flush=True)
+    print(f"localray: {text}", file=users_errors(), flush=True)

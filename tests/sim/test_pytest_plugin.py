@@ -185,6 +185,23 @@ def test_fixtures_are_made_for_each_seed(tmp_path: Path) -> None:
     assert "test_whose_fixture_ends_badly' --sim-seed=0" in done.stdout
 
 
+PRINTS = """
+import pytest
+
+@pytest.mark.sim(seeds=30)
+def test_that_prints(ray_sim):
+    print("under", ray_sim.seed)
+    assert ray_sim.seed < 20
+"""
+
+
+def test_only_the_seed_that_fails_is_heard(tmp_path: Path) -> None:
+    (tmp_path / "test_program.py").write_text(PRINTS)
+    lines = pytest_in(tmp_path).stdout.splitlines()
+    assert [line for line in lines if line.startswith("under")] == ["under 20"]
+    assert "under 7" in pytest_in(tmp_path, "-s").stdout
+
+
 MARKS = """
 import pytest
 

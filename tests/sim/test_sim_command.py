@@ -162,6 +162,39 @@ def test_why_a_rule_has_done_nothing(works: str, capsys: pytest.CaptureFixture[s
     assert "nothing goes wrong any more from 0.3 s on" in capsys.readouterr().err
 
 
+SAYS = """
+import sys
+import localray as ray
+
+@ray.remote
+def say(number):
+    print("logged", number, file=sys.stderr)
+    return number
+
+print("asks")
+ready, _ = ray.wait([say.remote(0), say.remote(1)])
+number = ray.get(ready[0])
+print("got", number)
+assert number == 0, "the other was first"
+"""
+
+
+def test_a_search_shows_what_the_first_seed_that_fails_prints(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "says.py"
+    path.write_text(SAYS)
+    for more in ([], ["--jobs", "2"]):
+        assert main(["sim", "run", str(path), "--nodes", "2x2cpu", "--seeds", "50", *more]) == 1
+        out, errors = capfd.readouterr()
+        told, story = out.split("A smaller run than")
+        shown = told.split("What the program prints under seed ")[1].splitlines()[1:]
+        assert shown[0] == "  asks" and shown[-2:] == ["  got 1", ""]
+        assert sum("logged" in line for line in shown) >= 1
+        assert "got" not in errors + story and "logged" not in errors + story
+        assert "shrinking ..." in errors and " deviations of the schedule, " in errors
+    assert main(["sim", "run", str(path), "--seeds", "2", "--all", "--no-shrink", "--output", "all"]) in (0, 1)
+    assert capfd.readouterr().out.count("asks\n") >= 2
+
+
 @pytest.mark.parametrize("task", ["append", "Ledger", "Ledger.append", "Ledger.__init__", "__init__", "square"])
 def test_a_rule_means_tasks_by_each_of_their_names(program: str, task: str) -> None:
     settings = Settings(faults=str(Rule(Fault.KILL_WORKER, nth=1, task=task)))

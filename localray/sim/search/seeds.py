@@ -13,12 +13,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from itertools import zip_longest
+from typing import TypeAlias
 
 from localray.faults import parse
 from localray.faults.presets import PRESETS
 from localray.faults.text import placed
+from localray.sim.quiet import Quiet
 from localray.sim.schedule import PLAIN, Recording, Search
 from localray.sim.search.case import Case, Outcome, Settings, Target, Variation
 
@@ -26,6 +29,11 @@ HASH_SEEDS = ("1", "4242")
 """With these the two runs of a check differ, so that the order of sets cannot decide anything."""
 
 _WITH_TRACE = "trace"
+
+
+Around: TypeAlias = "AbstractContextManager[object]"
+
+_NOTHING_AROUND: Around = nullcontext()
 
 
 class ChildFailedError(Exception):
@@ -48,30 +56,37 @@ def calibrated(target: Target, settings: Settings, *, has_points: bool = False) 
     return replace(settings, faults=placed(settings.faults, report.fault_chances))
 
 
-def run_here(target: Target, settings: Settings, seeds: Iterable[int]) -> Iterator[Outcome]:
-    """Run seeds in this process."""
+def run_here(
+    target: Target, settings: Settings, seeds: Iterable[int], around: Around = _NOTHING_AROUND
+) -> Iterator[Outcome]:
+    """Run seeds in this process, each of them inside of a context."""
     for seed in seeds:
-        yield Outcome.of(Case(target, settings, seed).run())
+        with around:
+            outcome = Outcome.of(Case(target, settings, seed).run())
+        yield outcome
 
 
 def run_in_processes(
-    target: Target, settings: Settings, seeds: Iterable[int], jobs: int, hash_seed: str = ""
+    target: Target, settings: Settings, seeds: Iterable[int], jobs: int, hash_seed: str = "", *, quiet: bool = False
 ) -> Iterator[Outcome]:
-    """Run seeds in so many fresh processes; outcomes come as they are known. Whoever stops listening ends them.
+    """Run seeds in so many fresh processes; outcomes come as they are known. Whoever stops listening ends them. What
+    programs print goes with the errors of this process, or nowhere if it is to be quiet.
 
     Raises:
         ChildFailedError: a process ended of itself.
     """
-    with _Children(target, settings, jobs, hash_seed) as children:
+    with _Children(target, settings, jobs, hash_seed, quiet=quiet) as children:
         yield from children.run(iter(seeds))
 
 
-def check(target: Target, settings: Settings, seeds: Iterable[int], jobs: int) -> Iterator[tuple[Outcome, Outcome]]:
+def check(
+    target: Target, settings: Settings, seeds: Iterable[int], jobs: int, *, quiet: bool = False
+) -> Iterator[tuple[Outcome, Outcome]]:
     """Run each seed twice, in fresh processes with different hash seeds; the two outcomes should be the same."""
     seeds = list(seeds)
     known: dict[int, Outcome] = {}
     each = max(1, jobs // 2)
-    first, second = (_Children(target, settings, each, hash_seed) for hash_seed in HASH_SEEDS)
+    first, second = (_Children(target, settings, each, hash_seed, quiet=quiet) for hash_seed in HASH_SEEDS)
     with first as one, second as two:
         # In another order, so that what an earlier run left behind in the process cannot decide anything either.
         for outcome in _both(one.run(iter(seeds)), two.run(reversed(seeds))):
@@ -93,7 +108,7 @@ def first_difference(target: Target, settings: Settings, seed: int) -> str:
 
 
 def _trace(target: Target, settings: Settings, seed: int, hash_seed: str) -> list[str]:
-    with _Children(target, settings, 1, hash_seed) as children:
+    with _Children(target, settings, 1, hash_seed, quiet=True) as children:
         return children.trace(seed)
 
 
@@ -112,7 +127,7 @@ def _both(one: Iterator[Outcome], two: Iterator[Outcome]) -> Iterator[Outcome]:
 class _Children:
     """Processes that run seeds."""
 
-    def __init__(self, target: Target, settings: Settings, jobs: int, hash_seed: str) -> None:
+    def __init__(self, target: Target, settings: Settings, jobs: int, hash_seed: str, *, quiet: bool) -> None:
         environment = {**os.environ, **({"PYTHONHASHSEED": hash_seed} if hash_seed else {})}
         self._answers: queue.Queue[tuple[int, str]] = queue.Queue()
         self._processes = [
@@ -126,7 +141,7 @@ class _Children:
             for _ in range(jobs)
         ]
         for number, process in enumerate(self._processes):
-            self._tell(number, json.dumps([asdict(target), asdict(settings), sys.path]))
+            self._tell(number, json.dumps([asdict(target), asdict(settings), sys.path, quiet]))
             threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
 
     def __enter__(self) -> _Children:
@@ -185,13 +200,15 @@ def serve() -> None:
     program prints goes with the errors."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    target, settings, path = json.loads(sys.stdin.readline())
+    target, settings, path, quiet = json.loads(sys.stdin.readline())
     sys.path[:] = path
     target = Target(target["program"], tuple(target["arguments"]))
     settings = Settings.from_mapping(settings)
+    around: Around = Quiet() if quiet else _NOTHING_AROUND
     for line in sys.stdin:
         seed, *wishes = line.split()
-        report = Case(target, settings, int(seed)).run(Variation(keep_trace=_WITH_TRACE in wishes))
+        with around:
+            report = Case(target, settings, int(seed)).run(Variation(keep_trace=_WITH_TRACE in wishes))
         answers.write(json.dumps(report.trace if wishes else Outcome.of(report).to_mapping()) + "\n")
         answers.flush()
 

@@ -395,7 +395,9 @@ class ActorHandle(Reference, Generic[T_co]):
                 raise AttributeError(
                     f"'{self._description.class_name}' object has no attribute '{name}'. "
                     "Its methods are: "
-                    f"{', '.join(sorted(m for m in self._description.methods if not m.startswith('_')))}."
+                    f"{', '.join(sorted(m for m in self._description.methods if not m.startswith('_')))}. "
+                    "What an actor keeps is in its own process, and cannot be read from here: give it a method that "
+                    "returns it."
                 )
         return ActorMethod(self, name, None)
 

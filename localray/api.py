@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from localray import ids
-from localray.actor import ActorClass
+from localray.actor import ActorClass, ActorHandle
 from localray.async_tasks import are_allowed, as_task
 from localray.client.current import connected_client
 from localray.client.diagnosis import explain_value
@@ -198,7 +198,9 @@ def _with_advice(error: Exception, value: object) -> Exception:
     Its text is Ray's, word for word: the advice is a note below it, where Python has such (3.11).
     """
     advice = ""
-    if hasattr(value, "remote"):
+    if isinstance(value, ActorHandle):
+        advice = "An actor has no value of its own. Call a method of it: `ray.get(actor.method.remote())`."
+    elif hasattr(value, "remote"):
         advice = "Was `.remote(...)` forgotten? That makes the call, and gives a reference to its result."
     elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
         advice = "Make a list of it: `ray.get(list(refs))`."

@@ -16,7 +16,7 @@ from localray.cli.named import LISTERS, RESOURCE_OF, ids_of, meant
 from localray.cli.parsing import at_least_one
 from localray.cli.short_ids import shortened
 from localray.cli.state_tables import COLUMNS, LEAST, RESOURCES, cell, plain, table
-from localray.util.state.common import StateSchema
+from localray.util.state.common import StateResource, StateSchema, resource_to_schema
 from localray.util.state.exception import RayStateApiException
 
 _DESCRIPTION = """List tasks, actors, objects, nodes, workers, placement groups or jobs of a running session.
@@ -49,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the list; 1 without a session, or when a filter is none."""
     try:
-        filters = [_with_whole_id(parse_filter(text), options.address) for text in options.filter]
+        given = [_checked(parse_filter(text), options.resource) for text in options.filter]
+        filters = [_with_whole_id(each, options.address) for each in given]
         states = LISTERS[options.resource](
             address=options.address,
             filters=filters,
@@ -85,6 +86,21 @@ def parse_filter(text: str) -> tuple[str, str, str]:
         if found and key:
             return key.strip(), predicate, value.strip()
     raise ValueError(f"{text!r} is no filter; write KEY=VALUE or KEY!=VALUE.")
+
+
+def _checked(given: tuple[str, str, str], resource: str) -> tuple[str, str, str]:
+    """A filter whose column there is: the state API's own words for one that there is not are Ray's, for Ray's command.
+
+    Raises:
+        ValueError: there is no such column, or it cannot be filtered by.
+    """
+    allowed = resource_to_schema(StateResource(resource.replace("-", "_"))).filterable_columns()
+    if given[0].lower() not in allowed:
+        raise ValueError(
+            f"To filter {resource.replace('-', ' ')} by {given[0]!r} is not supported. Write --filter KEY=VALUE or "
+            f"--filter KEY!=VALUE, where KEY is one of: {', '.join(sorted(allowed))}."
+        )
+    return given
 
 
 def _with_whole_id(given: tuple[str, str, str], address: str | None) -> tuple[str, str, str]:

@@ -175,7 +175,8 @@ def looked_at_from_outside(environment: dict[str, str]) -> None:
     assert "It is ready." in localray(environment, "why", "counter") == localray(environment, "why", "Counter")
     assert "There is no task or actor 'nobody'" in localray(environment, "why", "nobody", code=1)
     assert "QUEUED" in localray(environment, "why", actor_id, "--story")
-    assert "is not supported" in localray(environment, "list", "nodes", "--filter", "nothing=1", code=1)
+    refused = localray(environment, "list", "nodes", "--filter", "nothing=1", code=1)
+    assert "by 'nothing' is not supported. Write --filter KEY=VALUE" in refused and "node_name" in refused
     assert "No placement groups." in localray(environment, "list", "placement-groups", "--filter", "state=CREATED")
     trace = Path(environment["TMPDIR"]) / "trace.json"
     assert "Open it at" in localray(environment, "timeline", "--output", str(trace))

@@ -188,6 +188,20 @@ refs = [parent.remote(os.getpid()) for _ in range(2)]
     assert lines[-1] == "KeyboardInterrupt" and len(frames) == 2, done.stderr
 
 
+def test_an_attribute_of_an_actor_is_not_readable_from_here() -> None:
+    with pytest.raises(AttributeError) as caught:
+        _ = Account.remote("ann").balance
+    assert "no attribute 'balance'. Its methods are: close, deposit. What an actor keeps" in str(caught.value)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="errors take no notes")
+def test_an_actor_has_no_value_of_its_own() -> None:
+    for wrong, kind in ((account := Account.remote("ann"), ValueError), ([account], TypeError)):
+        with pytest.raises(kind) as caught:
+            ray.get(wrong)  # type: ignore[call-overload]
+        assert "ray.get(actor.method.remote())" in caught.value.__notes__[0]
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="errors take no notes")
 @pytest.mark.parametrize(
     ("wrong", "advice"),

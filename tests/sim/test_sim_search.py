@@ -92,6 +92,11 @@ def test_a_failing_run_is_saved_played_back_told_and_drawn(tmp_path: Path) -> No
     trace.write_text("{}")
     with pytest.raises(UnreadableTraceError, match="no trace"):
         load(trace)
+    with pytest.raises(UnreadableTraceError, match=r"replay the file whose name ends in \.trace\.json"):
+        load(page)
+    trace.unlink()
+    with pytest.raises(UnreadableTraceError, match="cannot be read: No such file"):
+        load(trace)
 
 
 def test_a_run_that_is_made_small_is_the_same_failure_or_is_said_to_be_another(tmp_path: Path) -> None:

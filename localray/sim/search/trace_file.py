@@ -60,8 +60,13 @@ def load(path: Path) -> SavedRun:
     try:
         content = json.loads(path.read_text())
         made_by = (content["localray"], content["python"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnreadableTraceError(f"{path} is no trace of a simulation: {type(error).__name__}: {error}.") from error
+    except OSError as error:
+        raise UnreadableTraceError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableTraceError(
+            f"{path} is no trace of a simulation. The page beside one is for browsers: replay the file whose name ends "
+            "in .trace.json, as --save writes it, or the log that LOCALRAY_KERNEL_LOG has written."
+        ) from error
     if made_by != (VERSION, _python()):
         raise UnreadableTraceError(
             f"{path} was made by localray {made_by[0]} on Python {made_by[1]}; this is localray {VERSION} on Python "

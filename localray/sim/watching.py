@@ -7,11 +7,13 @@ invariants (`localray.kernel.invariants`), histories of actors (`localray.sim.hi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from localray.kernel.records import ActorState, ObjectState
+from localray.kernel.holders import keepers, size
+from localray.kernel.records import ActorState, ObjectState, TaskState
 from localray.kernel.tables import Tables
 from localray.sim.clock import NANOSECONDS, to_ns
 from localray.sim.errors import CheckFailedError
@@ -117,15 +119,36 @@ def _name(condition: Condition) -> str:
     return str(getattr(condition, "__qualname__", condition))
 
 
+_TASKS = {
+    TaskState.WAITING: "waits for its arguments or its next try",
+    TaskState.QUEUED: "waits for a worker",
+    TaskState.SENT: "runs",
+}
+_ACTORS = {
+    ActorState.PENDING: "waits for its place",
+    ActorState.STARTING: "is being made",
+    ActorState.ALIVE: "is alive",
+    ActorState.RESTARTING: "is being made anew",
+}
+"""What is there, in words."""
+
+
 def left_behind(tables: Tables) -> list[str]:
-    """What is still there of a program that is done, a line each."""
-    lines = [f"task {task.template.name} is {task.state.name}" for task in tables.tasks.values()]
+    """What is still there of a program that is done, and who holds it, a line for all that are alike."""
+    lines = Counter(
+        f"task {task.template.name} {_TASKS.get(task.state, task.state.value)}" for task in tables.tasks.values()
+    )
+    held = {id(record.actor): keepers(tables, record) for record in tables.objects.values() if record.actor is not None}
     for actor in tables.actors.values():
         if actor.state is not ActorState.DEAD and not actor.detached:
-            lines.append(f"actor {actor.name or actor.creation.template.name} is {actor.state.name}")
+            what = f"{actor.name or actor.creation.template.name.removesuffix('.__init__')} {_ACTORS[actor.state]}"
+            lines[f"actor {what}{', ' + held[id(actor)] if id(actor) in held else ''}"] += 1
+    objects: dict[str, list[bytes]] = {}
     for object_id, record in tables.objects.items():
         if record.actor is None and record.state is not ObjectState.PENDING:
-            lines.append(f"object {object_id.hex()} of {record.size_bytes} bytes has {record.references} references")
+            objects.setdefault(f"of {size(record.size_bytes)}, {keepers(tables, record)}", []).append(object_id)
+    for text, ids in objects.items():
+        lines[f"object {ids[0].hex()} {text}"] = len(ids)
     for group_id, group in tables.groups.items():
-        lines.append(f"placement group {group.name or group_id.hex()} was not removed")
-    return lines
+        lines[f"placement group {group.name or group_id.hex()} was not removed"] += 1
+    return [text if count == 1 else f"{text} ({count} of them)" for text, count in lines.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import ModuleType
 
 import pytest
@@ -66,6 +67,36 @@ def test_eventually(within_s: float | None) -> None:
     assert str(error).startswith("50 s has not come true")
 
 
+def test_what_is_left_behind_and_alike_is_one_line() -> None:
+    kept = []
+
+    def program(ray: ModuleType) -> None:
+        class Account:
+            def keep(self, refs: object) -> None:
+                self.refs = refs
+
+        def long() -> None:
+            import time
+
+            time.sleep(1000)
+
+        kept.extend(ray.remote(Account).options(num_cpus=0).remote() for _ in range(7))
+        ray.get(kept[0].keep.remote([ray.put(number) for number in range(5)]))
+        for _ in range(10):
+            ray.remote(long).remote()
+
+    lines = str(sim.run(program, seed=1, check_left_behind=True).error).splitlines()[1:]
+    driver = next(line for line in lines if "actor" in line).partition("held by ")[2].removesuffix(" (7 of them)")
+    name = "test_what_is_left_behind_and_alike_is_one_line.<locals>.program.<locals>"
+    assert driver.startswith("driver ")
+    assert [line.strip().replace(f"{name}.", "") for line in lines[:-1]] == [
+        "task long runs (2 of them)",
+        "task long waits for a worker (8 of them)",
+        f"actor Account is alive, held by {driver} (7 of them)",
+    ]
+    assert re.search(r"object [0-9a-f]+ of \d bytes, held by actor Account \(worker \d\) \(5 of them\)$", lines[-1])
+
+
 def test_what_a_program_leaves_behind() -> None:
     kept = []
 
@@ -74,7 +105,7 @@ def test_what_a_program_leaves_behind() -> None:
 
     error = sim.run(program, seed=1, check_left_behind=True).error
     assert isinstance(error, sim.LeftBehindError)
-    assert "of 300" in str(error)
+    assert re.search(r"object [0-9a-f]+ of 300\d{3} bytes, held by driver \d+$", str(error))
     assert sim.run(lambda ray: ray.get(ray.put(1)), seed=1, check_left_behind=True).error is None
 
 

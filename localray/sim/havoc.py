@@ -117,7 +117,8 @@ class Havoc:
         self._host.before_step = None
         self._host.store.disk.factor, self._host.store.disk.is_full = 1.0, False
         for network in self._host.networks.values():
-            network.factor, network.held_until_ns = 1.0, 0
+            network.held_until_ns = 0
+            network.recover(at_once=True)
 
     # ---------------------------------------------------------------- moments
 
@@ -347,12 +348,8 @@ class Havoc:
         if node is None:
             return ""
         network = self._host.networks[node.number]
-        network.factor = armed.rule.factor
-
-        def recover() -> None:
-            network.factor = 1.0
-
-        self._after(armed.rule.lasts_s, recover)
+        network.slow(armed.rule.factor, to_ns(armed.rule.lasts_s))
+        self._after(armed.rule.lasts_s, network.recover)
         return f"node {node.number} {armed.rule.factor:g} times slower for {armed.rule.lasts_s:g} s"
 
     def _partition(self, armed: ArmedRule, sender: int) -> str:

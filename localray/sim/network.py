@@ -23,12 +23,24 @@ class Network:
         late: says how much later than it would a message is to arrive, by some fault.
     """
 
-    __slots__ = ("_clock", "_late_ns", "_latency_ns", "bytes_per_s", "factor", "held_until_ns", "speed")
+    __slots__ = (
+        "_clock",
+        "_late_ns",
+        "_latency_ns",
+        "_lost_ns",
+        "_slow_since_ns",
+        "_slow_until_ns",
+        "bytes_per_s",
+        "factor",
+        "held_until_ns",
+        "speed",
+    )
 
     def __init__(self, node: SimulatedNode, clock: VirtualClock, late_ns: Callable[[], int] | None) -> None:
         self.bytes_per_s = node.bandwidth_bytes_per_s
         self.speed = node.speed
         self.factor = 1.0
+        self._slow_since_ns = self._slow_until_ns = self._lost_ns = 0
         self.held_until_ns = 0
         self._latency_ns = to_ns(node.latency_s)
         self._late_ns = late_ns
@@ -42,6 +54,34 @@ class Network:
         if self._late_ns is not None:
             takes_ns += self._late_ns()
         return max(self._clock.now_ns, self.held_until_ns) + takes_ns
+
+    def slow(self, factor: float, lasts_ns: int) -> None:
+        """Everything takes so many times as long, until `recover` is called after that time."""
+        self._settle()
+        self.factor = factor
+        self._slow_until_ns = self._clock.now_ns + lasts_ns
+
+    def recover(self, *, at_once: bool = False) -> None:
+        """The node is as fast as ever, unless another slowness has begun that lasts longer."""
+        if at_once or self._clock.now_ns >= self._slow_until_ns:
+            self._settle()
+            self.factor = 1.0
+
+    def _settle(self) -> None:
+        self._lost_ns = self.lost_ns()
+        self._slow_since_ns = self._clock.now_ns
+
+    def lost_ns(self) -> int:
+        """How much of the time so far the node has lost by being slow. What works from one moment to another got the
+        time between them, less what was lost between them."""
+        return self._lost_ns + int((self._clock.now_ns - self._slow_since_ns) * (1 - 1 / self.factor))
+
+    def done_after_ns(self, work_ns: int) -> int:
+        """How long work takes from now on, if the node recovers when it should and is not slowed again."""
+        slow_ns = max(0, self._slow_until_ns - self._clock.now_ns) if self.factor != 1.0 else 0
+        if work_ns * self.factor <= slow_ns:
+            return int(work_ns * self.factor)
+        return slow_ns + work_ns - int(slow_ns / self.factor)
 
     def work_ns(self, duration_ns: int) -> int:
         """How long work takes here that takes so long on an ordinary node."""

@@ -21,6 +21,7 @@ from localray.sim.carriers import Carriers
 from localray.sim.classes import TABLES, TableOfProcess
 from localray.sim.clock import EPOCH_NS, MONOTONIC_START_NS, NANOSECONDS, to_ns
 from localray.sim.fences import GUARDS, Fences
+from localray.sim.network import Network
 from localray.sim.places import is_users
 
 _Function: TypeAlias = "Callable[..., object]"
@@ -36,6 +37,9 @@ NOT_VIRTUAL: Final[tuple[tuple[str, str], ...]] = (
 )
 """What a simulated program can still tell from a real run, or can't do; with why or what to do instead."""
 
+_ROUNDING_NS = 10
+"""Work of which so much is left is done: it was lost where numbers were rounded."""
+
 _carriers: Carriers | None = None
 _user_random: Random | None = None
 _import_random: Random | None = None
@@ -49,12 +53,27 @@ _real: dict[str, _Function] = {}
 
 def _sleep(seconds: float, /) -> None:
     carriers = _carriers
-    if carriers is None or carriers.mine() is None:
+    carrier = None if carriers is None else carriers.mine()
+    if carriers is None or carrier is None:
         _real["time.sleep"](seconds)
         return
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
-    carriers.sleep(to_ns(seconds))
+    network = getattr(carrier.owner, "network", None)
+    if network is None:
+        carriers.sleep(to_ns(seconds))
+    else:
+        _sleep_on_node(carriers, network, to_ns(seconds))
+
+
+def _sleep_on_node(carriers: Carriers, network: Network, left_ns: int) -> None:
+    """A program that sleeps stands for one that works: on a node that is slow, or becomes so, it takes longer."""
+    while True:
+        began_ns, lost_ns = carriers.clock.now_ns, network.lost_ns()
+        carriers.sleep(network.done_after_ns(left_ns))
+        left_ns -= carriers.clock.now_ns - began_ns - (network.lost_ns() - lost_ns)
+        if left_ns <= _ROUNDING_NS:
+            return
 
 
 def _clock(name: str, start_ns: int, *, integer: bool) -> _Function:

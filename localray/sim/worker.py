@@ -147,7 +147,7 @@ class VirtualWorker(Process):
         self._executor.running = message.task_id
         duration_ns = model.duration_ns(self.timing, message.task_id)
         if self.network is not None:
-            duration_ns = self.network.work_ns(duration_ns)
+            duration_ns = self.network.done_after_ns(int(duration_ns / self.network.speed))
         carriers = self._carriers
         end = partial(self._end_modelled, message, model, duration_ns)
         carriers.events.add(carriers.clock.now_ns + duration_ns, end)

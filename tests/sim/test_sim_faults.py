@@ -296,6 +296,43 @@ def test_init_takes_nodes_and_faults() -> None:
         localray.init(nodes=2)
 
 
+SLOW = [
+    ("slow_node:node=1,at_s=0,factor=20,lasts_s=100", 20.0),
+    # It has done a twentieth of a second's work when the node is as fast as ever.
+    ("slow_node:node=1,at_s=0,factor=20,lasts_s=1", 1.95),
+    # Half of it is done when the node becomes slow.
+    ("slow_node:node=1,at_s=0.5,factor=4,lasts_s=100", 2.5),
+    ("slow_node:node=1,at_s=0.5,factor=4,lasts_s=1", 1.75),
+    ("slow_node:node=1,at_s=0.5,factor=4,lasts_s=100;slow_node:node=1,at_s=1.5,factor=8,lasts_s=100", 3.5),
+    ("slow_node:node=0,at_s=0,factor=20,lasts_s=100", 1.0),
+]
+
+
+@pytest.mark.parametrize(("faults", "takes_s"), SLOW)
+def test_who_sleeps_on_a_slow_node_stands_for_one_who_works(faults: str, takes_s: float) -> None:
+    took: list[float] = []
+
+    def program(ray: ModuleType) -> None:
+        import time
+
+        def work() -> float:
+            began_s = time.time()
+            time.sleep(1)
+            return time.time() - began_s
+
+        far = ray.remote(work).options(resources={"far": 1})
+        took.append(ray.get(far.remote()))
+        began_s = time.time()
+        time.sleep(1)
+        took.append(time.time() - began_s)
+
+    nodes = [{"num_cpus": 1}, {"num_cpus": 1, "resources": {"far": 1}}]
+    report = sim.run(program, seed=1, nodes=nodes, faults=faults)
+    assert report.error is None, report.error
+    assert took[0] == pytest.approx(takes_s, abs=0.1)
+    assert took[1] == pytest.approx(1.0, abs=0.001)
+
+
 def test_a_node_far_away_and_one_that_is_slow() -> None:
     def program(ray: ModuleType) -> None:
         import time

@@ -32,13 +32,16 @@ def tick(tables: Tables) -> None:
     at_s = tables.starving_look_at_s
     if at_s is None or at_s > tables.now_s:
         return
-    tables.starving_look_at_s = tables.now_s + AFTER_S if tables.starved else None
+    again_s = tables.now_s + AFTER_S
     for group in tables.starved:
         first = next((task for queue in group.queues.values() for task in queue if not task.cancelled), None)
         if first is not None and group.refused_at_s != NEVER_S:
-            waited_s = tables.now_s - max(group.refused_at_s, first.created_at_s)
-            if waited_s >= AFTER_S:
-                _tell(tables, group, first, waited_s)
+            since_s = max(group.refused_at_s, first.created_at_s)
+            if since_s + AFTER_S <= tables.now_s:
+                _tell(tables, group, first, tables.now_s - since_s)
+            else:
+                again_s = min(again_s, since_s + AFTER_S)
+    tables.starving_look_at_s = again_s if tables.starved else None
 
 
 def _tell(tables: Tables, group: SchedulingClass, first: TaskRecord, waited_s: float) -> None:

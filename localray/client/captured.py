@@ -1,12 +1,13 @@
 """Which variables of its surroundings a function or class reads, and whether they have changed since it was sent to the
 workers: there they stay what they were.
 
-Looks at plain values only, which cost nothing to keep and are equal when nothing has changed. Must not live here: when
-it is looked at (`remote_function`, `habits`), what users are told (`habits`).
+Looks at plain values only, which cost nothing to keep and are equal when nothing has changed, and at variables that did
+not exist. Must not live here: when it is looked at (`remote_function`, `habits`), what users are told (`habits`).
 """
 
 from __future__ import annotations
 
+import builtins
 import dis
 from collections.abc import Iterator
 from types import CellType, CodeType, FunctionType
@@ -40,7 +41,7 @@ class Captured:
         for function in functions:
             for name, place in _variables_of(function):
                 value = _read(name, place)
-                if isinstance(value, _PLAIN):
+                if isinstance(value, _PLAIN) or (value is _MISSING and not hasattr(builtins, name)):
                     self._variables.append((name, place, value))
 
     def __bool__(self) -> bool:
@@ -48,10 +49,14 @@ class Captured:
         return bool(self._variables)
 
     def changed(self) -> tuple[str, str, str] | None:
-        """A variable that is not what it was: its name, what it was, what it is."""
+        """A variable that is not what it was: its name, what it was, what it is; both empty for one that did not exist.
+        """
         for name, place, value in self._variables:
             now = _read(name, place)
-            if now is not value and isinstance(now, _PLAIN) and (type(now) is not type(value) or now != value):
+            if value is _MISSING:
+                if now is not _MISSING:
+                    return name, "", ""
+            elif now is not value and isinstance(now, _PLAIN) and (type(now) is not type(value) or now != value):
                 return name, _text(value), _text(now)
         return None
 

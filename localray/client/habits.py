@@ -169,6 +169,14 @@ class Habits:
 
     def _tell_of_change(self, name: str, change: tuple[str, str, str]) -> None:
         variable, then, now = change
+        if not then:
+            self._once(
+                f"captured {name}",
+                f"{name} reads the variable {variable}, which did not exist when {name} was sent to the workers: there "
+                f"it is not defined. Set it before {name} is called for the first time, or pass it as an argument; "
+                "what is decorated again is sent anew.",
+            )
+            return
         self._once(
             f"captured {name}",
             f"{name} reads the variable {variable}, which was {then} when {name} was sent to the workers and is {now} "

@@ -273,6 +273,25 @@ def test_variables_that_change_after_they_were_sent() -> None:
     assert "step" not in run(changes, LOCALRAY_HINTS="0")
 
 
+def test_variables_that_did_not_exist_when_they_were_sent() -> None:
+    program = """
+@ray.remote
+def read():
+    return later, len("x")
+def fails():
+    try:
+        ray.get(read.remote())
+    except NameError:
+        return True
+assert fails()
+"""
+    assert "reads the variable" not in run(program + "assert fails()")
+    hints = run(program + "later = {}\nassert fails() and fails()")
+    assert hints.count("__main__.read reads the variable later, which did not exist when") == 1
+    again = "later = 3\nread = ray.remote(read._function)\nassert ray.get(read.remote()) == (3, 1)"
+    assert "reads the variable" not in run(program + again)
+
+
 def test_variables_that_do_no_harm() -> None:
     for program in (
         # Nobody calls them afterwards.

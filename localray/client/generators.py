@@ -4,6 +4,7 @@ Here is the consuming end of a stream: which item is next, how far ahead to ask,
 the kernel stands in `localray.kernel.streams`. Must not live here: running generators (`localray.client.yielding`).
 """
 
+# ruff: noqa: B904 - what is raised again without our frames is the same error, with its own cause
 from __future__ import annotations
 
 from collections import deque
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from localray.exceptions import RayError, RaySystemError
 from localray.object_ref import ObjectRef
 from localray.protocol import INLINE, GetObjects, Status, TakeItems
+from localray.tracebacks import is_of_our_own
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,8 +63,13 @@ class ObjectRefGenerator(Generic[T_co]):
 
     def __next__(self) -> ObjectRef[T_co]:
         item = self._next_item()
-        while not self._has_come(item):
-            self._client.gets.wait([item], 1, None, fetches=False)
+        try:
+            while not self._has_come(item):
+                self._client.gets.wait([item], 1, None, fetches=False)
+        except KeyboardInterrupt as interrupt:
+            if is_of_our_own(interrupt):
+                raise interrupt.with_traceback(None)
+            raise
         reference = self._take()
         if reference is None:
             raise StopIteration

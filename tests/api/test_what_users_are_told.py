@@ -169,7 +169,7 @@ def test_the_users_own_frames_of_a_result_that_cannot_travel_stay() -> None:
     assert "in __getstate__" in text and "The object at fault is the return value of returns_stubborn" in text
 
 
-@pytest.mark.parametrize("wait", ["ray.get(refs)", "ray.get(refs[0])", "ray.wait(refs)"])
+@pytest.mark.parametrize("wait", ["ray.get(refs)", "ray.get(refs[0])", "ray.wait(refs)", "list(items.remote(os.getpid()))"])
 def test_an_interrupt_ends_with_the_line_that_waits(wait: str) -> None:
     program = f"""
 import os, signal, time
@@ -178,8 +178,13 @@ import localray as ray
 def parent(pid):
     os.kill(pid, signal.SIGINT)
     time.sleep(100)
+@ray.remote
+def items(pid):
+    os.kill(pid, signal.SIGINT)
+    time.sleep(100)
+    yield 1
 ray.init(num_cpus=1)
-refs = [parent.remote(os.getpid()) for _ in range(2)]
+refs = [] if {"items" in wait} else [parent.remote(os.getpid()) for _ in range(2)]
 {wait}
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)

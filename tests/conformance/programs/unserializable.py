@@ -189,3 +189,32 @@ def a_failed_return_is_the_tasks_error(ray: ModuleType) -> None:
     with pytest.raises(TypeError, match="lock"):
         ray.get(lock.remote())
     assert ray.get(fine.remote()) == 1
+
+
+@program()
+def a_failed_return_keeps_the_class_and_the_words_of_its_error(ray: ModuleType) -> None:
+    """V10: whatever pickling raises is the task's error, of builtin classes and of the program's own."""
+
+    class Refusal(Exception):
+        pass
+
+    class Stays:
+        def __init__(self, error):
+            self.error = error
+
+        def __reduce__(self):
+            raise self.error
+
+    @ray.remote
+    def stays(error):
+        return {"fine": 1, "not": [Stays(error)]}
+
+    @ray.remote
+    def yields(error):
+        yield Stays(error)
+
+    for kind in (TypeError, ValueError, Refusal, KeyError):
+        with pytest.raises(kind, match="I stay"):
+            ray.get(stays.remote(kind("I stay")))
+        with pytest.raises(kind, match="I stay"):
+            ray.get(next(yields.remote(kind("I stay"))))

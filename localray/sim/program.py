@@ -39,8 +39,9 @@ class Report:
     """What came of one run.
 
     ``digest`` is of everything the kernel was told and answered, ``events`` counts both, ``steps`` only what it was
-    told; ``error`` is what the program raised, if anything; ``trace``, its ``entries`` and the kernel's last
-    ``transitions`` are empty unless they were asked for; ``happened`` are the faults, and
+    told; ``error`` is what the program raised, if anything; ``trace``, its ``entries``, the ``arguments`` of
+    submissions in words and the kernel's last ``transitions`` are empty unless they were asked for; ``happened`` are
+    the faults, and
     ``fault_counts`` says of each rule how often it did its work, ``fault_chances`` how often it could have; of
     ``task_names`` are the tasks that rules with a ``task`` were asked about. ``fenced`` are those of the notices that
     tell what no seed decides."""
@@ -60,6 +61,7 @@ class Report:
     fault_chances: Mapping[str, int] = field(default_factory=dict)
     task_names: tuple[str, ...] = ()
     fenced: tuple[str, ...] = ()
+    arguments: Mapping[bytes, str] = field(default_factory=dict, repr=False)
 
 
 def run(
@@ -257,4 +259,5 @@ def report_of(
         sum(session.trace.line_count for session in sessions),
         dict(chances),
         tuple(sorted({name for session in sessions for name in session.injector.names})),
+        arguments={task_id: text for session in sessions for task_id, text in session.trace.arguments.items()},
     )

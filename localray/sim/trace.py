@@ -126,6 +126,7 @@ from localray.protocol import (
     WorkerOutput,
     WorkerReady,
 )
+from localray.sim.plain_values import arguments_in_words
 
 Traced: TypeAlias = "Event | Effect"
 Facts: TypeAlias = "Callable[[tuple[object, ...]], object]"
@@ -305,6 +306,8 @@ class Trace:
         self._file = None if path is None else Path(path).open("ab")  # noqa: SIM115 - closed by `close`
         self._concluded = 0
         self.steps = 0
+        self.arguments: dict[bytes, str] = {}
+        """Of submissions, where entries are kept: in words, because payloads are no part of them."""
 
     @property
     def line_count(self) -> int:
@@ -314,6 +317,8 @@ class Trace:
     def event(self, now_ns: int, event: Event, sender: int) -> None:
         """The kernel is about to take an event in."""
         self.steps += 1
+        if self._kept is not None and isinstance(event, (SubmitTask, SubmitCall, CreateActor)):
+            self.arguments[event.task_id] = arguments_in_words(event.payload)
         name, facts = _NAMED[type(event)]
         pending = self._pending
         if len(pending) >= _LINES_AT_ONCE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from localray.cli.main import main
+from localray.sim.plain_values import arguments_in_words
 from localray.sim.schedule import Search
 from localray.sim.search.case import Case, Settings, Target, Variation, in_words
 from localray.sim.search.chronicle import GIVEN_BACK, chronicle
@@ -178,7 +180,7 @@ def test_the_story_of_a_crash_begins_to_differ_with_the_crash(tmp_path: Path) ->
     story = explain(case, None, lines.append).story
     course, parting = story.split("What happened")[1].split("The nearest run")
     # Those for which there is no room yet are submitted like the others, and have their numbers.
-    assert "the driver submits job #1 to #8\n" in course and " job #4 to #8 never began\n" in course
+    assert "the driver submits job #1 to #8 with (0) to (7)\n" in course and " job #4 to #8 never began\n" in course
     fault, node = parting.splitlines()[1:3]
     assert fault.endswith(" crashed") and "fails:  0.500000 FAULT: node " in fault
     # The error names the node by its id, of which the story has the first digits.
@@ -191,6 +193,33 @@ def test_a_death_after_an_answer_is_told_in_words() -> None:
     report = Case(target("sound"), Settings("2x2cpu", "kill_worker:phase=replied,nth=2"), 1).run()
     (happened,) = report.happened
     assert " killed after the answer of " in happened.text
+
+
+class Sly:
+    """Wants something done when it is unpickled."""
+
+    def __init__(self, found: list[str]) -> None:
+        self.found = found
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return pytest.fail, ("its pickle was run",), {"state": 1}, iter([1, 2]), iter([(3, 4)])
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ((10, "a", 2.5, None, True), "(10, 'a', 2.5, None, True)"),
+        (([1, 2], {"a": (b"x", {3})}), "([1, 2], {'a': (b'x', {3})})"),
+        ((Sly([]), [Sly([])], 5), "(…, […], 5)"),
+        ((print, Sly, len), "(…, …, …)"),
+        (("x" * 100,), "('xxxxxxxxxxxx...xxxxxxxxxxxxx')"),
+        ((b"x" * 3000,), ""),
+        ((), "()"),
+    ],
+)
+def test_arguments_are_told_without_running_their_pickles(args: tuple[object, ...], told: str) -> None:
+    assert arguments_in_words(pickle.dumps((args, {}, ()), protocol=5)) == told
+    assert arguments_in_words(b"") == arguments_in_words(b"\x02") == arguments_in_words(b"no pickle") == ""
 
 
 KEEPS = """

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from localray.sim.program import Report
 from localray.sim.schedule import Key
 from localray.sim.search.case import in_words
-from localray.sim.search.chronicle import DRIVER, GIVEN_BACK, TASK_ID_BYTES, Chronicle, chronicle
+from localray.sim.search.chronicle import DRIVER, GIVEN_BACK, TASK_ID_BYTES, Chronicle, Try, chronicle
 from localray.sim.trace import Entry
 
 _MOST_LINES = 120
@@ -101,12 +101,13 @@ class _Line(NamedTuple):
     before: str
     name: str = ""
     after: str = ""
+    arguments: str = ""
 
 
 def _lines(found: Chronicle) -> list[_Line]:
     lines: list[_Line] = []
     for attempt in found.tries:
-        lines.append(_Line(attempt.submitted_ns, 2, f"{name_of(attempt.submitter)} submits ", attempt.name))
+        lines.append(_submission(found, attempt))
         if attempt.how == GIVEN_BACK:
             continue
         again = f", try {attempt.attempt + 1}" if attempt.attempt else ""
@@ -118,7 +119,7 @@ def _lines(found: Chronicle) -> list[_Line]:
         else:
             lines.append(_Line(found.end_ns, 5, "", attempt.name, f" on worker {attempt.worker} never ended"))
     for task in found.unsent:
-        lines.append(_Line(task.submitted_ns, 2, f"{name_of(task.submitter)} submits ", task.name))
+        lines.append(_submission(found, task))
         lines.append(_Line(found.end_ns, 5, "", task.name, " never began"))
     lines += [_Line(mark.at_ns, 0, f"{mark.kind.upper()}: {mark.text}") for mark in found.marks]
     names = {attempt.task_id: attempt.name for attempt in (*found.tries, *found.unsent)}
@@ -132,24 +133,42 @@ def _lines(found: Chronicle) -> list[_Line]:
     return list(dict.fromkeys(sorted(lines, key=lambda line: line[:2])))
 
 
+def _submission(found: Chronicle, task: Try) -> _Line:
+    arguments = found.report.arguments.get(task.task_id, "")
+    return _Line(task.submitted_ns, 2, f"{name_of(task.submitter)} submits ", task.name, "", arguments)
+
+
 def _together(lines: Iterable[_Line]) -> list[str]:
     """As text, where what happens to several tasks of a name at the same moment is one line: "f #1 to #8"."""
     told: list[str] = []
     runs: list[tuple[str, str, str, str, int, int]] = []
+    arguments: list[list[str]] = []
     for line in lines:
         name, _, number = line.name.partition(" #")
         last = int(number or 0)
         run = (f"{line.at_ns / 1e9:.6f} ", line.before, name, line.after, last, last)
         if runs and number and runs[-1][:4] == run[:4] and runs[-1][5] == last - 1:
             runs[-1] = (*run[:4], runs[-1][4], last)
+            arguments[-1].append(line.arguments)
         else:
             runs.append(run)
-    for at, before, name, after, first, last in runs:
+            arguments.append([line.arguments])
+    for (at, before, name, after, first, last), given in zip(runs, arguments, strict=True):
         numbers = f" #{first}" if first else ""
         if last > first:
             numbers += f"{' and' if last == first + 1 else ' to'} #{last}"
-        told.append(f"{at}{before}{name}{numbers}{after}")
+        told.append(f"{at}{before}{name}{numbers}{after}{_with(given)}")
     return told
+
+
+def _with(arguments: list[str]) -> str:
+    """The arguments of one submission, or of the first and the last of several."""
+    first, last = arguments[0], arguments[-1]
+    if not (first and last):
+        return ""
+    if len(set(arguments)) == 1:
+        return f" with {first}"
+    return f" with {first} {'and' if len(arguments) == 2 else 'to'} {last}"
 
 
 def _parting(report: Report, passing: Report) -> str:

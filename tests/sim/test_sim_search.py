@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,7 @@ def test_the_story_of_a_crash_begins_to_differ_with_the_crash(tmp_path: Path) ->
     # The error names the node by its id, of which the story has the first digits.
     named = story.split("failed because node ")[1][:8]
     assert f" ({named}…) is gone: it crashed" in node
+    assert re.search(rf"\nNode {named}… is node [12] here\.\n", story)
     assert lines[-1].startswith("1 fault, 0 deviations of the schedule, ")
 
 

@@ -58,7 +58,7 @@ class Wait:
 @dataclass(slots=True)
 class Chronicle:
     """What happened in a run, in order. ``nodes`` says where each worker was; ``unsent`` are the tasks that were never
-    sent to one."""
+    sent to one; ``node_numbers`` are those of the nodes by their ids."""
 
     report: Report
     tries: list[Try] = field(default_factory=list)
@@ -66,6 +66,7 @@ class Chronicle:
     marks: list[Mark] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     nodes: dict[int, int] = field(default_factory=dict)
+    node_numbers: dict[bytes, int] = field(default_factory=dict)
 
     def reasons(self, task_id: bytes) -> list[str]:
         """What the kernel decided about a task and what it returns, and why, a line each."""
@@ -192,14 +193,15 @@ class _Reader:
 
     def _on_NodeAdded(self, entry: Entry) -> None:
         # They are numbered in the order in which they join.
+        self._found.node_numbers[entry[3][0]] = len(self._node_ids)
         self._node_ids.append(entry[3][0])
         if entry[0]:
             number = len(self._node_ids) - 1
-            self._found.marks.append(Mark(entry[0], "node", f"node {number} ({_first_digits(entry[3][0])}) joins"))
+            self._found.marks.append(Mark(entry[0], "node", f"node {number} ({first_digits(entry[3][0])}) joins"))
 
     def _on_NodeDied(self, entry: Entry) -> None:
         number, why = entry[3]
-        which = f" ({_first_digits(self._node_ids[number])})" if number < len(self._node_ids) else ""
+        which = f" ({first_digits(self._node_ids[number])})" if number < len(self._node_ids) else ""
         self._found.marks.append(Mark(entry[0], "node", f"node {number}{which} is gone: {why}"))
 
     def _on_ShutDown(self, entry: Entry) -> None:
@@ -217,7 +219,7 @@ class _Reader:
             self._found.waits.append(Wait(waiter, object_id, asked_ns, entry[0]))
 
 
-def _first_digits(node_id: bytes) -> str:
+def first_digits(node_id: bytes) -> str:
     """As much of an id as tells it from others; errors call nodes by all of it."""
     return f"{node_id.hex()[:8]}…"
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from localray.sim.program import Report
 from localray.sim.schedule import Key
 from localray.sim.search.case import in_words
-from localray.sim.search.chronicle import DRIVER, GIVEN_BACK, TASK_ID_BYTES, Chronicle, Try, chronicle
+from localray.sim.search.chronicle import DRIVER, GIVEN_BACK, TASK_ID_BYTES, Chronicle, Try, chronicle, first_digits
 from localray.sim.trace import Entry
 
 _MOST_LINES = 120
@@ -43,7 +43,13 @@ def tell(about: About, report: Report, passing: Report | None = None) -> str:
         passing: of the nearest run that passes, likewise.
     """
     found = chronicle(report)
-    parts = [_ending(about, report), _takes(about, report), _course(found)]
+    ending = _ending(about, report)
+    named = [
+        f"Node {first_digits(node_id)} is node {number} here."
+        for node_id, number in found.node_numbers.items()
+        if node_id.hex() in ending
+    ]
+    parts = ["\n".join([ending, *named]), _takes(about, report), _course(found)]
     if passing is not None:
         parts.append(_parting(report, passing))
     return "\n\n".join(filter(None, parts)) + "\n"

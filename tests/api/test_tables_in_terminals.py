@@ -182,7 +182,7 @@ def test_memory_by_places_and_by_reasons() -> None:
         held(2, -1, "LOCAL_REFERENCE", 1, "(task call) /a/b/train.py:<module>:9", "PENDING_NODE_ASSIGNMENT"),
         held(3, 2000, "USED_BY_PENDING_TASK", 1, "(put object) /a/b/train.py:load:19 | /a/b/train.py:<module>:40"),
     ]
-    totals = StoreTotals(1 << 20, 1 << 30, 2, 2000, 1, 0.1)
+    totals = StoreTotals(1 << 20, 1 << 30, 2, 2000, 1, 0.1, 0, 0)
     table = describe(entries, totals, Wishes("NODE_ADDRESS", "OBJECT_SIZE", None, None, 130)).splitlines()
     assert table[0] == "1 MiB of the store's 1 GiB are in use (0.1%), by 2 objects; 1 object of 1.95 KiB went to disk so far."
     assert [" ".join(line.split()) for line in table[3:6]] == [

@@ -20,6 +20,8 @@ from localray.protocol import CallMode, Demand, ReplyValue, Status, TaskKind
 from localray.sched import placement
 
 FAILED = "It has failed: `ray.get` raises its error, `localray list tasks --detail` shows it."
+ID_DIGITS = 12
+"""Of a node's id: as lists on terminals show it, and commands take it."""
 SHOWN = 5
 """So many arguments, and so many nodes of one kind of reason, are named."""
 
@@ -87,6 +89,10 @@ def _waits_for(tables: Tables, task: TaskRecord) -> TaskRecord | None:
     return next(filter(None, (tables.tasks.get(each[:24]) for each in _awaited(tables, worker))), None)
 
 
+def _short(node: NodeRecord) -> str:
+    return node.node_id.hex()[:ID_DIGITS]
+
+
 def _one_at_a_time(worker: WorkerRecord) -> bool:
     return worker.actor is None or worker.actor.creation.template.call_mode is CallMode.SERIAL
 
@@ -116,7 +122,7 @@ def _why_this(tables: Tables, task: TaskRecord) -> str:
     if task.state is TaskState.SENT and task.worker is not None:
         worker = task.worker
         ahead = list(worker.assigned).index(task.task_id) if task.task_id in worker.assigned else 0
-        where = f"{worker.label.removeprefix('to ')} of node {worker.node.node_id.hex()}"
+        where = f"{worker.label.removeprefix('to ')} of node {_short(worker.node)}"
         if ahead:
             others = f"{ahead} others" if ahead > 1 else "another"
             return f"{name} is behind {others} in the line of {where}."
@@ -182,7 +188,7 @@ def _why_queued(tables: Tables, task: TaskRecord, group: SchedulingClass) -> str
     others = f" with {group.queued - 1} others that ask for the same" if group.queued > 1 else ""
     lines = [f"{task.template.name} is queued{others}."]
     for reason, alike in reasons.items():
-        names = ", ".join(node.node_id.hex() for node in alike[:SHOWN])
+        names = ", ".join(map(_short, alike[:SHOWN]))
         more = f" and {len(alike) - SHOWN} more" if len(alike) > SHOWN else ""
         lines.append(f"node{'s' if len(alike) > 1 else ''} {names}{more}: {reason}")
     if "has room" in reasons:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import NamedTuple
 
+from localray.kernel.pending import ID_DIGITS
 from localray.sim.program import Report
 from localray.sim.schedule import Key
 from localray.sim.search.case import in_words
@@ -47,7 +48,7 @@ def tell(about: About, report: Report, passing: Report | None = None) -> str:
     named = [
         f"Node {first_digits(node_id)} is node {number} here."
         for node_id, number in found.node_numbers.items()
-        if node_id.hex() in ending
+        if node_id.hex()[:ID_DIGITS] in ending
     ]
     parts = ["\n".join([ending, *named]), _takes(about, report), _course(found)]
     if passing is not None:

@@ -29,7 +29,6 @@ CHAPTERS = ("0[1-79]_*/*.py", "13_*/*.py")
 """Of raylings, a course on Ray with checked solutions: those about Ray's core."""
 NOT_HERE = {
     "basics05": "expects that three tasks run at a time, so more than two CPUs",
-    "perf01": "expects that the timeline tells the parts of a task apart",
 }
 
 

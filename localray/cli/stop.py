@@ -6,11 +6,14 @@ import argparse
 import os
 import signal
 import sys
+import time
 
 from localray.cli.choice import lines_of
 from localray.runtime.session_home import SessionHome, find, living
 from localray.runtime.standing import end_session
 
+CLEANED_AFTER_S = 5.0
+"""A head removes its directory last; a fork server takes a fraction of a second to notice that its head is dead."""
 _DESCRIPTION = """\
 End a running session that was started to be joined, with all that works in
 it; where there are several, say which, or --all. A session that a program has
@@ -43,7 +46,9 @@ def run(options: argparse.Namespace) -> int:
         print("Say which is to end with --address, or --all.", file=sys.stderr)
         return 1
     for home in homes:
-        print(f"The session at {home.address} {_end(home, 0.0 if options.force else options.grace_period)}.")
+        became = _end(home, 0.0 if options.force else options.grace_period)
+        _wait_until_gone(home)
+        print(f"The session at {home.address} {became}.")
     return 0
 
 
@@ -66,3 +71,10 @@ def _end(home: SessionHome, patience_s: float) -> str:
         # Its fork server sees that, and ends the rest.
         os.kill(facts.head_process, signal.SIGKILL)
     return "was killed"
+
+
+def _wait_until_gone(home: SessionHome) -> None:
+    """Until nothing is left of a session that has let go of us, or nobody is there any more who could see to that."""
+    give_up_at_s = time.monotonic() + CLEANED_AFTER_S
+    while home.path.exists() and time.monotonic() < give_up_at_s:
+        time.sleep(0.01)

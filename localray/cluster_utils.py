@@ -11,13 +11,14 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from localray import session
 from localray.absent.catalogue import missing_in
 from localray.client.current import current_client
 from localray.exceptions import RaySystemError
 from localray.node_description import NODE_ADDRESS, describe_node, store_name, unique_node_name
+from localray.node_processes import ProcessHandle, ProcessInfo
 from localray.protocol import ENDED_IN_ORDER, Query
 from localray.runtime.launch import NodeOptions
 from localray.runtime.standing import AddedNode, StandingSession
@@ -30,9 +31,9 @@ _FAILED = "health check failed due to missing too many heartbeats"
 _DEFAULT_STORE_BYTES = 150 * 1024 * 1024
 
 
-class NodeProcess:
-    """A node as Ray's tests handle one of its processes: to kill it, and to see it gone. It has no number: nodes share
-    their processes."""
+class NodeProcess(ProcessHandle):
+    """A node as Ray's tests handle one of its processes: to kill it, and to `wait` until it is gone. It has no number:
+    nodes share their processes."""
 
     def __init__(self, node: ClusterNode) -> None:
         self._node = node
@@ -49,24 +50,8 @@ class NodeProcess:
         """The node fails."""
         self._node.kill_raylet()
 
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait until the node is gone.
-
-        Raises:
-            TimeoutError: it was not in this many seconds.
-        """
-        give_up_at_s = None if timeout is None else time.monotonic() + timeout
-        while (code := self.poll()) is None:
-            if give_up_at_s is not None and time.monotonic() >= give_up_at_s:
-                raise TimeoutError(f"{self._node} lives on after {timeout} s.")
-            time.sleep(0.01)
-        return code
-
-
-class ProcessInfo(NamedTuple):
-    """A process among those of a node."""
-
-    process: NodeProcess
+    def __str__(self) -> str:
+        return str(self._node)
 
 
 class ClusterNode:
@@ -119,15 +104,15 @@ class ClusterNode:
         """What of the node is alive or has failed by itself: a raylet, which stands for all of it."""
         return {} if self._killed else {"raylet": [ProcessInfo(NodeProcess(self))]}
 
-    def live_processes(self) -> list[tuple[str, NodeProcess]]:
+    def live_processes(self) -> list[tuple[str, ProcessHandle]]:
         """Those of `all_processes` that are alive."""
         return self._processes() if self.any_processes_alive() else []
 
-    def dead_processes(self) -> list[tuple[str, NodeProcess]]:
+    def dead_processes(self) -> list[tuple[str, ProcessHandle]]:
         """Those of `all_processes` that are dead."""
         return [] if self.any_processes_alive() else self._processes()
 
-    def _processes(self) -> list[tuple[str, NodeProcess]]:
+    def _processes(self) -> list[tuple[str, ProcessHandle]]:
         return [(kind, each.process) for kind, found in self.all_processes.items() for each in found]
 
     def get_session_dir_path(self) -> str:

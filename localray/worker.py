@@ -7,11 +7,8 @@ Must not live here: facts of the public API (`localray.runtime_context`), anythi
 from __future__ import annotations
 
 import os
-import signal
-import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from localray.client.context import current_task
 from localray.client.current import current_client, require_client
@@ -20,6 +17,7 @@ from localray.gcs_client import GcsClient
 from localray.ids import CREATION_TASK_PREFIX, ActorID, JobID, NodeID, TaskID, WorkerID, driver_task_id_bytes
 from localray.listings import TaskRow
 from localray.node_description import NODE_ADDRESS, store_name, unique_node_name
+from localray.node_processes import HeadProcess, ProcessInfo
 from localray.object_ref import ObjectRef
 from localray.protocol import Query
 from localray.runtime.session_home import find
@@ -104,54 +102,6 @@ class CoreWorker:
 
 def _ask(query: Query, argument: str = "") -> object:
     return require_client().ask(query, argument)
-
-
-class HeadProcess:
-    """The process that is the session's control service and its first node's manager in one, as suites handle Ray's: to
-    kill it, and to see it gone."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-
-    def poll(self) -> int | None:
-        """None as long as it lives."""
-        # Of its end its parent is told, which may be another process than this.
-        try:
-            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return -signal.SIGKILL
-        return -signal.SIGKILL if state in ("Z", "X") else None
-
-    def kill(self) -> None:
-        """The session fails."""
-        self._send(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """The session ends."""
-        self._send(signal.SIGTERM)
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait until it is gone.
-
-        Raises:
-            TimeoutError: it was not in this many seconds.
-        """
-        give_up_at_s = None if timeout is None else time.monotonic() + timeout
-        while (code := self.poll()) is None:
-            if give_up_at_s is not None and time.monotonic() >= give_up_at_s:
-                raise TimeoutError(f"The head lives on after {timeout} s.")
-            time.sleep(0.01)
-        return code
-
-    def _send(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-
-class ProcessInfo(NamedTuple):
-    """A process among those of a node."""
-
-    process: HeadProcess
 
 
 @dataclass(frozen=True, slots=True)

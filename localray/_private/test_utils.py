@@ -51,7 +51,8 @@ from localray.absent.catalogue import missing_in
 from localray.actor import ActorHandle, kill
 from localray.api import available_resources, cluster_resources, get, nodes, put
 from localray.client.current import require_client
-from localray.cluster_utils import Cluster, ClusterNode, ProcessInfo
+from localray.cluster_utils import Cluster, ClusterNode
+from localray.node_processes import ProcessInfo
 from localray.runtime_context import get_runtime_context
 from localray.util.placement_group import PlacementGroup, placement_group_table, remove_placement_group
 from localray.util.state import get_actor, list_actors

@@ -33,7 +33,7 @@ LAYERS = (
     "job session_context async_tasks termination",
     "actor_description actor_metadata placement_groups job_environment real_ray",
     "dag",
-    "submission store_settings node_description on_ray",
+    "submission store_settings node_description node_processes on_ray",
     "strategies job_config",
     "runtime sim inline",
     "kernel_log",

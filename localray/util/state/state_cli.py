@@ -7,7 +7,9 @@ Must not live here: layouts (`texts`), asking the session (`api`), log files (`l
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import reduce
+from typing import Any, TypeAlias
 
 from localray.absent.catalogue import missing_in
 from localray.util.state.api import StateApiClient, summarize_actors, summarize_objects, summarize_tasks
@@ -198,6 +200,16 @@ log_encoding_errors_option = click.option(
 )
 _ID_HELP = "As it is listed by the state API."
 
+_OF_A_NODE = (log_node_id_option, log_node_ip_option)
+_AS_READ = (log_follow_option, log_tail_option, log_interval_option, log_timeout_option)
+_Body: TypeAlias = "Callable[..., None]"
+
+
+def _takes(*options: Callable[[_Body], _Body]) -> Callable[[_Body], _Body]:
+    """Several of the options above as one decorator; help shows them in this order."""
+    return lambda body: reduce(lambda wrapped, option: option(wrapped), reversed(options), body)
+
+
 
 def _get_head_node_ip(address: str | None = None) -> str:
     """All nodes are on this machine."""
@@ -242,26 +254,15 @@ logs_state_cli_group = LogCommandGroup(help=LOG_CLI_HELP_MSG)
 
 @logs_state_cli_group.command(name="cluster")
 @click.argument("glob_filter", required=False, default="*")
-@address_option
-@log_node_id_option
-@log_node_ip_option
-@log_follow_option
-@log_tail_option
-@log_interval_option
-@log_timeout_option
-@log_encoding_option
-@log_encoding_errors_option
+@_takes(address_option, *_OF_A_NODE, *_AS_READ, log_encoding_option, log_encoding_errors_option)
 def log_cluster(
     glob_filter: str,
     address: str | None,
     node_id: str | None,
     node_ip: str | None,
-    follow: bool,
-    tail: int,
-    interval: float | None,
     timeout: int,
-    encoding: str,
     encoding_errors: str,
+    **how: Any,
 ) -> None:
     """List the files that match a pattern; show the file if there is only one."""
     if node_id is None and node_ip is None:
@@ -277,12 +278,9 @@ def log_cluster(
         node_id=node_id,
         node_ip=node_ip,
         filename=names[0],
-        tail=tail,
-        follow=follow,
-        interval=interval,
         timeout=timeout,
-        encoding=encoding,
         errors=encoding_errors,
+        **how,
     )
 
 
@@ -294,14 +292,7 @@ def _of_one(*, err: bool = False, **which: Any) -> None:
 @logs_state_cli_group.command(name="actor")
 @click.option("--id", "-a", "actor_id", type=str, default=None, help=_ID_HELP)
 @click.option("--pid", "-pid", type=int, default=None, help="Of the actor's process.")
-@address_option
-@log_node_id_option
-@log_node_ip_option
-@log_follow_option
-@log_tail_option
-@log_interval_option
-@log_timeout_option
-@log_suffix_option
+@_takes(address_option, *_OF_A_NODE, *_AS_READ, log_suffix_option)
 def log_actor(actor_id: str | None, pid: int | None, **options: Any) -> None:
     """Show what the process of an actor has printed."""
     if pid is None and actor_id is None:
@@ -313,14 +304,7 @@ def log_actor(actor_id: str | None, pid: int | None, **options: Any) -> None:
 
 @logs_state_cli_group.command(name="worker")
 @click.option("--pid", "-pid", required=True, type=int, help="Of the worker's process.")
-@address_option
-@log_node_id_option
-@log_node_ip_option
-@log_follow_option
-@log_tail_option
-@log_interval_option
-@log_timeout_option
-@log_suffix_option
+@_takes(address_option, *_OF_A_NODE, *_AS_READ, log_suffix_option)
 def log_worker(**options: Any) -> None:
     """Show what a worker has printed."""
     _of_one(**options)
@@ -328,11 +312,7 @@ def log_worker(**options: Any) -> None:
 
 @logs_state_cli_group.command(name="job")
 @click.option("--id", "submission_id", required=True, type=str, help=_ID_HELP)
-@address_option
-@log_follow_option
-@log_tail_option
-@log_interval_option
-@log_timeout_option
+@_takes(address_option, *_AS_READ)
 def log_job(**options: Any) -> None:
     """Show what a submitted job has printed."""
     _print_log(**options)
@@ -341,12 +321,7 @@ def log_job(**options: Any) -> None:
 @logs_state_cli_group.command(name="task")
 @click.option("--id", "task_id", required=True, type=str, help=_ID_HELP)
 @click.option("--attempt-number", "-a", type=int, default=0, help="Which attempt; 0 is the first.")
-@address_option
-@log_follow_option
-@log_interval_option
-@log_tail_option
-@log_timeout_option
-@log_suffix_option
+@_takes(address_option, *_AS_READ, log_suffix_option)
 def log_task(**options: Any) -> None:
     """Show what a task has printed."""
     _of_one(**options)

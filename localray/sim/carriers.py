@@ -121,14 +121,14 @@ class Carriers:
         if self.agenda.failure is not None and carrier is self.driver:
             raise self.agenda.failure
 
-    def sleep(self, duration_ns: int, what: str = "") -> None:
-        """Block for that long."""
+    def sleep(self, duration_ns: int, what: str = "", register: Callable[[Blocked], None] | None = None) -> None:
+        """Block for that long; or until it is woken by whoever `register` has told of the wait."""
         at_ns = self.clock.now_ns + duration_ns
         if not self.current.stopped and self.agenda.quiet_until(at_ns):
             # Nothing happens meanwhile, so nobody needs to be asked.
             self.clock.now_ns = at_ns
         else:
-            self.block(lambda: what or f"sleeps {duration_ns / NANOSECONDS:g} s", duration_ns, _ignore)
+            self.block(lambda: what or f"sleeps {duration_ns / NANOSECONDS:g} s", duration_ns, register or _ignore)
 
     def read_clock(self, carrier: Carrier) -> int:
         """What user code gets when it looks at the clock: time passes for those who do nothing but look."""

@@ -12,6 +12,10 @@ from collections.abc import Callable
 from localray.protocol import NODE_SHIFT, KernelMessage, ObjectReady, RunTask
 from localray.sim.clock import NANOSECONDS, VirtualClock, to_ns
 from localray.sim.nodes import SimulatedNode
+from localray.sim.spells import Spells
+
+_ROUNDING_NS = 10
+"""Work of which so much is left is done: it was lost where numbers were rounded."""
 
 
 class Network:
@@ -28,8 +32,9 @@ class Network:
         "_late_ns",
         "_latency_ns",
         "_lost_ns",
-        "_slow_since_ns",
-        "_slow_until_ns",
+        "_settled_ns",
+        "_spells",
+        "_works",
         "bytes_per_s",
         "factor",
         "held_until_ns",
@@ -40,7 +45,9 @@ class Network:
         self.bytes_per_s = node.bandwidth_bytes_per_s
         self.speed = node.speed
         self.factor = 1.0
-        self._slow_since_ns = self._slow_until_ns = self._lost_ns = 0
+        self._spells = Spells()
+        self._settled_ns = self._lost_ns = 0
+        self._works: dict[Work, None] = {}
         self.held_until_ns = 0
         self._latency_ns = to_ns(node.latency_s)
         self._late_ns = late_ns
@@ -58,34 +65,71 @@ class Network:
     def slow(self, factor: float, lasts_ns: int) -> None:
         """Everything takes so many times as long, until `recover` is called after that time."""
         self._settle()
-        self.factor = factor
-        self._slow_until_ns = self._clock.now_ns + lasts_ns
+        self._spells.begin(factor, self._clock.now_ns + lasts_ns)
+        self.factor = self._spells.factor
 
     def recover(self, *, at_once: bool = False) -> None:
-        """The node is as fast as ever, unless another slowness has begun that lasts longer."""
-        if at_once or self._clock.now_ns >= self._slow_until_ns:
-            self._settle()
-            self.factor = 1.0
+        """What was to slow the node until now is over, or all that slows it, at once: then who works there is told that
+        it will be done sooner than it thought."""
+        self._settle()
+        if not at_once:
+            self._spells.pass_away(self._clock.now_ns)
+        else:
+            self._spells.clear()
+        self.factor = self._spells.factor
+        if at_once:
+            for work in tuple(self._works):
+                work.sooner()
 
     def _settle(self) -> None:
-        self._lost_ns = self.lost_ns()
-        self._slow_since_ns = self._clock.now_ns
+        self._lost_ns = self._lost_so_far_ns()
+        self._settled_ns = self._clock.now_ns
 
-    def lost_ns(self) -> int:
-        """How much of the time so far the node has lost by being slow. What works from one moment to another got the
-        time between them, less what was lost between them."""
-        return self._lost_ns + int((self._clock.now_ns - self._slow_since_ns) * (1 - 1 / self.factor))
+    def _lost_so_far_ns(self) -> int:
+        return self._lost_ns + int((self._clock.now_ns - self._settled_ns) * (1 - 1 / self.factor))
+
+    def gained_ns(self) -> int:
+        """The time so far, less what the node has lost of it by being slow."""
+        return self._clock.now_ns - self._lost_so_far_ns()
+
+    def begin(self, work_ns: int, sooner: Callable[[], None]) -> Work:
+        """Work begins that takes so long on a node that is not slow.
+
+        Args:
+            work_ns: how long.
+            sooner: called when the node is suddenly as fast as ever: from then on `Work.done_after_ns` says less.
+        """
+        work = Work(self, work_ns, sooner)
+        self._works[work] = None
+        return work
+
+    def end(self, work: Work) -> None:
+        """The work is done, or nobody does it any more."""
+        self._works.pop(work, None)
 
     def done_after_ns(self, work_ns: int) -> int:
-        """How long work takes from now on, if the node recovers when it should and is not slowed again."""
-        slow_ns = max(0, self._slow_until_ns - self._clock.now_ns) if self.factor != 1.0 else 0
-        if work_ns * self.factor <= slow_ns:
-            return int(work_ns * self.factor)
-        return slow_ns + work_ns - int(slow_ns / self.factor)
+        """How long so much work takes from now on, if the node recovers when it should and is not slowed again."""
+        return self._spells.done_after_ns(work_ns, self._clock.now_ns)
 
     def work_ns(self, duration_ns: int) -> int:
         """How long work takes here that takes so long on an ordinary node."""
         return int(duration_ns * self.factor / self.speed)
+
+
+class Work:
+    """Something that a node has begun to do; see `Network.begin`."""
+
+    __slots__ = ("_done_at_ns", "_network", "sooner")
+
+    def __init__(self, network: Network, work_ns: int, sooner: Callable[[], None]) -> None:
+        self._network = network
+        self._done_at_ns = network.gained_ns() + work_ns
+        self.sooner = sooner
+
+    def done_after_ns(self) -> int:
+        """How long it takes from now on, as far as is known: 0 when it is done."""
+        left_ns = self._done_at_ns - self._network.gained_ns()
+        return self._network.done_after_ns(left_ns) if left_ns > _ROUNDING_NS else 0
 
 
 class Transfers:

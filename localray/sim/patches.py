@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Final, TypeAlias, cast
 
 from localray.sim import threads
+from localray.sim.carrier import Blocked
 from localray.sim.carriers import Carriers
 from localray.sim.classes import TABLES, TableOfProcess
 from localray.sim.clock import EPOCH_NS, MONOTONIC_START_NS, NANOSECONDS, to_ns
@@ -36,9 +37,6 @@ NOT_VIRTUAL: Final[tuple[tuple[str, str], ...]] = (
     ("id() and hash() of objects", "depend on addresses"),
 )
 """What a simulated program can still tell from a real run, or can't do; with why or what to do instead."""
-
-_ROUNDING_NS = 10
-"""Work of which so much is left is done: it was lost where numbers were rounded."""
 
 _carriers: Carriers | None = None
 _user_random: Random | None = None
@@ -66,14 +64,16 @@ def _sleep(seconds: float, /) -> None:
         _sleep_on_node(carriers, network, to_ns(seconds))
 
 
-def _sleep_on_node(carriers: Carriers, network: Network, left_ns: int) -> None:
+def _sleep_on_node(carriers: Carriers, network: Network, work_ns: int) -> None:
     """A program that sleeps stands for one that works: on a node that is slow, or becomes so, it takes longer."""
-    while True:
-        began_ns, lost_ns = carriers.clock.now_ns, network.lost_ns()
-        carriers.sleep(network.done_after_ns(left_ns))
-        left_ns -= carriers.clock.now_ns - began_ns - (network.lost_ns() - lost_ns)
-        if left_ns <= _ROUNDING_NS:
-            return
+    waits: list[Blocked] = []
+    work = network.begin(work_ns, lambda: carriers.wake(waits[-1]))
+    try:
+        carriers.sleep(work.done_after_ns(), register=waits.append)
+        while (duration_ns := work.done_after_ns()) > 0:
+            carriers.sleep(duration_ns, register=waits.append)
+    finally:
+        network.end(work)
 
 
 def _clock(name: str, start_ns: int, *, integer: bool) -> _Function:

@@ -32,6 +32,7 @@ from localray.sim.carriers import Carriers
 from localray.sim.channel import VirtualChannel
 from localray.sim.clock import NANOSECONDS
 from localray.sim.errors import CarrierStopped
+from localray.sim.events import Timer
 from localray.sim.links import Timing
 from localray.sim.modelled import Modelled, hollow_bytes, model_of
 from localray.sim.network import Network
@@ -146,11 +147,34 @@ class VirtualWorker(Process):
             return
         self._executor.running = message.task_id
         duration_ns = model.duration_ns(self.timing, message.task_id)
-        if self.network is not None:
-            duration_ns = self.network.done_after_ns(int(duration_ns / self.network.speed))
-        carriers = self._carriers
-        end = partial(self._end_modelled, message, model, duration_ns)
-        carriers.events.add(carriers.clock.now_ns + duration_ns, end)
+        carriers, network = self._carriers, self.network
+        if network is None:
+            end = partial(self._end_modelled, message, model, duration_ns)
+            carriers.events.add(carriers.clock.now_ns + duration_ns, end)
+        else:
+            self._work(network, int(duration_ns / network.speed), partial(self._end_modelled, message, model))
+
+    def _work(self, network: Network, work_ns: int, end: Callable[[int], None]) -> None:
+        """Work on a node that may be slow, or become so; then end, with how long it took."""
+        events, clock = self._carriers.events, self._carriers.clock
+        began_ns = clock.now_ns
+        timer: Timer | None = None
+
+        def wait() -> None:
+            nonlocal timer
+            if timer is not None:
+                timer.cancel()
+            timer = events.add_timer(clock.now_ns + work.done_after_ns(), look)
+
+        def look() -> None:
+            if self.alive and work.done_after_ns() > 0:
+                wait()
+            else:
+                network.end(work)
+                end(clock.now_ns - began_ns)
+
+        work = network.begin(work_ns, sooner=wait)
+        wait()
 
     def _end_modelled(self, message: RunTask, model: Modelled, duration_ns: int) -> None:
         if not self.alive:

@@ -304,33 +304,46 @@ SLOW = [
     ("slow_node:node=1,at_s=0.5,factor=4,lasts_s=100", 2.5),
     ("slow_node:node=1,at_s=0.5,factor=4,lasts_s=1", 1.75),
     ("slow_node:node=1,at_s=0.5,factor=4,lasts_s=100;slow_node:node=1,at_s=1.5,factor=8,lasts_s=100", 3.5),
+    # Of two that overlap the stronger one counts at each moment, whichever came first.
+    ("slow_node:node=1,at_s=0.5,factor=4,lasts_s=100;slow_node:node=1,at_s=1.5,factor=2,lasts_s=100", 2.5),
+    ("slow_node:node=1,at_s=0,factor=4,lasts_s=100;slow_node:node=1,at_s=0.5,factor=2,lasts_s=0.1", 4.0),
+    ("slow_node:node=1,at_s=0,factor=4,lasts_s=1;slow_node:node=1,at_s=0.5,factor=2,lasts_s=1", 2.0),
+    ("slow_node:node=1,at_s=0,factor=2,lasts_s=100;slow_node:node=1,at_s=0.5,factor=5,lasts_s=0.5", 2.3),
     ("slow_node:node=0,at_s=0,factor=20,lasts_s=100", 1.0),
 ]
 
 
+@pytest.mark.parametrize("is_modelled", [False, True], ids=["sleeps", "modelled"])
 @pytest.mark.parametrize(("faults", "takes_s"), SLOW)
-def test_who_sleeps_on_a_slow_node_stands_for_one_who_works(faults: str, takes_s: float) -> None:
+def test_who_sleeps_on_a_slow_node_stands_for_one_who_works(faults: str, takes_s: float, is_modelled: bool) -> None:
+    assert _second_of_work(faults, is_modelled=is_modelled) == pytest.approx(takes_s, abs=0.1)
+
+
+@pytest.mark.parametrize("is_modelled", [False, True], ids=["sleeps", "modelled"])
+def test_work_goes_on_at_full_speed_when_nothing_goes_wrong_any_more(is_modelled: bool) -> None:
+    straggler = "slow_node:node=1,at_s=0,factor=20,lasts_s=600"
+    assert _second_of_work(straggler, is_modelled=is_modelled, heal_after_s=1.0) == pytest.approx(1.95, abs=0.1)
+
+
+def _second_of_work(faults: str, *, is_modelled: bool, **options: Any) -> float:
+    """What a second of work on node 1 takes; the driver, on node 0, sleeps for a second whatever happens to nodes."""
     took: list[float] = []
 
     def program(ray: ModuleType) -> None:
         import time
 
-        def work() -> float:
-            began_s = time.time()
-            time.sleep(1)
-            return time.time() - began_s
-
-        far = ray.remote(work).options(resources={"far": 1})
-        took.append(ray.get(far.remote()))
+        work = sim.task(duration=1.0) if is_modelled else ray.remote(time.sleep)
+        began_s = time.time()
+        ray.get(work.options(resources={"far": 1}).remote(1))
+        took.append(time.time() - began_s)
         began_s = time.time()
         time.sleep(1)
-        took.append(time.time() - began_s)
+        assert time.time() - began_s == pytest.approx(1.0, abs=0.001)
 
     nodes = [{"num_cpus": 1}, {"num_cpus": 1, "resources": {"far": 1}}]
-    report = sim.run(program, seed=1, nodes=nodes, faults=faults)
+    report = sim.run(program, seed=1, nodes=nodes, faults=faults, **options)
     assert report.error is None, report.error
-    assert took[0] == pytest.approx(takes_s, abs=0.1)
-    assert took[1] == pytest.approx(1.0, abs=0.001)
+    return took[0]
 
 
 def test_a_node_far_away_and_one_that_is_slow() -> None:

@@ -7,6 +7,7 @@ answers (`localray.sim.host`).
 from __future__ import annotations
 
 from localray.shm.spill_layout import DamagedEntryError
+from localray.sim.spells import Spells
 
 BYTES_PER_S = 10**9
 ACCESS_NS = 100_000
@@ -22,7 +23,7 @@ class VirtualDisk:
     def __init__(self, capacity_bytes: int | None = None) -> None:
         self.capacity_bytes = capacity_bytes
         self.is_full = False
-        self.factor = 1.0
+        self.slowness = Spells()
         self._files: dict[str, dict[int, bytearray]] = {}
         self._lengths: dict[str, int] = {}
         self._hollow: set[tuple[str, int]] = set()
@@ -43,7 +44,7 @@ class VirtualDisk:
 
     def duration_ns(self, length: int) -> int:
         """What writing a file takes in virtual time."""
-        return int((ACCESS_NS + length * 10**9 // BYTES_PER_S) * self.factor)
+        return int((ACCESS_NS + length * 10**9 // BYTES_PER_S) * self.slowness.factor)
 
     def create(self, path: str, length: int) -> str:
         """A new file; returns why not, or nothing."""

@@ -115,7 +115,8 @@ class Havoc:
         """Nothing goes wrong any more, and what passes is over."""
         self.injector.healed = True
         self._host.before_step = None
-        self._host.store.disk.factor, self._host.store.disk.is_full = 1.0, False
+        self._host.store.disk.slowness.clear()
+        self._host.store.disk.is_full = False
         for network in self._host.networks.values():
             network.held_until_ns = 0
             network.recover(at_once=True)
@@ -356,7 +357,8 @@ class Havoc:
         node = self._node(armed)
         if node is None:
             return ""
-        self._host.networks[node.number].held_until_ns = self._host.now_ns + to_ns(armed.rule.lasts_s)
+        network, until_ns = self._host.networks[node.number], self._host.now_ns + to_ns(armed.rule.lasts_s)
+        network.held_until_ns = max(network.held_until_ns, until_ns)
         return f"node {node.number} cut off for {armed.rule.lasts_s:g} s"
 
     def _out_of_memory(self, armed: ArmedRule, sender: int) -> str:
@@ -403,13 +405,9 @@ class Havoc:
         return f"object {victim.object_id.hex()} lost"
 
     def _slow_disk(self, armed: ArmedRule, sender: int) -> str:
-        disk = self._host.store.disk
-        disk.factor = armed.rule.factor
-
-        def recover() -> None:
-            disk.factor = 1.0
-
-        self._after(armed.rule.lasts_s, recover)
+        slowness = self._host.store.disk.slowness
+        slowness.begin(armed.rule.factor, self._host.now_ns + to_ns(armed.rule.lasts_s))
+        self._after(armed.rule.lasts_s, lambda: slowness.pass_away(self._host.now_ns))
         return f"the disk {armed.rule.factor:g} times slower for {armed.rule.lasts_s:g} s"
 
     def _fill_disk(self, armed: ArmedRule, sender: int) -> str:

@@ -72,14 +72,13 @@ class Network:
         """What was to slow the node until now is over, or all that slows it, at once: then who works there is told that
         it will be done sooner than it thought."""
         self._settle()
-        if not at_once:
-            self._spells.pass_away(self._clock.now_ns)
-        else:
-            self._spells.clear()
-        self.factor = self._spells.factor
         if at_once:
-            for work in tuple(self._works):
-                work.sooner()
+            self._spells.clear()
+        else:
+            self._spells.pass_away(self._clock.now_ns)
+        self.factor = self._spells.factor
+        for work in tuple(self._works) if at_once else ():
+            work.sooner()
 
     def _settle(self) -> None:
         self._lost_ns = self._lost_so_far_ns()

@@ -3,9 +3,10 @@ through all that the presets hold; the same seed has the same faults."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from types import ModuleType
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -344,6 +345,32 @@ def _second_of_work(faults: str, *, is_modelled: bool, **options: Any) -> float:
     report = sim.run(program, seed=1, nodes=nodes, faults=faults, **options)
     assert report.error is None, report.error
     return took[0]
+
+
+def test_of_two_faults_that_overlap_neither_ends_the_other() -> None:
+    def program(ray: ModuleType) -> None:
+        import time
+
+        def taken_s(act: Callable[[], object]) -> float:
+            began_s = time.monotonic()
+            act()
+            return time.monotonic() - began_s
+
+        @ray.remote(resources={"far": 1})
+        def nothing() -> None: ...
+
+        time.sleep(1.5)
+        # Making a file takes 0.1 ms, or as many times as long as the disk is slow.
+        assert taken_s(lambda: ray.put(bytes(2_000_000))) == pytest.approx(1.0, abs=0.1)
+        assert taken_s(lambda: ray.get(nothing.remote())) > 5
+
+    faults = (
+        "slow_disk:at_s=0,factor=2000,lasts_s=1;slow_disk:at_s=0.5,factor=10000,lasts_s=100;"
+        "partition:node=1,at_s=0,lasts_s=8;partition:node=1,at_s=0.1,lasts_s=0.1"
+    )
+    nodes = [{"num_cpus": 1, "object_store_memory": 1_000_000}, {"num_cpus": 1, "resources": {"far": 1}}]
+    report = sim.run(program, seed=1, nodes=nodes, faults=faults)
+    assert report.error is None, report.error
 
 
 def test_a_node_far_away_and_one_that_is_slow() -> None:

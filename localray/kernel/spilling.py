@@ -1,5 +1,5 @@
 """What is asked of the disk: which objects are spilled together and into which file, files of their own for objects
-that find no room, files deleted.
+that find no room, files deleted; and how full a file system may be for any of this.
 
 Objects are spilled least recently used first, many into one file, so that the disk writes long stretches; one batch at
 a time for each node. Must not live here: what follows when the disk has answered (`spilled`), who gets the room
@@ -74,6 +74,23 @@ def start_batch(tables: Tables, store: StoreRecord, wanted_bytes: int) -> bool:
     store.batch = batch
     tables.effects.append(SpillObjects(store.node, batch.number, file.path, length, tuple(entries)))
     return True
+
+
+def why_too_full(threshold: float, available_bytes: int, capacity_bytes: int) -> str:
+    """Why nothing may be written to a file system now, in words; empty if something may.
+
+    Args:
+        threshold: ``local_fs_capacity_threshold`` of the settings: where that part is taken, by whomever, it is too
+            full; from 1 on there is no limit.
+        available_bytes: what is left of it for us.
+        capacity_bytes: how large it is.
+    """
+    if threshold >= 1:
+        return ""
+    taken = 1 - available_bytes / capacity_bytes if capacity_bytes > 0 else 1.0
+    if taken < threshold:
+        return ""
+    return f"the file system is {taken:.1%} full, which local_fs_capacity_threshold={threshold:g} forbids to write to"
 
 
 def next_directory(tables: Tables, store: StoreRecord) -> int | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from localray.kernel.effects import CreateSpillFile, DeleteSpillFile, ObjectsSpilled, SpillFileCreated, SpillObjects
+from localray.kernel.spilling import why_too_full
 from localray.protocol import OFFSET_MASK
 from localray.runtime.arenas import HeadArenas
 from localray.runtime.disk_thread import DiskThread
@@ -31,12 +32,12 @@ class Spiller:
     Args:
         arenas: of the head, from which objects are copied.
         directories: where files may be; the kernel names paths in them.
-        fullest: which part of a file system may be taken, by whomever, for anything to be written there.
+        threshold: how full file systems may be; see `localray.kernel.spilling.why_too_full`.
     """
 
-    def __init__(self, arenas: HeadArenas, directories: list[str], fullest: float = 1.0) -> None:
+    def __init__(self, arenas: HeadArenas, directories: list[str], threshold: float = 1.0) -> None:
         self._arenas = arenas
-        self._fullest = fullest
+        self._threshold = threshold
         self._directories = {path: SessionDirectory(path) for path in directories}
         self._thread: DiskThread[Answer] = DiskThread("spilling")
         self.fileno = self._thread.fileno
@@ -84,11 +85,8 @@ class Spiller:
         return SpillFileCreated(task.node, task.file, failure)
 
     def _check_capacity(self, directory: Path) -> None:
-        if self._fullest >= 1:
-            return
         system = os.statvfs(directory)
-        taken = 1 - system.f_bavail / max(1, system.f_blocks)
-        if taken > self._fullest:
-            allowed = f"local_fs_capacity_threshold={self._fullest:g}"
-            text = f"the file system is {taken:.1%} full, more than {allowed} allows"
-            raise OSError(errno.ENOSPC, text)
+        block_bytes = system.f_frsize
+        why = why_too_full(self._threshold, system.f_bavail * block_bytes, system.f_blocks * block_bytes)
+        if why:
+            raise OSError(errno.ENOSPC, why)

@@ -42,6 +42,12 @@ class VirtualDisk:
         """All that is on it: paths and offsets."""
         return [(path, offset) for path, entries in self._files.items() for offset in entries]
 
+    def space(self) -> tuple[int, int]:
+        """Bytes that are available, and how many there are in all; of a disk without a limit nothing is ever taken."""
+        if self.capacity_bytes is None:
+            return 1, 1
+        return max(0, self.capacity_bytes - self.used_bytes), self.capacity_bytes
+
     def duration_ns(self, length: int) -> int:
         """What writing a file takes in virtual time."""
         return int((ACCESS_NS + length * 10**9 // BYTES_PER_S) * self.slowness.factor)

@@ -20,6 +20,7 @@ from localray.kernel.effects import (
     SpillFileCreated,
     SpillObjects,
 )
+from localray.kernel.spilling import why_too_full
 from localray.protocol import ON_DISK, DiskPlace
 from localray.shm.spill_layout import DamagedEntryError
 from localray.sim.clock import NANOSECONDS
@@ -38,10 +39,12 @@ class Disks:
 
     Attributes:
         state: the state directory, if there is one.
+        threshold: how full the disk may be; see `localray.kernel.spilling.why_too_full`.
     """
 
     def __init__(self, store: VirtualStore, answer_after: Callable[[int, Callable[[], DiskAnswer]], None]) -> None:
         self.state: StateDirectory | None = None
+        self.threshold = 1.0
         self._written: dict[str, bytes] = {}
         self.carry_out: dict[type[Effect], Callable[[Effect], None]] = {
             SpillObjects: self._spill,  # type: ignore[dict-item]
@@ -54,9 +57,14 @@ class Disks:
         self._store = store
         self._answer_after = answer_after
 
+    def _make_file(self, path: str, length: int) -> str:
+        """Returns why not, or nothing."""
+        disk = self._store.disk
+        return why_too_full(self.threshold, *disk.space()) or disk.create(path, length)
+
     def _spill(self, effect: SpillObjects) -> None:
         disk = self._store.disk
-        failure = disk.create(effect.path, effect.length)
+        failure = self._make_file(effect.path, effect.length)
         if not failure:
             self._store.spill(effect.path, effect.entries)
         took_ns = disk.duration_ns(effect.length)
@@ -65,7 +73,7 @@ class Disks:
 
     def _create(self, effect: CreateSpillFile) -> None:
         disk = self._store.disk
-        failure = disk.create(effect.path, effect.length)
+        failure = self._make_file(effect.path, effect.length)
         self._answer_after(disk.duration_ns(0), lambda: SpillFileCreated(effect.node, effect.file, failure))
 
     def _keep(self, effect: KeepFile) -> None:

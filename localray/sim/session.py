@@ -205,6 +205,7 @@ class SimulatedSession:
         self._thread = threading.get_ident()
         self._driver = VirtualDriver()
         self._store_settings = store
+        self.host.disks.threshold = store.local_fs_capacity_threshold
         self._node_random = Random(f"nodes {seed}")
         self.host.add_node(joining(self._node_random, resources, labels, store_bytes, store), head)
         for node in others:

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from localray import sim
+from localray.kernel.spilling import why_too_full
 from localray.session import _session
 from localray.sim.disk import VirtualDisk
 from localray.sim.program import Report
@@ -81,6 +82,42 @@ def test_a_full_disk_stops_the_writer_and_loses_nothing() -> None:
 
     report = run(program)
     assert any("cannot be spilled" in notice for notice in report.notices)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "available_bytes", "capacity_bytes", "why"),
+    [
+        (0.95, 6, 100, ""),
+        # As in Ray, what is as full as that is too full.
+        (0.75, 25, 100, "the file system is 75.0% full"),
+        (0.75, 10, 100, "the file system is 90.0% full"),
+        (0.0, 100, 100, "the file system is 0.0% full"),
+        (0.95, 0, 0, "the file system is 100.0% full"),
+        # Without a limit only the system itself refuses.
+        (1.0, 0, 100, ""),
+    ],
+)
+def test_how_full_a_file_system_may_be(threshold: float, available_bytes: int, capacity_bytes: int, why: str) -> None:
+    told = why_too_full(threshold, available_bytes, capacity_bytes)
+    assert told.startswith(why) and bool(told) == bool(why)
+    assert not told or f"local_fs_capacity_threshold={threshold:g}" in told
+
+
+def test_nothing_is_written_to_a_disk_that_is_fuller_than_it_may_be() -> None:
+    import localray
+
+    config = {"local_fs_capacity_threshold": 0.5}
+    localray.init(engine="sim", seed=1, object_store_memory=STORE_BYTES, _system_config=config)
+    try:
+        disk().capacity_bytes = 300 * MIB
+        large = [localray.put(blob(number, 100)) for number in range(2)]
+        with pytest.raises(localray.exceptions.OutOfDiskError, match=r"66\.7% full.*local_fs_capacity_threshold=0\.5"):
+            localray.put(blob(2, 99))
+        assert [localray.get(each)[0] for each in large] == [0, 1]
+        disk().capacity_bytes = 600 * MIB
+        large.append(localray.put(blob(2, 99)))
+    finally:
+        localray.shutdown()
 
 
 @pytest.mark.parametrize("fault", ["missing", "damaged"])

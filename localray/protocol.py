@@ -860,7 +860,8 @@ ReplyValue: TypeAlias = "int | float | str | bytes | tuple[ReplyValue, ...] | No
 
 
 class HeldObject(NamedTuple):
-    """One object as one client holds it: a row of the answer to `Query.OBJECTS`. A size of -1 is not known yet."""
+    """One object as one client holds it: a row of the answer to `Query.OBJECTS`. A size of -1 is not known yet. It is
+    on disk because it was spilled, or because it found no room in the store and so has a file of its own."""
 
     object_id: bytes
     size_bytes: int
@@ -872,6 +873,7 @@ class HeldObject(NamedTuple):
     attempt: int
     site: str
     is_spilled: int
+    has_own_file: int
 
 
 class Demand(NamedTuple):

@@ -166,7 +166,9 @@ def _cells(entry: HeldObject, unit: str, scale: int) -> list[str]:
 def _size(entry: HeldObject, unit: str, scale: int) -> str:
     if entry.size_bytes < 0:
         return "?"
-    return f"{entry.size_bytes / scale} {unit}" + (" (spilled)" if entry.is_spilled else "")
+    # What has a file of its own is in the totals under Ray's name for that.
+    where = " (spilled)" if entry.is_spilled else " (filesystem mmap)" if entry.has_own_file else ""
+    return f"{entry.size_bytes / scale} {unit}{where}"
 
 
 def _site(entry: HeldObject) -> str:

@@ -61,10 +61,14 @@ def describe(entries: Sequence[HeldObject], totals: StoreTotals, wishes: Wishes)
 
 
 def store_line(totals: StoreTotals, unit: str | None) -> str:
-    """How full the store is, and what is on disk."""
+    """How full the store is, and what is or was on disk."""
     share = totals.used_bytes / max(1, totals.capacity_bytes)
     used, capacity = _size(totals.used_bytes, unit), _size(totals.capacity_bytes, unit)
     text = f"{used} of the store's {capacity} are in use ({share:.1%}), by {_count(totals.objects, 'object')}"
+    if totals.own_files:
+        objects = _count(totals.own_files, "object")
+        where = "is in a file of its own" if totals.own_files == 1 else "are in files of their own"
+        text += f"; {objects} of {_size(totals.own_files_bytes, unit)} {where}"
     if totals.spilled_objects:
         objects = _count(totals.spilled_objects, "object")
         text += f"; {objects} of {_size(totals.spilled_bytes, unit)} went to disk so far"
@@ -102,11 +106,12 @@ def _row(one: Sequence[HeldObject], short: dict[str, str], unit: str | None, *, 
     identity = one[0].object_id.hex()
     size = _bytes([one])
     known = _size(size, unit) if any(entry.size_bytes >= 0 for entry in one) else "-"
+    place = "on disk " if one[0].is_spilled else "own file " if one[0].has_own_file else ""
     waits = next((entry.status for entry in one if entry.status not in ("-", "NIL", "FINISHED")), "-")
     site = _site(one)
     return [
         identity if whole else short[identity],
-        ("on disk " if any(entry.is_spilled for entry in one) else "") + known,
+        place + known,
         "; ".join(_holders(one)),
         waits,
         (site if whole else _short_site(site)) or "-",

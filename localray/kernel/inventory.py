@@ -77,6 +77,8 @@ def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: Refere
     task = tables.tasks.get(record.object_id[:24])
     worker = client.worker
     actor = worker.actor if worker is not None else None
+    is_on_disk = record.location == ON_DISK
+    has_own_file = is_on_disk and record.file is not None and record.file.own_bytes > 0
     status = "-"
     if is_owner:
         status = "FINISHED" if task is None else _STATUS[task.state]
@@ -90,7 +92,8 @@ def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: Refere
         "-" if kind is ReferenceKind.ACTOR_HANDLE else status,
         1 if task is None else task.attempt + 1,
         tables.sites.get(record.object_id, {}).get(client.number, ""),
-        int(record.location == ON_DISK),
+        int(is_on_disk and not has_own_file),
+        int(has_own_file),
     )
 
 

@@ -87,6 +87,21 @@ def test_the_table_tells_what_is_spilled() -> None:
         text = memory_summary()
         assert "B (spilled)" in text
         assert re.search(r"Spilled \d+ MiB, \d+ objects, avg write throughput \d+ MiB/s", text)
-        assert len(references) == 4
+        assert len(references) == 4 and "mmap" not in text
+    finally:
+        ray.shutdown()
+
+
+def test_the_table_tells_what_is_in_a_file_of_its_own() -> None:
+    ray.init(num_cpus=1, engine="sim", object_store_memory=80 * 2**20)
+    try:
+        large, small = ray.put(b"x" * 90 * 2**20), ray.put(b"x" * 2**20)
+        text = memory_summary()
+        (row,) = (line for line in text.splitlines() if large.hex() in line)
+        (other,) = (line for line in text.splitlines() if small.hex() in line)
+        assert "B (filesystem mmap) |" in row and "(" not in other
+        assert "Plasma filesystem mmap usage: 90 MiB\n" in text and "spilled" not in text.lower()
+        del large
+        assert "mmap" not in memory_summary()
     finally:
         ray.shutdown()

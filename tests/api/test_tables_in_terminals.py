@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from localray.cli.fitting import fit, said_below
-from localray.cli.held import Wishes, describe
+from localray.cli.held import Wishes, describe, store_line
 from localray.cli.short_ids import fitting, shortened
 from localray.protocol import HeldObject, StoreTotals
 
@@ -173,7 +173,8 @@ def test_memory_in_a_pipe_is_rays_table(environment: dict[str, str]) -> None:
 
 def test_memory_by_places_and_by_reasons() -> None:
     def held(number: int, size: int, kind: str, driver: int, site: str = "", status: str = "-") -> HeldObject:
-        return HeldObject(bytes([number]) * 28, size, kind, driver, 7 + (not driver), "", status, 1, site, number == 3)
+        place = number == 3, number == 4
+        return HeldObject(bytes([number]) * 28, size, kind, driver, 7 + (not driver), "", status, 1, site, *place)
 
     entries = [
         held(1, 10, "LOCAL_REFERENCE", 0, "(deserialize task arg) f"),
@@ -193,6 +194,12 @@ def test_memory_by_places_and_by_reasons() -> None:
     by_place = describe(entries, totals, Wishes("STACK_TRACE", "PID", "B", 1, None))
     assert "train.py:<module>:40: 2 objects, 2010 B\nOBJECT ID" in by_place and "and 1 more object, " in by_place
     assert "(task call) /a/b/train.py:<module>:9: 1 object\n" in by_place
+    own = StoreTotals(0, 1 << 30, 0, 0, 0, 0.0, 3 << 30, 1)
+    larger = describe([held(4, 3 << 30, "LOCAL_REFERENCE", 1)], own, Wishes("NODE_ADDRESS", "OBJECT_SIZE", None, None, 130))
+    assert larger.startswith("0 B of the store's 1 GiB are in use (0.0%), by 0 objects; 1 object of 3 GiB is in a file of its own.")
+    assert larger.splitlines()[3].split()[1:5] == ["own", "file", "3", "GiB"]
+    two = store_line(own._replace(own_files=2, spilled_objects=1, spilled_bytes=10), None)
+    assert two.endswith("; 2 objects of 3 GiB are in files of their own; 1 object of 10 B went to disk so far.")
     nothing = describe([], totals, Wishes("NODE_ADDRESS", "OBJECT_SIZE", None, None, 80))
     assert nothing.endswith("Nobody holds an object.")
 

@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from localray.cli.parsing import new_file
 
 if TYPE_CHECKING:
     from localray.benchmark.comparison import Contestant, Plan, Progress
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"how many turns each system gets on a row (default: {DEFAULT_REPEATS})",
     )  # fmt: skip
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="also write the results and facts of the machine there"
+        "--json", type=new_file, metavar="FILE", help="also write the results and facts of the machine there"
     )
 
 

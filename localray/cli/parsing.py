@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 
@@ -68,3 +69,17 @@ def at_least_one(text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not how many: a whole number from 1")
     return int(text)
+
+
+def new_file(text: str) -> Path:
+    """A file that is to be written, as it is typed; looked at before the work is done whose result it is for.
+
+    Raises:
+        argparse.ArgumentTypeError: there can be no such file.
+    """
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a directory: name a file in it")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no directory {str(path.parent)!r} to write {path.name!r} into")
+    return path

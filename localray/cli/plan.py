@@ -9,6 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
+from localray.cli.parsing import new_file
 from localray.sim.planning import Plan, cheapest, parse_cluster, plan
 from localray.sim.recorded import load_timeline
 
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--deadline", help="it must be done within 90s, 15m or 2h")
     parser.add_argument("--seed", type=int, default=0, help="of latencies and start-up times (default: 0)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the figures there")
 
 
 def run(options: argparse.Namespace) -> int:

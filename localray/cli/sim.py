@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from localray.cli import plan, replay_log
-from localray.cli.parsing import Parser, at_least_one
+from localray.cli.parsing import Parser, at_least_one, new_file
 from localray.kernel_log.format import UnreadableLogError
 from localray.sim.quiet import Quiet, users_errors
 from localray.sim.schedule import KINDS, Search
@@ -92,7 +92,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         default="failure",
         help="which of the program's own prints to show in a search: of the first seed that fails (default), or all",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all outcomes there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all outcomes there")
     parser.add_argument("--heal-after", type=float, default=60.0, metavar="S", help="no faults from then on (60 s)")
     parser.add_argument("--no-invariants", action="store_true", help="do not check the kernel's invariants as it runs")
     parser.add_argument("--check-left-behind", action="store_true", help="fail if tasks, actors or objects are left")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from localray.chrome_trace import to_chrome_trace
+from localray.cli.parsing import new_file
 from localray.protocol import Query
 from localray.session import connect
 
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description = "Write the tasks that ran lately as a trace, to be opened at https://ui.perfetto.dev."
     parser.add_argument("--address", help="of the session (default: the youngest)")
-    parser.add_argument("-o", "--output", help="the file (default: localray-timeline-<time>.json here)")
+    parser.add_argument("-o", "--output", type=new_file, help="the file (default: localray-timeline-<time>.json here)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,7 +29,9 @@ def run(options: argparse.Namespace) -> int:
     except (ConnectionError, RuntimeError, ValueError) as error:
         print(f"localray timeline: {error}", file=sys.stderr)
         return 1
-    path = Path(options.output or f"localray-timeline-{time.strftime('%Y%m%d-%H%M%S')}.json")
+    path = options.output or Path(f"localray-timeline-{time.strftime('%Y%m%d-%H%M%S')}.json")
     path.write_text(json.dumps(events))
-    print(f"{path}: {sum(1 for event in events if event['ph'] == 'X')} tasks. Open it at https://ui.perfetto.dev.")
+    # A task has an event for each attempt, and for each part of it.
+    tasks = {event["args"]["task_id"] for event in events if event["ph"] == "X"}
+    print(f"{path}: {len(tasks)} task{'' if len(tasks) == 1 else 's'}. Open it at https://ui.perfetto.dev.")
     return 0

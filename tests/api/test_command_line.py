@@ -179,8 +179,16 @@ def looked_at_from_outside(environment: dict[str, str]) -> None:
     assert "by 'nothing' is not supported. Write --filter KEY=VALUE" in refused and "node_name" in refused
     assert "No placement groups." in localray(environment, "list", "placement-groups", "--filter", "state=CREATED")
     trace = Path(environment["TMPDIR"]) / "trace.json"
-    assert "Open it at" in localray(environment, "timeline", "--output", str(trace))
-    assert "Counter.add" in {event["name"] for event in json.loads(trace.read_text())}
+    told = localray(environment, "timeline", "--output", str(trace))
+    events = json.loads(trace.read_text())
+    assert "Counter.add" in {event["name"] for event in events}
+    # The constructor and the call that was answered, though each has parts of its own.
+    tasks = {event["args"]["task_id"] for event in events if event["ph"] == "X"}
+    assert told == f"{trace}: {len(tasks)} tasks. Open it at https://ui.perfetto.dev.\n"
+    assert len(tasks) < sum(event["ph"] == "X" for event in events)
+    assert "there is no directory '/nowhere' to write 'trace.json' into" in localray(
+        environment, "timeline", "--output", "/nowhere/trace.json", code=2
+    )
 
 
 def test_a_blocking_start_ends_with_its_process(environment: dict[str, str], directory: Path) -> None:
@@ -199,6 +207,10 @@ def test_words_that_are_none_of_ours(environment: dict[str, str]) -> None:
     assert "'actors' to be: one argument too many" in localray(environment, "list", "tasks", "actors", code=2)
     assert "--limit: '-1' is not how many" in localray(environment, "list", "tasks", "--limit", "-1", code=2)
     assert localray(environment, "--version").startswith("localray 0.")
+    folder = environment["TMPDIR"]
+    for work in (["sim", "run", "prog.py"], ["sim", "plan", "t.json", "--nodes", "1cpu"], ["microbenchmark"], ["timeline"]):
+        told = localray(environment, *work, "-o" if work[0] == "timeline" else "--json", folder, code=2)
+        assert told.endswith(f"{folder!r} is a directory: name a file in it\n")
     for look in (["list", "tasks"], ["why", "train"], ["get", "actors", "train"], ["logs"], ["memory"], ["summary", "tasks"]):
         told = localray(environment, *look, code=1)
         assert told.startswith(f"localray {look[0]}: There is no running session") and "Traceback" not in told

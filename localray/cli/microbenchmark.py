@@ -9,7 +9,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from localray.cli.parsing import new_file
+from localray.cli.parsing import at_least_one, new_file
 
 if TYPE_CHECKING:
     from localray.benchmark.comparison import Contestant, Plan, Progress
@@ -48,11 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--list", action="store_true", help="list the rows and their keys, and measure nothing")
     parser.add_argument(
-        "--seconds", type=_positive_seconds, default=DEFAULT_SECONDS, metavar="S",
+        "--seconds", type=_seconds, default=DEFAULT_SECONDS, metavar="S",
         help=f"how long to measure a row in each turn (default: {DEFAULT_SECONDS:g})",
     )  # fmt: skip
     parser.add_argument(
-        "--repeats", type=_positive_count, default=DEFAULT_REPEATS, metavar="N",
+        "--repeats", type=at_least_one, default=DEFAULT_REPEATS, metavar="N",
         help=f"how many turns each system gets on a row (default: {DEFAULT_REPEATS})",
     )  # fmt: skip
     parser.add_argument(
@@ -138,15 +138,11 @@ def _progress() -> Progress:
     return lambda line: print(f"\r\x1b[K{line}", end="\r", file=sys.stderr, flush=True)
 
 
-def _positive_seconds(text: str) -> float:
-    value = float(text)
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
-    return value
-
-
-def _positive_count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not how long: seconds, above 0")
     return value

@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from localray.exceptions import RaySystemError
 from localray.node_description import NodeDescription, describe_node
@@ -85,17 +86,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temp-dir", metavar="DIR", help="with --head: where log files go, and stay")
     parser.add_argument("--node-name", default="", help="of the node, for its rows in tables")
     parser.add_argument("--block", action="store_true", help="stay, and end the session when told to stop (Ctrl-C)")
-    parser.add_argument("--system-config", type=json.loads, default={}, metavar="JSON", help=argparse.SUPPRESS)
+    parser.add_argument("--system-config", type=_table, default={}, metavar="JSON", help=argparse.SUPPRESS)
     for name in _WITHOUT_EFFECT:
         parser.add_argument(name, help=argparse.SUPPRESS)
     for name in _FLAGS_WITHOUT_EFFECT:
         parser.add_argument(name, action="store_true", help=argparse.SUPPRESS)
 
 
-def _table(text: str) -> dict[str, float]:
-    table = json.loads(text)
+def _table(text: str) -> dict[str, Any]:
+    try:
+        table = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON: {error}") from error
     if not isinstance(table, dict):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f'{text!r} must be an object of JSON, as {{"name": 2}}')
     return table
 
 
@@ -106,7 +110,9 @@ def _labels(text: str) -> dict[str, str]:
 
 
 def _pair(item: str) -> tuple[str, str]:
-    key, _, value = item.partition("=")
+    key, equals, value = item.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{item!r} is no label: write KEY=VALUE")
     return key.strip(), value.strip()
 
 

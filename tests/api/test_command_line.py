@@ -206,6 +206,14 @@ def test_words_that_are_none_of_ours(environment: dict[str, str]) -> None:
     assert "no option of `localray list` (did you mean --filter?)" in localray(environment, "list", "tasks", "--fliter=a", code=2)
     assert "'actors' to be: one argument too many" in localray(environment, "list", "tasks", "actors", code=2)
     assert "--limit: '-1' is not how many" in localray(environment, "list", "tasks", "--limit", "-1", code=2)
+    for words, told in (
+        (["start", "--head", "--resources", "special"], "--resources: 'special' is no JSON: "),
+        (["start", "--head", "--system-config", "[1]"], "--system-config: '[1]' must be an object of JSON, as {\"name\": 2}"),
+        (["start", "--head", "--labels", "zone"], "--labels: 'zone' is no label: write KEY=VALUE"),
+        (["microbenchmark", "--seconds", "long"], "--seconds: 'long' is not how long: seconds, above 0"),
+        (["microbenchmark", "--repeats", "x"], "--repeats: 'x' is not how many: a whole number from 1"),
+    ):
+        assert told in localray(environment, *words, code=2)
     assert localray(environment, "--version").startswith("localray 0.")
     folder = environment["TMPDIR"]
     for work in (["sim", "run", "prog.py"], ["sim", "plan", "t.json", "--nodes", "1cpu"], ["microbenchmark"], ["timeline"]):

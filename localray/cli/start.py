@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,9 @@ _FLAGS_WITHOUT_EFFECT = [
     "--ray-debugger-external",
 ]
 """What `ray start` takes besides: about processes, ports and services that are not here."""
+_OF_SESSIONS = ("--port", "--state-dir", "--system-config")
+_SHARED = ("--temp-dir", "--object-spilling-directory", "--block")
+"""What an added node has no say in: the former are refused, as by Ray; the latter, which Ray's nodes take, told of."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.add_argument("--head", action="store_true", help="start a session; else a node is added to one")
     parser.add_argument("--address", default="auto", help="of the session to add a node to (default: the youngest)")
-    parser.add_argument("--port", type=int, help="the number in the session's address (default, and 0: the first free)")
+    parser.add_argument("--port", type=int, help="with --head: number in its address (default, and 0: the first free)")
     parser.add_argument("--num-cpus", type=float, help="default: those of this machine or container")
     parser.add_argument("--num-gpus", type=float, help="need not exist; default: none")
     parser.add_argument("--resources", type=_table, default={}, metavar="JSON", help="for example '{\"special\": 2}'")
@@ -135,11 +139,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _add_node(options: argparse.Namespace, node: NodeDescription) -> int:
+    wrong = _given(options, _OF_SESSIONS)
+    if wrong:
+        raise ValueError(f"without --head a node is added, which takes no {' and no '.join(wrong)}.")
     with connect(options.address) as session:
         node_id = os.urandom(28)
         add_node(session, AddedNode(node_id, options.node_name, *node, {}))
-        print(f"Added node {node_id.hex()} to the session at {session.address}.")
+        print(f"Added node {node_id.hex()} to the session at {session.address}.", flush=True)
+    idle = ", ".join(_given(options, _SHARED))
+    if idle:
+        print(f"localray start: it shares the session's head and files, so without effect: {idle}.", file=sys.stderr)
     return 0
+
+
+def _given(options: argparse.Namespace, flags: Iterable[str]) -> list[str]:
+    return [flag for flag in flags if getattr(options, flag.removeprefix("--").replace("-", "_"))]
 
 
 def _start_head(options: argparse.Namespace, node: NodeDescription) -> int:

@@ -69,11 +69,15 @@ def test_a_session_outlives_its_drivers(environment: dict[str, str], directory: 
     assert "127.0.0.1:7000" in started
     assert "already" in localray(environment, "start", "--head", "--port", "7000", code=1)
     assert "Added node" in localray(environment, "start", "--num-cpus", "3", "--node-name", "second")
+    refused = localray(environment, "start", "--port", "7001", "--state-dir", str(directory), code=1)
+    assert refused.startswith("localray start: without --head a node is added, which takes no --port and no --state-dir.")
+    told = localray(environment, "start", "--num-cpus", "0", "--block", "--temp-dir", str(directory))
+    assert "Added node" in told and "so without effect: --temp-dir, --block." in told
     assert python(environment, "-c", JOINS).split() == ["1"]
     assert python(environment, "-c", JOINS + "waits = never.remote()\nray.get(counter.add.remote())").split()[0] == "2"
     assert python({**environment, "RAY_ADDRESS": "127.0.0.1:7000"}, "-c", JOINS.replace('address="auto", ', "")) == "4\n"
     status = localray(environment, "status")
-    assert "2 nodes; " in status and "1 actor" in status and "0 of 5" in status and "second" in status
+    assert "3 nodes; " in status and "1 actor" in status and "0 of 5" in status and "second" in status
     assert "zone=a" in status and status.rstrip().endswith("nothing")
     assert "ACTOR_HANDLE" not in localray(environment, "memory") and "0 objects" in localray(environment, "memory")
     assert "has ended" in localray(environment, "stop")

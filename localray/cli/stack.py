@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the stacks; 1 without a session, or when a worker does not answer."""
+    """Print the stacks; 1 without a session, when there is no such worker, or when one does not answer."""
     try:
         running = _running(options.address)
         workers = list_workers(
@@ -48,9 +48,15 @@ def run(options: argparse.Namespace) -> int:
     processes = [worker.pid for worker in workers]
     chosen = [process for process in processes if options.all or process in running]
     if options.pid is not None:
-        chosen = [options.pid] if options.pid in processes else []
+        if options.pid not in processes:
+            print(
+                f"localray stack: there is no worker {options.pid}; `localray list workers` shows which there are.",
+                file=sys.stderr,
+            )
+            return 1
+        chosen = [options.pid]
     if not chosen:
-        print("No worker runs anything." if options.pid is None else f"There is no worker {options.pid}.")
+        print("No worker runs anything (--all shows idle ones too).")
     shown = [_show(process, running.get(process, "idle"), is_full=options.full) for process in chosen]
     return max(shown, default=0)
 

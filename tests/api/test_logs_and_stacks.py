@@ -101,7 +101,7 @@ def test_stacks(environment: dict[str, str], speaker: tuple[int, str]) -> None:
     assert "executor.py" in localray(environment, "stack", "--full")
     assert "Not in the program's code" in shown
     assert "crawling" not in localray(environment, "stack", "--pid", str(process))
-    assert "There is no worker 1." in localray(environment, "stack", "--pid", "1")
+    assert "there is no worker 1; `localray list workers`" in localray(environment, "stack", "--pid", "1", code=1)
     # It goes on undisturbed, and can be asked again.
     os.kill(process, signal.SIGSTOP)
     assert "did not answer" in localray(environment, "stack", "--pid", str(process), code=1)

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"localray stop: {error}", file=sys.stderr)
         return 1
     if not homes:
-        print("No session is running.")
+        print(_why_none())
     if len(homes) > 1 and not options.all:
         facts = [each for each in (home.facts() for home in homes) if each is not None]
         print(f"localray stop: several sessions are running:\n{lines_of(facts)}", file=sys.stderr)
@@ -54,6 +54,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _standing() -> list[SessionHome]:
     return [each.home for each in living() if not each.facts.of_driver]
+
+
+def _why_none() -> str:
+    of_programs = [each.facts for each in living()]
+    if not of_programs:
+        return "No session is running."
+    return f"No session is running but those of programs, which end with them:\n{lines_of(of_programs)}"
 
 
 def _end(home: SessionHome, patience_s: float) -> str:

@@ -136,6 +136,16 @@ def test_of_several_sessions_one_is_named(environment: dict[str, str]) -> None:
     assert "7000 has ended" in localray(environment, "stop")
 
 
+def test_a_programs_own_session_is_left_to_it(environment: dict[str, str]) -> None:
+    program = (
+        "import subprocess, sys\nimport localray as ray\nray.init('local', num_cpus=1)\n"
+        "sys.exit(subprocess.call([sys.executable, '-m', 'localray', 'stop']))"
+    )
+    told = python(environment, "-c", program)
+    assert told.startswith("No session is running but those of programs, which end with them:\n  127.0.0.1:")
+    assert "of process " in told
+
+
 def test_a_session_of_another_version_is_skipped(environment: dict[str, str], directory: Path) -> None:
     """It is told of, with both versions; who insists on it is told why that is not to be."""
     localray(environment, "start", "--head", "--num-cpus", "1", "--port", "7000")

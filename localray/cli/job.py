@@ -126,7 +126,10 @@ def _read_file(path: Path) -> dict[str, Any]:
             import yaml
         except ImportError:
             raise ValueError(f"{path} is no JSON; to read YAML, pip install pyyaml.") from None
-        read = yaml.safe_load(text)
+        try:
+            read = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path} is neither JSON nor YAML: {error}") from error
         if not isinstance(read, dict):
             raise ValueError(f"{path} must hold a dictionary.") from None
         return read
@@ -194,6 +197,8 @@ def _delete(client: JobSubmissionClient, options: argparse.Namespace) -> int:
 
 def _list(client: JobSubmissionClient, options: argparse.Namespace) -> int:
     jobs = client.list_jobs()
+    if not jobs:
+        print("No job has been submitted.")
     width = max((len(str(job.submission_id)) for job in jobs), default=0)
     for job in jobs:
         print(f"{job.submission_id:<{width}}  {job.status!s:<9}  {job.entrypoint}")

@@ -247,7 +247,11 @@ def test_jobs(environment: dict[str, str], directory: Path) -> None:
     """Submitted, waited for, looked at, stopped and forgotten by commands; a failed one is an exit code."""
     assert "There is no" in localray(environment, "job", "list", code=1)
     localray(environment, "start", "--head", "--num-cpus", "1")
+    assert localray(environment, "job", "list").endswith("\nNo job has been submitted.\n")
     settings = directory / "settings.json"
+    settings.write_text("env_vars: [")
+    wrong = localray(environment, "job", "submit", "--runtime-env", str(settings), "--", "true", code=1)
+    assert wrong.splitlines()[1].startswith(f"localray job: {settings} is neither JSON nor YAML: ")
     settings.write_text(json.dumps({"env_vars": {"WORD": "said"}}))
     said = [sys.executable, "-c", "import os; print(os.environ['WORD'])"]
     shown = localray(environment, "job", "submit", "--submission-id", "one", "--runtime-env", str(settings), "--", *said)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from localray.cli.parsing import at_least_one
 from localray.cli.why import object_of
 from localray.exceptions import InternalError
 from localray.kernel import Kernel, pending
@@ -27,7 +28,7 @@ _LONGEST_WORKER_NUMBER = 6
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what can be asked of a log."""
     asked = parser.add_argument_group("for the log of a session's events that LOCALRAY_KERNEL_LOG has written")
-    asked.add_argument("--until", type=int, metavar="STEP", help="stop after so many events (default: all)")
+    asked.add_argument("--until", type=at_least_one, metavar="STEP", help="stop after so many events (default: all)")
     asked.add_argument("--steps", action="store_true", help="show each event, and what the kernel answered")
     asked.add_argument("--story", metavar="ID", help="what happened to a task, actor, object, or worker number")
     asked.add_argument("--why", metavar="ID", help="why this task, actor or object is not there yet")

@@ -91,13 +91,13 @@ def object_of(text: str) -> bytes:
     returns.
 
     Raises:
-        ValueError: these are no hexadecimal digits of an id.
+        ValueError: it is no id of these.
 
     Example:
         >>> len(object_of("ab" * 24)), len(object_of("ab" * 16)), len(object_of("ab" * 28))
         (28, 28, 28)
     """
-    identity = bytes.fromhex(text)
+    identity = b"" if text.strip("0123456789abcdefABCDEF") or len(text) % 2 else bytes.fromhex(text)
     if len(identity) == ACTOR_ID_SIZE_BYTES:
         identity = actor_creation_task_id_bytes(identity)
     if len(identity) == TASK_ID_SIZE_BYTES:

@@ -88,6 +88,8 @@ def test_a_session_is_replayed(log: Path, tmp_path: Path, capsys: pytest.Capture
     assert f"\n{asked.number:6} " in output and f"\n{asked.number + 1:6} " not in output
     assert main([*words, "--until", str(death.number - 1), "--story", str(death.event.worker)]) == 0  # type: ignore[union-attr]
     assert "DEAD" not in capsys.readouterr().out
+    assert main([*words, "--why", "nonsense"]) == 2
+    assert "localray sim: 'nonsense' is no id of a task, an actor or an object." in capsys.readouterr().err
 
 
 def test_what_cannot_be_replayed_is_refused_with_the_reason(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,12 +42,18 @@ class _Subscriber(ABC):
         show = getattr(client, self._told)
 
         def take(told: Any) -> None:
-            self._arrived.put(self._batch(client, told))
+            if self._leave is leave:
+                self._arrived.put(self._batch(client, told))
             if show is not None:
                 show(told)
 
+        def leave() -> None:
+            # Who has subscribed after this one stands before it, and goes on passing things on by way of it.
+            if getattr(client, self._told) is take:
+                setattr(client, self._told, show)
+
         setattr(client, self._told, take)
-        self._leave = lambda: setattr(client, self._told, show)
+        self._leave = leave
 
     def close(self) -> None:
         """Take in no more."""

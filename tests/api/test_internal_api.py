@@ -8,6 +8,8 @@ import pytest
 
 import localray as ray
 from localray._private.internal_api import free, global_gc, memory_summary
+from localray._private.subscribers import get_error_message, init_error_pubsub
+from localray.client.current import require_client
 
 
 @pytest.fixture(params=["sim", "processes"])
@@ -78,6 +80,21 @@ def test_without_a_session_there_is_nothing_to_tell() -> None:
         memory_summary()
     with pytest.raises(ray.exceptions.RaySystemError):
         global_gc()
+
+
+def test_a_subscriber_that_leaves_takes_no_other_along() -> None:
+    ray.init(num_cpus=1, engine="sim")
+    try:
+        first, second = init_error_pubsub(), init_error_pubsub()
+        first.close()
+        require_client().notify("told")
+        assert [notice["error_message"] for notice in get_error_message(second, 1)] == ["told"]
+        assert first.poll(0) == (None, None)
+        second.close()
+        require_client().notify("told again")
+        assert second.poll(0) == (None, None)
+    finally:
+        ray.shutdown()
 
 
 def test_the_table_tells_what_is_spilled() -> None:

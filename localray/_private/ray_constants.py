@@ -77,8 +77,8 @@ RAY_DEDUP_LOGS_AGG_WINDOW_S = env_integer("RAY_DEDUP_LOGS_AGG_WINDOW_S", 5)
 RAY_DEDUP_LOGS_ALLOW_REGEX = os.environ.get("RAY_DEDUP_LOGS_ALLOW_REGEX", "__ray_testing_never_deduplicate__")
 RAY_DEDUP_LOGS_SKIP_REGEX = os.environ.get("RAY_DEDUP_LOGS_SKIP_REGEX")
 RAY_ENABLE_UV_RUN_RUNTIME_ENV = env_bool("RAY_ENABLE_UV_RUN_RUNTIME_ENV", True)
-RAY_ENABLE_RECORD_ACTOR_TASK_LOGGING = False
-"""Which lines of a log file belong to which call of an actor is not kept."""
+RAY_ENABLE_RECORD_ACTOR_TASK_LOGGING = True
+"""Which lines of a log file belong to which call of an actor is always kept."""
 
 # Kinds of processes. A node of a `Cluster` has one, its "raylet", which stands for all of it.
 PROCESS_TYPE_REAPER = "reaper"

@@ -17,7 +17,7 @@ from localray.client.diagnosis import explain_value
 from localray.client.generators import ObjectRefGenerator, Waitable, awaited
 from localray.client.serialization import serialize
 from localray.exceptions import RayError, RaySystemError
-from localray.node_description import store_name
+from localray.node_description import NODE_ADDRESS, store_name
 from localray.object_ref import ObjectRef, UnknownOwner
 from localray.options import from_units, validate_actor_options, validate_task_options
 from localray.protocol import CancelTask, Query
@@ -392,14 +392,14 @@ def nodes() -> list[dict[str, object]]:
         {
             "NodeID": node_id.hex(),
             "Alive": bool(alive),
-            "NodeManagerAddress": "127.0.0.1",
+            "NodeManagerAddress": NODE_ADDRESS,
             "NodeManagerHostname": socket.gethostname(),
             "NodeManagerPort": 0,
             "ObjectManagerPort": 0,
             "ObjectStoreSocketName": store_name(node_id.hex()),
             "RayletSocketName": f"raylet-{node_id.hex()}",
             "MetricsExportPort": 0,
-            "NodeName": name or "127.0.0.1",
+            "NodeName": name or NODE_ADDRESS,
             "RuntimeEnvAgentPort": 0,
             "MetricsAgentPort": 0,
             "DashboardAgentListenPort": 0,

@@ -246,7 +246,7 @@ class Worker:
     @property
     def node_ip_address(self) -> str:
         """The machine's own address."""
-        return "127.0.0.1"
+        return NODE_ADDRESS
 
     @property
     def namespace(self) -> str:

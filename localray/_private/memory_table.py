@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Sequence
 from typing import TypeVar
 
+from localray.node_description import NODE_ADDRESS
 from localray.protocol import HeldObject, ReferenceKind, StoreTotals
 
-_ADDRESS = "127.0.0.1"
 _MIB = 2**20
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _WIDE_TERMINAL = 137
@@ -128,7 +128,7 @@ def _sorted(entries: Sequence[HeldObject], sort_by: SortBy) -> list[HeldObject]:
 def _groups(entries: list[HeldObject], group_by: GroupBy) -> dict[str, list[HeldObject]]:
     groups: dict[str, list[HeldObject]] = {}
     for entry in entries:
-        key = _ADDRESS if group_by is GroupBy.NODE_ADDRESS else _site(entry)
+        key = NODE_ADDRESS if group_by is GroupBy.NODE_ADDRESS else _site(entry)
         groups.setdefault(key, []).append(entry)
     return groups
 
@@ -151,7 +151,7 @@ def _totals(group: list[HeldObject], unit: str, scale: int) -> list[str]:
 
 def _cells(entry: HeldObject, unit: str, scale: int) -> list[str]:
     return [
-        _ADDRESS,
+        NODE_ADDRESS,
         str(entry.process_id),
         "Driver" if entry.is_driver else f"Actor {entry.actor}" if entry.actor else "Worker",
         _site(entry),

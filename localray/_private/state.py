@@ -1,4 +1,4 @@
-"""`ray._private.state`: resources of each node.
+"""`ray._private.state`: nodes, actors, workers and jobs of the session, and what each node has, as old programs ask.
 
 Must not live here: anything but asking.
 """
@@ -21,10 +21,9 @@ from localray.session import require_session
 from localray.util.placement_group import placement_group_table
 from localray.util.state import list_jobs, list_workers
 from localray.util.state.api import session_clock
+from localray.util.state.common import RAY_MAX_LIMIT_FROM_API_SERVER
 from localray.util.state.conversion import Clock
 from localray.util.state.conversion import actor as actor_columns
-
-_ALL = 10_000
 
 
 class GlobalState:
@@ -78,7 +77,9 @@ def actors(actor_id: str | None = None) -> dict[str, Any]:
 def workers() -> dict[str, Any]:
     """Where each living worker is, by its hexadecimal id."""
     require_session("asking for workers")
-    alive = list_workers(filters=[("is_alive", "=", True), ("worker_type", "=", "WORKER")], limit=_ALL)
+    alive = list_workers(
+        filters=[("is_alive", "=", True), ("worker_type", "=", "WORKER")], limit=RAY_MAX_LIMIT_FROM_API_SERVER
+    )
     return {
         each.worker_id: {"node_ip_address": NODE_ADDRESS, "plasma_store_socket": store_name(each.node_id)}
         for each in alive
@@ -87,7 +88,7 @@ def workers() -> dict[str, Any]:
 
 def jobs() -> list[dict[str, Any]]:
     """Facts about the jobs of drivers."""
-    found = (each for each in list_jobs(detail=True, limit=_ALL) if each.job_id is not None)
+    found = (each for each in list_jobs(detail=True, limit=RAY_MAX_LIMIT_FROM_API_SERVER) if each.job_id is not None)
     return [
         {
             "JobID": each.job_id,

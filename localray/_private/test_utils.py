@@ -49,7 +49,7 @@ from localray._private.subscribers import (
 )
 from localray.absent.catalogue import missing_in
 from localray.actor import ActorHandle, kill
-from localray.api import available_resources, cluster_resources, get, nodes, put
+from localray.api import available_resources, cluster_resources, get, nodes, put, remote
 from localray.client.current import require_client
 from localray.cluster_utils import Cluster, ClusterNode
 from localray.node_processes import ProcessInfo
@@ -199,8 +199,6 @@ def put_object(obj: Any, use_ray_put: bool) -> Any:
     """An object's reference: by `put`, or as what a task returns."""
     if use_ray_put:
         return put(obj)
-    from localray.api import remote
-
     return remote(_identity).remote(obj)
 
 
@@ -351,7 +349,11 @@ def recursive_fnmatch(dirpath: str, pattern: str) -> list[str]:
 
 
 def wait_until_server_available(address: str, timeout_ms: float = 5000, retry_interval_ms: float = 100) -> bool:
-    """Whether somebody listens at an address, at the latest after so many milliseconds."""
+    """Whether somebody listens at an address, at the latest after so many milliseconds.
+
+    Raises:
+        ValueError: it has no port.
+    """
     parsed = parse_address(address)
     if parsed is None:
         raise ValueError(f"{address!r} has no port.")

@@ -21,6 +21,7 @@ from localray.client.client import PRIVATE_ADDRESS
 from localray.client.current import current_client
 from localray.job_details import DriverInfo, JobDetails, JobInfo, JobStatus, JobType
 from localray.job_submission.jobs import Job, Progress, Request, all_jobs, submit
+from localray.node_description import NODE_ADDRESS
 from localray.session import cluster_of_this_process
 from localray.version import RAY_VERSION
 
@@ -232,4 +233,4 @@ def _details(job: Job) -> JobDetails:
 def _driver(request: Request, progress: Progress) -> DriverInfo | None:
     if not progress.process_id:
         return None
-    return DriverInfo(request.submission_id, "127.0.0.1", str(progress.process_id))
+    return DriverInfo(request.submission_id, NODE_ADDRESS, str(progress.process_id))

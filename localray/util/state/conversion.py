@@ -15,11 +15,10 @@ from localray.client.values import error_of
 from localray.ids import JobID, TaskID, WorkerID, driver_task_id_bytes
 from localray.job_details import DriverInfo, JobStatus, JobType
 from localray.listings import ActorRow, GroupRow, JobRow, NodeRow, RuntimeEnvRow, TaskRow, WorkerRow, phases
+from localray.node_description import NODE_ADDRESS
 from localray.options import from_units
 from localray.protocol import INLINE, HeldObject, Resources, Status, TaskKind
 from localray.sched.bundle_names import plain
-
-ADDRESS = "127.0.0.1"
 
 _TASK_TYPES = {
     TaskKind.TASK: "NORMAL_TASK",
@@ -212,7 +211,7 @@ def _profiling_data(row: TaskRow, clock: Clock) -> Columns:
     return {
         "component_type": "worker",
         "component_id": _worker_id(row.worker),
-        "node_ip_address": ADDRESS,
+        "node_ip_address": NODE_ADDRESS,
         "events": [
             {
                 "start_time": clock.exact_ms(begin_s),
@@ -283,9 +282,9 @@ def _death_cause(row: ActorRow) -> Columns:
             "error_message": text,
             "name": row.name,
             "never_started": not row.process_id,
-            "node_ip_address": ADDRESS,
+            "node_ip_address": NODE_ADDRESS,
             "owner_id": _worker_id(row.owner),
-            "owner_ip_address": ADDRESS,
+            "owner_ip_address": NODE_ADDRESS,
             "pid": row.process_id,
             "ray_namespace": row.namespace,
         }
@@ -300,7 +299,7 @@ def worker(row: WorkerRow, clock: Clock, detail: bool) -> Columns:
         "worker_type": "DRIVER" if row.is_driver else "WORKER",
         "exit_type": row.exit_type or None,
         "node_id": row.node_id.hex(),
-        "ip": ADDRESS,
+        "ip": NODE_ADDRESS,
         "pid": row.process_id,
         "exit_detail": row.exit_reason or None,
         "worker_launch_time_ms": clock.ms(row.launched_at_s, -1),
@@ -314,11 +313,11 @@ def node(row: NodeRow, clock: Clock, detail: bool) -> Columns:
     """A node's columns."""
     return {
         "node_id": row.node_id.hex(),
-        "node_ip": ADDRESS,
+        "node_ip": NODE_ADDRESS,
         "is_head_node": row.number == 0,
         "state": "ALIVE" if row.is_alive else "DEAD",
         "state_message": row.death_cause or None,
-        "node_name": row.name or ADDRESS,
+        "node_name": row.name or NODE_ADDRESS,
         "resources_total": _amounts(row.resources) if row.is_alive else {},
         "labels": dict(row.labels),
         "start_time_ms": clock.ms(row.joined_at_s),
@@ -333,7 +332,7 @@ def job(row: JobRow, clock: Clock, detail: bool) -> Columns:
         "type": JobType.DRIVER,
         "job_id": job_id,
         "submission_id": None,
-        "driver_info": DriverInfo(job_id, ADDRESS, str(row.process_id)),
+        "driver_info": DriverInfo(job_id, NODE_ADDRESS, str(row.process_id)),
         "status": JobStatus.RUNNING if row.is_running else JobStatus.SUCCEEDED,
         "entrypoint": row.entrypoint,
         "start_time": clock.ms(row.started_at_s),
@@ -400,7 +399,7 @@ def held_object(row: HeldObject, clock: Clock, detail: bool) -> Columns:
         "call_site": row.site or "disabled",
         "type": "DRIVER" if row.is_driver else "WORKER",
         "pid": row.process_id,
-        "ip": ADDRESS,
+        "ip": NODE_ADDRESS,
     }
 
 

@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Any, TypeAlias
 
 from localray.absent.catalogue import missing_in
+from localray.node_description import NODE_ADDRESS
 from localray.util.state.api import StateApiClient, summarize_actors, summarize_objects, summarize_tasks
 from localray.util.state.common import (
     DEFAULT_LIMIT,
@@ -23,7 +24,6 @@ from localray.util.state.common import (
     StateResource,
     resource_to_schema,
 )
-from localray.util.state.conversion import ADDRESS
 from localray.util.state.exception import RayStateApiException
 from localray.util.state.logs import get_log, list_logs
 from localray.util.state.texts import (
@@ -213,7 +213,7 @@ def _takes(*options: Callable[[_Body], _Body]) -> Callable[[_Body], _Body]:
 
 def _get_head_node_ip(address: str | None = None) -> str:
     """All nodes are on this machine."""
-    return ADDRESS
+    return NODE_ADDRESS
 
 
 def _print_log(*, tail: int = DEFAULT_LOG_LIMIT, interval: float | None = None, **which: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -64,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = int(options.run(options))
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        # Whoever interrupts it needs no traceback; the code is that of a process which the signal has ended.
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         # Who read has seen enough, as `head` has. What is still in the buffer would complain once more at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

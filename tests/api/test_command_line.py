@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -243,6 +244,16 @@ def test_what_follows_two_dashes_is_the_programs(environment: dict[str, str]) ->
     assert said == "['-c', 'a', '--', '--b']\n"
 
 
+def interrupted_while_it_follows(environment: dict[str, str], job: str) -> None:
+    words = [sys.executable, "-u", "-m", "localray.cli.main", "job", "logs", job, "--follow"]
+    follows = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert follows.stdout is not None
+    assert "Job submission server address" in follows.stdout.readline()
+    follows.send_signal(signal.SIGINT)
+    assert follows.communicate(timeout=DEADLINE_S) == ("", "")
+    assert follows.returncode == 128 + signal.SIGINT
+
+
 def test_jobs(environment: dict[str, str], directory: Path) -> None:
     """Submitted, waited for, looked at, stopped and forgotten by commands; a failed one is an exit code."""
     assert "There is no" in localray(environment, "job", "list", code=1)
@@ -263,6 +274,7 @@ def test_jobs(environment: dict[str, str], directory: Path) -> None:
     localray(environment, "job", "submit", "--no-wait", "--submission-id", "three", "--", "sleep", "1000")
     assert "Status for job 'three'" in localray(environment, "job", "status", "three")
     assert "non-terminal" in localray(environment, "job", "delete", "three", code=1)
+    interrupted_while_it_follows(environment, "three")
     assert "Job 'three' was stopped" in localray(environment, "job", "stop", "three")
     listed = localray(environment, "job", "list")
     assert "one    SUCCEEDED" in listed and "two    FAILED" in listed and "three  STOPPED" in listed

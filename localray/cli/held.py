@@ -13,6 +13,7 @@ from typing import NamedTuple
 from localray.cli.fitting import fit, said_below
 from localray.cli.short_ids import shortened
 from localray.cli.state_tables import table
+from localray.cli.words import count_of, size_of
 from localray.protocol import HeldObject, ReferenceKind, StoreTotals
 
 _TITLES = ("OBJECT ID", "SIZE", "HELD BY", "TASK", "MADE AT")
@@ -64,13 +65,13 @@ def store_line(totals: StoreTotals, unit: str | None) -> str:
     """How full the store is, and what is or was on disk."""
     share = totals.used_bytes / max(1, totals.capacity_bytes)
     used, capacity = _size(totals.used_bytes, unit), _size(totals.capacity_bytes, unit)
-    text = f"{used} of the store's {capacity} are in use ({share:.1%}), by {_count(totals.objects, 'object')}"
+    text = f"{used} of the store's {capacity} are in use ({share:.1%}), by {count_of(totals.objects, 'object')}"
     if totals.own_files:
-        objects = _count(totals.own_files, "object")
+        objects = count_of(totals.own_files, "object")
         where = "is in a file of its own" if totals.own_files == 1 else "are in files of their own"
         text += f"; {objects} of {_size(totals.own_files_bytes, unit)} {where}"
     if totals.spilled_objects:
-        objects = _count(totals.spilled_objects, "object")
+        objects = count_of(totals.spilled_objects, "object")
         text += f"; {objects} of {_size(totals.spilled_bytes, unit)} went to disk so far"
     return f"{text}."
 
@@ -94,9 +95,9 @@ def _group(site: str, group: Sequence[Sequence[HeldObject]], short: dict[str, st
         lines = fitted.lines + said_below(fitted, wishes.width, ids_are_short=False)
     unshown = group[len(rows) :]
     if unshown:
-        lines.append(f"and {_count(len(unshown), 'more object')}{_comma_size(unshown, wishes.unit)}")
+        lines.append(f"and {count_of(len(unshown), 'more object')}{_comma_size(unshown, wishes.unit)}")
     if is_by_site:
-        title = f"{site or 'Where these were made is not known'}: {_count(len(group), 'object')}"
+        title = f"{site or 'Where these were made is not known'}: {count_of(len(group), 'object')}"
         lines[:0] = _prose(title + _comma_size(group, wishes.unit), wishes.width)
     return lines
 
@@ -173,12 +174,4 @@ def _comma_size(group: Sequence[Sequence[HeldObject]], unit: str | None) -> str:
 def _size(size_bytes: float, unit: str | None) -> str:
     if unit is not None:
         return f"{size_bytes / _SCALES[unit]:.4g} {unit}"
-    for name in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < 1000 or name == "GiB":
-            return f"{size_bytes:.3g} {name}"
-        size_bytes /= 1024
-    raise AssertionError(size_bytes)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return size_of(size_bytes)

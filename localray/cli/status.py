@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
+from localray.cli.words import count_of, size_of
 from localray.options import from_units
 from localray.protocol import Demand, Query, Resources
 from localray.runtime.join import Control
@@ -51,10 +52,10 @@ def describe(session: Control, *, verbose: bool = False) -> str:
     living = [row for row in nodes if row[1]]
     lines = [
         f"Session at {session.address}",
-        f"  {_count(len(living), 'node')}"
+        f"  {count_of(len(living), 'node')}"
         + (f", {len(nodes) - len(living)} dead" if len(nodes) > len(living) else "")
-        + f"; {_count(sizes['workers'], 'worker')}, {_count(sizes['actors'], 'actor')}, "
-        f"{_count(sizes['tasks'], 'task')}, {_count(sizes['objects'], 'object')}",
+        + f"; {count_of(sizes['workers'], 'worker')}, {count_of(sizes['actors'], 'actor')}, "
+        f"{count_of(sizes['tasks'], 'task')}, {count_of(sizes['objects'], 'object')}",
         "",
         "In use",
     ]
@@ -135,17 +136,7 @@ def _is_shown(name: str, *, verbose: bool) -> bool:
 
 def _amount(name: str, units: int) -> str:
     amount = from_units(units)
-    if name not in _BYTES:
-        return f"{amount:g}"
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024 or unit == "GiB":
-            return f"{amount:.3g} {unit}" if amount < 1000 else f"{amount:.0f} {unit}"
-        amount /= 1024
-    raise AssertionError(amount)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return size_of(amount) if name in _BYTES else f"{amount:g}"
 
 
 def _indented(rows: Iterable[tuple[str, ...]]) -> list[str]:

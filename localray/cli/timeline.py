@@ -10,6 +10,7 @@ from pathlib import Path
 
 from localray.chrome_trace import to_chrome_trace
 from localray.cli.parsing import new_file
+from localray.cli.words import count_of
 from localray.protocol import Query
 from localray.session import connect
 
@@ -33,5 +34,5 @@ def run(options: argparse.Namespace) -> int:
     path.write_text(json.dumps(events))
     # A task has an event for each attempt, and for each part of it.
     tasks = {event["args"]["task_id"] for event in events if event["ph"] == "X"}
-    print(f"{path}: {len(tasks)} task{'' if len(tasks) == 1 else 's'}. Open it at https://ui.perfetto.dev.")
+    print(f"{path}: {count_of(len(tasks), 'task')}. Open it at https://ui.perfetto.dev.")
     return 0

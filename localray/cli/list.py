@@ -61,10 +61,14 @@ def run(options: argparse.Namespace) -> int:
     except (RayStateApiException, RuntimeError, ValueError) as error:
         print(f"localray list: {error}", file=sys.stderr)
         return 1
-    if options.format == "json":
-        print(json.dumps([plain(state) for state in states], indent=2))
-    elif options.detail:
-        print("\n\n".join(block(state) for state in states))
+    if options.format == "json" or options.detail:
+        if options.format == "json":
+            print(json.dumps([plain(state) for state in states], indent=2))
+        else:
+            print("\n\n".join(block(state) for state in states))
+        if len(states) == options.limit:
+            # Beside the list, which a program may read.
+            print(f"localray list: {_first(options.limit)}", file=sys.stderr)
     else:
         width = terminal_width(full=options.full)
         print(describe(options.resource, states, options.limit, width, options.address))
@@ -131,8 +135,12 @@ def describe(
         fitted = fit(titles, rows, width, LEAST[resource])
         lines = fitted.lines + said_below(fitted, width, ids_are_short=True)
     if len(states) == limit:
-        lines.append(f"(the first {limit}; --limit shows more, --filter fewer)")
+        lines.append(f"({_first(limit)})")
     return "\n".join(lines)
+
+
+def _first(limit: int) -> str:
+    return f"the first {limit}; --limit shows more, --filter fewer"
 
 
 def _cells(resource: str, states: Sequence[StateSchema]) -> list[list[str]]:

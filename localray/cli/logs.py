@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 def _list(names: list[str], pattern: str | None) -> int:
     fitting = fnmatch.filter(names, pattern or "*")
     if pattern is not None and not fitting:
-        print(f"localray logs: there is no log file {pattern}.", file=sys.stderr)
+        print(f"localray logs: there is no log file {pattern}; `localray logs` lists them.", file=sys.stderr)
         return 1
     print("\n".join(fitting) if fitting else "No worker has printed anything yet.")
     return 0

@@ -23,15 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the trace; 1 without a session."""
+    """Write the trace; 1 without a session, or where it cannot be written."""
+    path = options.output or Path(f"localray-timeline-{time.strftime('%Y%m%d-%H%M%S')}.json")
     try:
         with connect(options.address) as session:
             events = to_chrome_trace(session.ask(Query.LIST_TASKS))
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        path.write_text(json.dumps(events))
+    except (OSError, RuntimeError, ValueError) as error:
         print(f"localray timeline: {error}", file=sys.stderr)
         return 1
-    path = options.output or Path(f"localray-timeline-{time.strftime('%Y%m%d-%H%M%S')}.json")
-    path.write_text(json.dumps(events))
     # A task has an event for each attempt, and for each part of it.
     tasks = {event["args"]["task_id"] for event in events if event["ph"] == "X"}
     print(f"{path}: {count_of(len(tasks), 'task')}. Open it at https://ui.perfetto.dev.")

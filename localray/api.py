@@ -218,7 +218,7 @@ def put(value: T, *, _owner: object = None, _tensor_transport: str | None = None
     """
     client = connected_client()
     if _owner is not None:
-        raise ValueError("`_owner` is not supported; objects belong to the session.")
+        raise ValueError("`_owner` is not supported: Ray has removed it, and objects belong to the session here.")
     if isinstance(value, ObjectRef):
         raise TypeError(
             "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, you can wrap the "

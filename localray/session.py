@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from localray.client import creation_sites
 from localray.client.current import current_client, set_process_client, set_session_starter
 from localray.exceptions import RaySystemError
 from localray.job import Job, describe_job, namespace_of
@@ -381,6 +382,7 @@ def _start(
     simulated: tuple[object, object],
 ) -> Engine:
     nodes, faults = simulated
+    creation_sites.session_starts(spilling[1])
     if engine != "sim" and nodes is not None:
         raise ValueError("nodes are those of a simulation: pass engine='sim' too.")
     if engine == "processes":

@@ -22,6 +22,8 @@ _OF_THE_HEAD = (
     "memory_monitor_refresh_ms",
     "memory_usage_threshold",
     "min_memory_free_bytes",
+    "record_ref_creation_sites",
+    "record_task_actor_creation_sites",
     "task_events_report_interval_ms",
     "task_oom_retries",
     "task_oom_retry_delay_base_ms",
@@ -35,7 +37,7 @@ def store_settings(
     """The settings of a session's store; its directories have the session's name in theirs.
 
     Raises:
-        KeyError, ValueError, TypeError: as Ray, when the configuration is not one.
+        KeyError, ValueError, TypeError, AssertionError: as Ray, when the configuration is not one.
     """
 
     def setting(name: str, default: object) -> object:
@@ -50,7 +52,8 @@ def store_settings(
 
     defaults = StoreSettings()
     if spilling_directory is None:
-        roots = _configured_roots(setting("object_spilling_config", ""))
+        named = setting("object_spilling_directory", "")
+        roots = [str(named)] if named else _configured_roots(setting("object_spilling_config", ""))
     else:
         # An empty name is none: nothing goes to disk.
         roots = [spilling_directory] if spilling_directory else []
@@ -91,7 +94,16 @@ def _configured_roots(text: object) -> list[str]:
     config = json.loads(str(text))
     if config["type"] != "filesystem":
         raise ValueError(f"Unknown external storage type: {config['type']}. Only 'filesystem' is there.")
-    paths = config["params"]["directory_path"]
+    params = config.get("params", {})
+    paths = params.get("directory_path")
+    if not paths:
+        raise ValueError(f"Failed to obtain fallback directory from object spilling config: {text}")
+    unknown = [name for name in params if name not in ("directory_path", "buffer_size")]
+    if unknown:
+        raise TypeError(f"The object spilling config has an unexpected keyword argument {unknown[0]!r}")
+    if not isinstance(params.get("buffer_size", 0), int):
+        # Ray's error; the size itself is of Ray's way to write files.
+        raise AssertionError("buffer_size must be an integer.")
     roots = [paths] if isinstance(paths, str) else list(paths)
     if not roots or not all(isinstance(root, str) and root for root in roots):
         raise ValueError(f"directory_path must be a path or a list of paths, got {paths!r}.")

@@ -153,7 +153,7 @@ def _cells(entry: HeldObject, unit: str, scale: int) -> list[str]:
     return [
         NODE_ADDRESS,
         str(entry.process_id),
-        "Driver" if entry.is_driver else f"Actor {entry.actor}" if entry.actor else "Worker",
+        "Driver" if entry.is_driver else "Worker",
         _site(entry),
         entry.status,
         str(entry.attempt),

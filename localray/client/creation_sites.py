@@ -1,8 +1,8 @@
 """Where references are made: the user's lines that lead to a `put`, a call, or a value with references in it; and which
 line a warning is about.
 
-Sites are only for programs run with ``RAY_record_ref_creation_sites=1``, because looking at the stack takes longer than
-a `put`. Must not live here: keeping them (the kernel does).
+Sites are only for programs that ask for them, by ``RAY_record_ref_creation_sites=1`` or ``_system_config``, because
+looking at the stack takes longer than a `put`. Must not live here: keeping them (the kernel does).
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from localray.client.context import current_task
 
 VARIABLE = "RAY_record_ref_creation_sites"
 VARIABLE_OF_TASKS = "RAY_record_task_actor_creation_sites"
+SETTINGS = tuple(name.removeprefix("RAY_") for name in (VARIABLE, VARIABLE_OF_TASKS))
+"""What they are called in ``_system_config``."""
+_NO = ("", "0", "false")
 _PACKAGE_DIRECTORY = str(Path(__file__).resolve().parent.parent) + os.sep
 _NOT_THE_USERS = (_PACKAGE_DIRECTORY, "<frozen")
 _FRAMES = 4
@@ -24,9 +27,22 @@ _PUT_INDEX = b"\0\0\0\x40"
 _NO_ACTOR = b"\xff" * 12
 
 
+class _Session:
+    asks = False
+
+
+_session = _Session()
+
+
 def wanted(environment: Mapping[str, str]) -> bool:
     """Whether the program asks for creation sites, of references or of tasks: a task's is that of what it returns."""
-    return any(environment.get(name, "") not in ("", "0") for name in (VARIABLE, VARIABLE_OF_TASKS))
+    return _session.asks or any(environment.get(name, "").lower() not in _NO for name in (VARIABLE, VARIABLE_OF_TASKS))
+
+
+def session_starts(system_config: Mapping[str, object]) -> None:
+    """This process starts a session, whose settings may ask for sites: workers that are processes of their own are told
+    by the variable."""
+    _session.asks = any(str(system_config.get(name, "")).lower() not in _NO for name in SETTINGS)
 
 
 def site_of_new(object_id: bytes) -> str:

@@ -116,6 +116,15 @@ class ObjectRefGenerator(Generic[T_co]):
             return ObjectRef.nil()
         return next(self)
 
+    async def _next_async(self, timeout_s: float | None = None) -> ObjectRef[T_co]:
+        """As `anext`, waiting so long at most: a reference to nothing when the time is over."""
+        import asyncio
+
+        waits_s = None if timeout_s is None or timeout_s < 0 else timeout_s
+        if not (await asyncio.wait([self._arrival(self._next_item())], timeout=waits_s))[0]:
+            return ObjectRef.nil()
+        return await anext(self)
+
     # ---------------------------------------------------------------- looking
 
     def completed(self) -> ObjectRef[Any]:

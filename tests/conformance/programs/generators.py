@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from ..helpers import FREED_BYTES, make_gate, make_recorder, stored_bytes, wait_until, wait_until_freed
+from ..helpers import FREED_BYTES, make_gate, make_recorder, make_waiter, stored_bytes, wait_until, wait_until_freed
 from ..registry import NOT_JUDGED, NOT_SIMULATED, program
 
 MEGABYTE = 2**20
@@ -763,3 +763,31 @@ def generators_feed_generators(ray: ModuleType) -> None:
 def many_items(ray: ModuleType) -> None:
     """R2, surface 3: two thousand, in order."""
     assert [ray.get(ref) for ref in _numbers(ray).remote(2000)] == list(range(2000))
+
+
+@program()
+def the_next_item_may_be_waited_for_with_a_limit(ray: ModuleType) -> None:
+    """R7, surface 3: `_next_sync` and `_next_async`, which libraries use: a nil reference when the time is over."""
+    gate = make_gate(ray)
+    wait_for = make_waiter(ray, num_cpus=0)
+
+    @ray.remote
+    def numbers(gate, wait_for):
+        yield 1
+        ray.get(wait_for.remote(gate))
+        yield 2
+
+    async def next_of(generator, timeout_s):
+        return await generator._next_async(timeout_s=timeout_s)
+
+    generator = numbers.remote(gate, wait_for)
+    assert ray.get(generator._next_sync(timeout_s=60)) == 1
+    assert generator._next_sync(timeout_s=0).is_nil()
+    assert asyncio.run(next_of(generator, 0)).is_nil()
+    assert asyncio.run(next_of(generator, 0.1)).is_nil()
+    ray.get(gate.open.remote())
+    assert ray.get(asyncio.run(next_of(generator, 60))) == 2
+    with pytest.raises(StopAsyncIteration):
+        asyncio.run(next_of(generator, None))
+    with pytest.raises(StopIteration):
+        generator._next_sync()

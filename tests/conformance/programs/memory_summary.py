@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ..helpers import make_gate, make_waiter, wait_until
 from ..registry import NOT_SIMULATED, program
+
+OWN_INIT = "calls ray.init itself and so chooses no engine"
 
 
 def _api(ray: ModuleType) -> ModuleType:
@@ -101,3 +104,61 @@ def memory_summary_layout(ray: ModuleType) -> None:
         summary(sort_by="COLOUR")
     with pytest.raises(KeyError):
         summary(units="furlongs")
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def memory_summary_of_a_session_that_records_sites(ray: ModuleType) -> None:
+    """Surface 10: `record_ref_creation_sites` of `_system_config` has the driver's and the workers' lines recorded; all
+    processes but the driver are Workers."""
+    ray.init(num_cpus=2, _system_config={"record_ref_creation_sites": True})
+
+    @ray.remote
+    class Keeper:
+        def keep(self, references):
+            self.references = [*references, ray.put(b"of the actor")]
+
+    keeper = Keeper.remote()
+    put = ray.put(b"something")
+    call = keeper.keep.remote([put])
+    ray.get(call)
+    address = ray.get_runtime_context().gcs_address
+
+    def rows() -> list[list[str]]:
+        lines = _api(ray).memory_summary(address, line_wrap=False).splitlines()
+        cells = [[cell.strip() for cell in line.split(" | ")] for line in lines if "_REFERENCE" in line]
+        return sorted([of_what[2], of_what[3], of_what[-1]] for of_what in cells)
+
+    wait_until(lambda: len(rows()) == 4, "both processes list their two references")
+    (_, _, called), (_, how, first), (_, _, received), (_, how_there, _) = rows()
+    assert [who for who, _, _ in rows()] == ["Driver", "Driver", "Worker", "Worker"]
+    assert how.startswith("(put object)") and how_there.startswith("(put object)")
+    assert (called, first, received) == (call.hex(), put.hex(), put.hex())
+    assert "memory_summary_of_a_session_that_records_sites" in _api(ray).memory_summary(address, line_wrap=False)
+    ray.shutdown()
+
+
+@program()
+def memory_as_figures(ray: ModuleType) -> None:
+    """Surface 10: `get_memory_info_reply` has the totals of the store; the session is this one, or that of an address."""
+    api = _api(ray)
+    size_bytes = 10 * 2**20
+
+    def stats(*address: str) -> Any:
+        return api.get_memory_info_reply(api.get_state_from_address(*address)).store_stats
+
+    wait_until(lambda: stats().object_store_bytes_used < 2**20, "the store is empty")
+    kept = ray.put(np.zeros(size_bytes, np.uint8))
+    address = ray.get_runtime_context().gcs_address
+    for given in ((), (address,)):
+        wait_until(lambda given=given: stats(*given).object_store_bytes_used >= size_bytes, "the object is counted")
+        found = stats(*given)
+        assert size_bytes <= found.object_store_bytes_used < size_bytes + 2**20 < found.object_store_bytes_avail
+        assert size_bytes <= found.object_store_bytes_primary_copy < size_bytes + 2**20
+        assert found.num_local_objects >= 1
+        nothing = (found.object_store_bytes_fallback, found.spilled_bytes_total, found.restored_objects_total)
+        assert nothing == (0, 0, 0)
+        assert found.object_pulls_queued is False
+    reply = api.get_memory_info_reply(api.get_state_from_address(address))
+    assert "Plasma memory usage 10 MiB" in api.store_stats_summary(reply)
+    del kept
+    wait_until(lambda: stats().object_store_bytes_used < 2**20, "the object is gone")

@@ -94,9 +94,38 @@ def several_spilling_directories_can_be_configured(ray: ModuleType) -> None:
 
 
 @program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
+def the_spilling_directory_may_be_a_setting(ray: ModuleType) -> None:
+    """L1: object_spilling_directory in `_system_config` and as a variable; `init`'s own goes before both."""
+    variable = "RAY_object_spilling_directory"
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        one, other, third = (Path(name) / part for part in ("one", "other", "third"))
+        ways = (
+            ({"_system_config": {"object_spilling_directory": str(one)}}, one),
+            ({}, other),
+            ({"object_spilling_directory": str(third)}, third),
+        )
+        for keywords, used in ways:
+            patch.setenv(variable, str(other))
+            ray.init(**SMALL, **keywords)
+            refs = [ray.put(array(number)) for number in range(30)]
+            assert any(path.is_file() for path in used.glob("*/*")), used
+            assert ray.get(refs[0])[0] == 0
+            assert not any(path.is_file() for path in Path(name).glob("*/*/*") if used not in path.parents)
+            ray.shutdown()
+
+
+@program(engines=NOT_SIMULATED, reason=OWN_INIT, starts_session=False)
 def a_spilling_config_that_is_none_is_refused(ray: ModuleType) -> None:
     """L1: errors of the config come from init."""
-    for config, error in (("{}", KeyError), (json.dumps({"type": "zzz"}), ValueError)):
+    refused = (
+        ("{}", KeyError),
+        ("[", ValueError),
+        (json.dumps({"type": "zzz"}), ValueError),
+        (json.dumps({"type": "filesystem"}), ValueError),
+        (json.dumps({"type": "filesystem", "params": {"directory_path": "/tmp", "colour": 1}}), TypeError),
+        (json.dumps({"type": "filesystem", "params": {"directory_path": "/tmp", "buffer_size": "1"}}), AssertionError),
+    )
+    for config, error in refused:
         with pytest.raises(error):
             ray.init(**SMALL, _system_config={"object_spilling_config": config})
         assert ray.is_initialized() is False

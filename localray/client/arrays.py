@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from localray.client.layout import Serialized, lay_out
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_KEPT = 512
-_beginnings: dict[tuple[object, tuple[int, ...], bool], tuple[bytes, int]] = {}
-"""Of arrays of a type, shape and order: all that lies before their bytes, and their size with it."""
+_beginnings: dict[tuple[tuple[int, ...], tuple[int, ...], object], tuple[object, bytes, int]] = {}
+"""Of arrays of a shape, strides and type: that type, all that lies before their bytes, and their size with it. Only of
+contiguous ones, which their strides tell."""
 
 
 def take_array_apart(value: object) -> Serialized | None:
@@ -31,24 +32,25 @@ def take_array_apart(value: object) -> Serialized | None:
     numpy = sys.modules.get("numpy")
     if numpy is None or type(value) is not numpy.ndarray:
         return None
-    array = cast("NDArray[generic]", value)
-    dtype, flags = array.dtype, array.flags
-    in_c_order = flags.c_contiguous
-    # Two types are equal whatever their metadata.
-    if dtype.metadata or not (in_c_order or flags.f_contiguous):
-        return None
-    beginning = _beginnings.get((dtype, array.shape, in_c_order)) or _beginning_of(array)
-    if beginning is None:
-        return None
-    buffer = pickle.PickleBuffer(array)  # type: ignore[arg-type]  # typeshed knows that arrays are buffers from 3.12 on
-    return Serialized((beginning[0], buffer.raw()), beginning[1], ())
-
-
-def _beginning_of(array: NDArray[generic]) -> tuple[bytes, int] | None:
-    """What lies before the array's bytes, and its size with it, for the next of its kind; None if it is not plain, or
-    numpy does not keep all of its bytes out of band."""
+    array: NDArray[generic] = value  # type: ignore[assignment]
     dtype = array.dtype
-    if dtype.isbuiltin != 1 or dtype.hasobject:
+    beginning = _beginnings.get((array.shape, array.strides, dtype))
+    # Two types are equal whatever their metadata; the built-in ones exist once.
+    if beginning is None or beginning[0] is not dtype:
+        beginning = _beginning_of(array)
+        if beginning is None:
+            return None
+    buffer = pickle.PickleBuffer(array)  # type: ignore[arg-type]  # typeshed knows that arrays are buffers from 3.12 on
+    return Serialized((beginning[1], buffer.raw()), beginning[2], ())
+
+
+def _beginning_of(array: NDArray[generic]) -> tuple[object, bytes, int] | None:
+    """What is kept in `_beginnings` for the next array of its kind; None if it is not plain, or numpy does not keep all
+    of its bytes out of band."""
+    dtype, flags = array.dtype, array.flags
+    if dtype.isbuiltin != 1 or dtype.hasobject or dtype.metadata:
+        return None
+    if not (flags.c_contiguous or flags.f_contiguous):
         return None
     buffers: list[pickle.PickleBuffer] = []
     keep: Callable[[pickle.PickleBuffer], object] = buffers.append
@@ -58,6 +60,6 @@ def _beginning_of(array: NDArray[generic]) -> tuple[bytes, int] | None:
     laid_out = lay_out((pickled,), (buffers[0].raw(),), ())
     if len(_beginnings) >= MOST_KEPT:
         _beginnings.clear()
-    beginning = b"".join(laid_out.pieces[:-1]), laid_out.size_bytes
-    _beginnings[dtype, array.shape, array.flags.c_contiguous] = beginning
+    beginning = dtype, b"".join(laid_out.pieces[:-1]), laid_out.size_bytes
+    _beginnings[array.shape, array.strides, dtype] = beginning
     return beginning

@@ -118,15 +118,15 @@ class Client:
             self.habits = Habits(number, lambda: self._latest_task, running_task_id, self._tell)
         self.runtime_envs = RuntimeEnvs()
         self.reservations = Reservations(channel, number_of)
-        self.references = ReferenceTable(channel, self.reservations.abandon)
-        tells = (self.habits, self._tell)
-        self.puts = Puts(channel, store, self.references, self.reservations, self.new_object_id, *tells)
-        self.deliveries = Deliveries(channel, store, self.references, number_of, stalls=stalls)
-        self.lanes = Lanes(channel, self.references, self.deliveries, number)
-        known = (channel, self.references, self.deliveries, self.lanes)
-        self.gets = Gets(*known, self.ask, number_of, *tells, stalls=stalls)
-        self.completions = Completions(channel, self.references, self.gets.value_of, number_of)
-        self.references.source = self.completions
+        references = self.references = ReferenceTable(channel, self.reservations.abandon)
+        self.puts = Puts(channel, store, references, self.reservations, self.new_object_id, self.habits, self._tell)
+        deliveries = self.deliveries = Deliveries(channel, store, references, number_of, stalls=stalls)
+        lanes = self.lanes = Lanes(channel, references, deliveries, number)
+        self.gets = Gets(
+            channel, references, deliveries, lanes, self.ask, number_of, self.habits, self._tell, stalls=stalls
+        )
+        self.completions = Completions(channel, references, self.gets.value_of, number_of)
+        references.source = self.completions
         self.on_worker_message: MessageHandler | None = None
         self.on_output: Callable[[WorkerOutput], None] | None = None
         self.cancelled_tasks: set[bytes] = set()
@@ -147,6 +147,7 @@ class Client:
         """Work for this job from now on."""
         self.job = job
         self._nil_actor_id = ids.nil_actor_id(job)
+        self._end_of_put = self._nil_actor_id + _PUT_INDEX
 
     # ---------------------------------------------------------------- definitions
 
@@ -218,7 +219,7 @@ class Client:
 
     def new_object_id(self) -> bytes:
         """An id for an object that no task makes."""
-        return ids.task_id_bytes(self.number, next(self._task_numbers), self._nil_actor_id) + _PUT_INDEX
+        return ids.task_id_bytes(self.number, next(self._task_numbers), self._end_of_put)
 
     def _declare_returns(self, task_id: bytes, num_returns: int) -> list[ObjectRef[object]]:
         declare = self.references.declare

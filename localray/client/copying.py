@@ -16,18 +16,8 @@ SHARED_FROM_BYTES = 48 << 20
 MOST_THREADS = 4
 
 
-def copy_into(memory: memoryview, start: int, source: bytes | bytearray | memoryview) -> int:
-    """Copy bytes into memory from a place on; returns where they end there. Both are flat, and there is room."""
-    end = start + len(source)
-    if end - start < SHARED_FROM_BYTES:
-        memory[start:end] = source
-    else:
-        _copy_shared(memory[start:end], source)
-    return end
-
-
-def _copy_shared(target: memoryview, source: bytes | bytearray | memoryview) -> None:
-    """Copy bytes on several threads, if that can be; both are of the same length."""
+def copy_shared(target: memoryview, source: bytes | bytearray | memoryview) -> None:
+    """Copy bytes on several threads, if that can be. Both are flat and of the same length."""
     threads = min(MOST_THREADS, default_cpu_count())
     # numpy copies without Python's lock, a memoryview does not; where the value is no array it may not be there at all.
     numpy = sys.modules.get("numpy")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from localray.client.copying import copy_into
+from localray.client.copying import SHARED_FROM_BYTES, copy_shared
 
 WITH_BUFFERS = 1
 _HEADER = struct.Struct("<BxxxIQ")
@@ -37,9 +37,14 @@ class Serialized:
 
     def write_into(self, target: memoryview) -> None:
         """Lay the value out in memory of `size_bytes` bytes."""
-        end = 0
+        start = 0
         for piece in self.pieces:
-            end = copy_into(target, end, piece)
+            end = start + len(piece)
+            if end - start < SHARED_FROM_BYTES:
+                target[start:end] = piece
+            else:
+                copy_shared(target[start:end], piece)
+            start = end
 
 
 def lay_out(

@@ -32,10 +32,6 @@ def take_back(outbox: list[Message], message: PutObject) -> bool:
     Returns:
         Whether it was removed; if not, the outbox is as it was.
     """
-    if outbox and outbox[-1] is message:
-        # The most frequent case, of an object that dies before anything else happens.
-        outbox.pop()
-        return True
     for position in range(len(outbox) - 1, -1, -1):
         other = outbox[position]
         if other is message:

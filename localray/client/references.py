@@ -90,10 +90,10 @@ class ReferenceTable:
         self.source: ValueSource
         """Of values; stands above this."""
 
-    def declare(self, object_id: bytes) -> ObjectRef[object]:
+    def declare(self, object_id: bytes, entry: Entry | None = None) -> ObjectRef[object]:
         """The first reference to an object whose making is being sent to the kernel, which thereby counts this
-        client."""
-        self.entries[object_id] = Entry(1)
+        client; with what is known of the object, if that is more than nothing."""
+        self.entries[object_id] = Entry(1) if entry is None else entry
         if self._records_sites:
             self._channel.queue(RecordSite(object_id, creation_sites.site_of_new(object_id)))
         return ObjectRef(object_id, self)
@@ -166,45 +166,44 @@ class ReferenceTable:
     def conclude(self, at_least: int = 1) -> None:
         """Work off what died since the last time, if it is at least so much."""
         if self._dropped_streams:
+            self._conclude_streams()
+        released, entries = self._released, self.entries
+        if len(released) >= at_least:
+            dropped: list[bytes] = []
             with self.lock:
-                for _ in range(len(self._dropped_streams)):
-                    self._channel.queue(self._dropped_streams.popleft())
-        if len(self._released) >= at_least:
-            self._conclude_released()
-        if self._unpinned:
-            # Two threads may come here at once: each takes what the other has left.
-            with self.lock:
-                unpinned = [self._unpinned.popleft() for _ in range(len(self._unpinned))]
-            if unpinned:
-                self._channel.queue(UnpinObjects(tuple(unpinned)))
-
-    def _conclude_released(self) -> None:
-        released = self._released
-        entries = self.entries
-        dropped: list[bytes] = []
-        with self.lock:
-            for _ in range(len(released)):
-                object_id = released.popleft()
-                entry = entries.get(object_id)
-                if entry is None:
-                    continue
-                entry.count -= 1
-                if entry.count == 0:
+                for _ in range(len(released)):
+                    object_id = released.popleft()
+                    entry = entries.get(object_id)
+                    if entry is None:
+                        continue
+                    entry.count -= 1
+                    if entry.count:
+                        continue
                     del entries[object_id]
-                    if entry.put is None or not self._take_back(entry.put):
+                    put = entry.put
+                    if put is None or not self._channel.take_back(put):
                         dropped.append(object_id)
-            if dropped:
-                # Inside the lock: an `AddReferences` for the same id by another thread must not overtake it.
-                self._channel.queue(DropReferences(tuple(dropped)))
+                    elif put.location != INLINE:
+                        # Dead before anybody was told of it, it never was: its room is used again at once, while it
+                        # is in this CPU's caches.
+                        self._abandon(put.location, put.size_bytes, put.payload)
+                if dropped:
+                    # Inside the lock: an `AddReferences` for the same id by another thread must not overtake it.
+                    self._channel.queue(DropReferences(tuple(dropped)))
+        if self._unpinned:
+            self._conclude_unpinned()
 
-    def _take_back(self, put: PutObject) -> bool:
-        """An object that dies before anybody was told of it never was: its room is used again at once, while it is in
-        this CPU's caches. Returns whether that was so."""
-        if not self._channel.take_back(put):
-            return False
-        if put.location != INLINE:
-            self._abandon(put.location, put.size_bytes, put.payload)
-        return True
+    def _conclude_streams(self) -> None:
+        with self.lock:
+            for _ in range(len(self._dropped_streams)):
+                self._channel.queue(self._dropped_streams.popleft())
+
+    def _conclude_unpinned(self) -> None:
+        # Two threads may come here at once: each takes what the other has left.
+        with self.lock:
+            unpinned = [self._unpinned.popleft() for _ in range(len(self._unpinned))]
+        if unpinned:
+            self._channel.queue(UnpinObjects(tuple(unpinned)))
 
     def pickled_out_of_band(self, object_id: bytes) -> None:
         """A reference leaves by a way nobody counts.

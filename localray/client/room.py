@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import TypeAlias, cast
 
-from localray.client.channel import Channel, Store, Waiter
+from localray.client.channel import Channel, Waiter
 from localray.client.values import error_of
-from localray.protocol import INLINE, ON_DISK, AbandonBuffer, DiskPlace, LeaseBuffer, ReserveBuffer, text_payload
+from localray.protocol import INLINE, ON_DISK, AbandonBuffer, LeaseBuffer, ReserveBuffer, text_payload
 from localray.shm.allocator import Allocator
 
 LEASED_UP_TO_BYTES = 8 << 20
@@ -22,24 +22,9 @@ UNASKED_AFTER_REFUSAL = 64
 """After a refusal so many objects are not tried to be leased for: room is short, and asking costs a round trip."""
 
 
-class Room(NamedTuple):
-    """A place to write an object into: a location in the arena, or `ON_DISK` and the encoded `DiskPlace` of a file of
-    its own."""
-
-    location: int
-    payload: bytes
-
-    def open(self, store: Store, size_bytes: int) -> memoryview:
-        """The memory."""
-        if self.location == ON_DISK:
-            return store.writable_on_disk(DiskPlace.decode(self.payload).path, size_bytes)
-        return store.writable(self.location, size_bytes)
-
-    def payload_with(self, checksum: bytes) -> bytes:
-        """What the object's payload is: where it is on disk if it is, and the checksum of its bytes."""
-        if self.location == ON_DISK:
-            return DiskPlace.decode(self.payload)._replace(checksum=checksum).encode()
-        return checksum
+Room: TypeAlias = "tuple[int, bytes]"
+"""A place to write an object into: a location in the arena and nothing, or `ON_DISK` and the encoded `DiskPlace` of a
+file of its own."""
 
 
 class Lease:
@@ -47,41 +32,20 @@ class Lease:
 
     def __init__(self, location: int, size_bytes: int) -> None:
         self.location = location
+        self.end = location + size_bytes
         self._allocator = Allocator(size_bytes)
-        # The piece that came back last, and its size: the next object is often as large, and its bytes are in caches.
-        self._spare = (0, 0)
 
     def allocate(self, size_bytes: int) -> int | None:
         """A location for an object, or None when the lease has no such gap."""
-        spare, spare_bytes = self._spare
-        if spare_bytes == size_bytes:
-            self._spare = (0, 0)
-            return spare
         offset = self._allocator.allocate(size_bytes)
-        if offset is None and spare_bytes:
-            self._free_spare()
-            offset = self._allocator.allocate(size_bytes)
         return None if offset is None else self.location + offset
-
-    def holds(self, location: int) -> bool:
-        """Whether a location was cut from this lease."""
-        return 0 <= location - self.location < self._allocator.capacity_bytes
 
     def free(self, location: int, size_bytes: int) -> None:
         """What was cut did not become an object."""
-        if self._spare[1]:
-            self._free_spare()
-        self._spare = (location, size_bytes)
-
-    def _free_spare(self) -> None:
-        location, size_bytes = self._spare
-        if size_bytes:
-            self._spare = (0, 0)
-            self._allocator.free(location - self.location, size_bytes)
+        self._allocator.free(location - self.location, size_bytes)
 
     def gaps(self) -> list[tuple[int, int]]:
         """What nothing was cut from, as pairs of location and size."""
-        self._free_spare()
         return [(self.location + offset, size_bytes) for offset, size_bytes in self._allocator.gaps()]
 
 
@@ -99,6 +63,9 @@ class Reservations:
         self._waiting: dict[int, Waiter] = {}
         self._unwanted: dict[int, int] = {}
         self._lease: Lease | None = None
+        # The piece that came back last, and its size: the next object is often as large, and its bytes are in caches.
+        # Whoever pops it has it, so no lock is needed; it stays ours even if the lease has been given back.
+        self._spares: list[tuple[int, int]] = []
         # Re-entrant: what dies in the middle of this may lead back here by the garbage collector.
         self._lock = threading.RLock()
         self._unasked = 0
@@ -109,10 +76,18 @@ class Reservations:
         Raises:
             ObjectStoreFullError, OutOfDiskError: there is none, and none can be made.
         """
+        while self._spares:
+            try:
+                location, spare_bytes = self._spares.pop()
+            except IndexError:
+                break  # Another thread took it.
+            if spare_bytes == size_bytes:
+                return location, b""
+            self._free(location, spare_bytes)
         if size_bytes <= LEASED_UP_TO_BYTES:
-            location = self._from_lease(size_bytes)
-            if location is not None:
-                return Room(location, b"")
+            leased = self._from_lease(size_bytes)
+            if leased is not None:
+                return leased, b""
         return _room(self._ask(lambda number: ReserveBuffer(number, size_bytes), size_bytes))
 
     def _from_lease(self, size_bytes: int) -> int | None:
@@ -136,6 +111,7 @@ class Reservations:
     def give_lease_back(self) -> None:
         """Give back what of the lease nothing is in; what is being written there is still ours."""
         with self._lock:
+            self._free_spares()
             lease, self._lease = self._lease, None
         if lease is not None:
             for location, size_bytes in lease.gaps():
@@ -182,18 +158,41 @@ class Reservations:
 
     def abandon(self, location: int, size_bytes: int, payload: bytes = b"") -> None:
         """Give back what will not become an object; to the lease it was cut from, if we still have that."""
+        lease = self._lease
+        if lease is None or not lease.location <= location < lease.end:
+            self._channel.queue(AbandonBuffer(location, size_bytes, payload))
+            self._channel.soon()
+            return
+        if self._spares:
+            self._free_spares()
+        self._spares.append((location, size_bytes))
+        if self._lease is not lease:
+            # It was given back by another thread meanwhile, which did not see this piece.
+            self._free_spares()
+
+    def _free_spares(self) -> None:
+        while self._spares:
+            try:
+                location, size_bytes = self._spares.pop()
+            except IndexError:
+                return  # Another thread took it.
+            self._free(location, size_bytes)
+
+    def _free(self, location: int, size_bytes: int) -> None:
+        """A piece that is nobody's can be cut again, in whole or in part; or goes back, if its lease has."""
         with self._lock:
-            if self._lease is not None and self._lease.holds(location):
-                self._lease.free(location, size_bytes)
+            lease = self._lease
+            if lease is not None and lease.location <= location < lease.end:
+                lease.free(location, size_bytes)
                 return
-        self._channel.queue(AbandonBuffer(location, size_bytes, payload))
+        self._channel.queue(AbandonBuffer(location, size_bytes))
         self._channel.soon()
 
 
 def _room(reply: object) -> Room:
     if isinstance(reply, int):
-        return Room(reply, b"")
+        return reply, b""
     if isinstance(reply, bytes):
-        return Room(ON_DISK, reply)
+        return ON_DISK, reply
     status, text = cast("tuple[int, str]", reply)
     raise error_of(b"", (status, text_payload(text), INLINE, 0))

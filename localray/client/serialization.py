@@ -19,6 +19,7 @@ from localray.object_ref import Reference
 
 _PLAIN_TYPES = frozenset((int, float, str, bool, type(None), complex))
 _PLAIN_CONTAINERS = frozenset((list, tuple, dict))
+_MAYBE_PLAIN = _PLAIN_TYPES | _PLAIN_CONTAINERS | {bytes}
 _PLAIN_ITEMS_LOOKED_AT = 64
 _LONG_BYTES = 64 * 1024
 """Bytes from this length on are passed on by the pickler, not copied (CPython's own limit)."""
@@ -117,7 +118,7 @@ def serialize(value: object) -> Serialized:
         Exception: whatever pickling raises; see `localray.client.diagnosis` for making it readable.
     """
     if not _custom_serializers:
-        if _is_plain(value, 3):
+        if type(value) in _MAYBE_PLAIN and _is_plain(value, 3):
             pickled = pickle.dumps(value, 5)
             return Serialized((pickled,), len(pickled), ())
         array = take_array_apart(value)

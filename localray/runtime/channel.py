@@ -143,8 +143,17 @@ class SocketChannel:
 
     def take_back(self, message: PutObject) -> bool:
         """Unsend a message; see `localray.client.channel.Channel`."""
+        messages = self._outbox
         with self._send_lock:
-            return not self._sending and outbox.take_back(self._outbox, message)
+            if self._sending:
+                return False
+            last = len(messages) - 1
+            if last >= 0 and messages[last] is message:
+                # The most frequent case, of an object that dies before anything else happens. By its place: another
+                # thread may append at any time.
+                del messages[last]
+                return True
+            return outbox.take_back(messages, message)
 
     def divert(self, call: SubmitCall, instead: ClientMessage) -> bool:
         """Unsend a call; see `localray.client.channel.Channel`."""

@@ -44,11 +44,12 @@ class Arena:
     def __init__(self, descriptor: int, capacity_bytes: int) -> None:
         self.capacity_bytes = capacity_bytes
         self._mapping = mmap.mmap(descriptor, capacity_bytes)
+        self._memory = memoryview(self._mapping)
         self._owners: dict[int, weakref.ref[ctypes.Array[ctypes.c_ubyte]]] = {}
 
     def writable(self, location: int, size_bytes: int) -> memoryview:
         """A range to write into; the caller has reserved it."""
-        return memoryview(self._mapping)[location : location + size_bytes]
+        return self._memory[location : location + size_bytes]
 
     def readable(self, location: int, size_bytes: int, on_gone: Callable[[], None]) -> memoryview:
         """A read-only view of a range.

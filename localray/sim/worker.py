@@ -193,12 +193,12 @@ class VirtualWorker(Process):
         elif size_bytes <= INLINE_LIMIT_BYTES:
             outcome = (_VALUE, hollow_bytes(size_bytes), INLINE, size_bytes, ())
         else:
-            room = self.client.reservations.reserve(size_bytes)
-            if room.location == ON_DISK:
-                self._store.disk.write_hollow(DiskPlace.decode(room.payload).path, 0, hollow_bytes(size_bytes))
+            location, payload = self.client.reservations.reserve(size_bytes)
+            if location == ON_DISK:
+                self._store.disk.write_hollow(DiskPlace.decode(payload).path, 0, hollow_bytes(size_bytes))
             else:
-                self._store.hollow(room.location, hollow_bytes(size_bytes))
-            outcome = (_VALUE, room.payload_with(b""), room.location, size_bytes, ())
+                self._store.hollow(location, hollow_bytes(size_bytes))
+            outcome = (_VALUE, payload, location, size_bytes, ())
         if message.values:
             # Nobody has looked at its arguments.
             pairs = zip(message.dependencies, message.values, strict=True)

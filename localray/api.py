@@ -13,7 +13,7 @@ from localray import ids
 from localray.actor import ActorClass, ActorHandle
 from localray.async_tasks import are_allowed, as_task
 from localray.client.current import connected_client
-from localray.client.diagnosis import explain_value
+from localray.client.diagnosis import explain_value, raise_explained
 from localray.client.generators import ObjectRefGenerator, Waitable, awaited
 from localray.client.serialization import serialize
 from localray.exceptions import RayError, RaySystemError
@@ -213,7 +213,8 @@ def put(value: T, *, _owner: object = None, _tensor_transport: str | None = None
     """Store a value once and get a reference to it.
 
     Raises:
-        TypeError: the value is a reference, or can't be serialized; the text names the attribute at fault.
+        TypeError: the value is a reference, or can't be serialized; the text names the attribute at fault. What else
+            pickling raises is of its own class.
         ValueError: an owner was given, or a way for tensors.
     """
     client = connected_client()
@@ -231,8 +232,8 @@ def put(value: T, *, _owner: object = None, _tensor_transport: str | None = None
         serialized = serialize(value)
     except UnknownOwner:
         raise
-    except Exception as error:
-        raise TypeError(explain_value("the value of ray.put", value, error)) from error
+    except Exception as error:  # noqa: BLE001 - a __reduce__ of the user's may raise anything; it is raised again
+        raise_explained(explain_value("the value of ray.put", value, error), error)
     return client.puts.put_serialized(serialized)  # type: ignore[return-value]  # a cast is a call, here of many
 
 

@@ -28,7 +28,7 @@ class Status(IntEnum):
     ``VALUE`` is a serialized value; ``TASK_ERROR`` and ``ACTOR_CREATION_FAILED`` are serialized ``RayTaskError``
     instances; the others carry a UTF-8 text for the user, because the kernel that writes them does not pickle. That of
     ``UNRECONSTRUCTABLE`` begins with a line that names the `UnreconstructableReason`; that of ``ARGUMENT_FAILED`` is a
-    `FailedArgument`.
+    `FailedArgument`, as is that of an actor whose constructor needed it.
     """
 
     VALUE = 0
@@ -53,6 +53,7 @@ class Status(IntEnum):
     END_OF_STREAM = 19
     ARGUMENT_FAILED = 20
     INTERRUPTED = 21
+    ACTOR_ARGUMENT_FAILED = 22
 
 
 class FailedArgument(NamedTuple):
@@ -83,7 +84,7 @@ class FailedArgument(NamedTuple):
 
     def text(self) -> str:
         """What became of the argument."""
-        if self.status == Status.ACTOR_CREATION_FAILED:
+        if self.status in (Status.ACTOR_CREATION_FAILED, Status.ACTOR_ARGUMENT_FAILED):
             return "the actor that was to make it could not be constructed"
         return self.payload.decode(errors="replace")
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
-from localray.client.diagnosis import explain_argument
+from localray.client.diagnosis import explain_argument, raise_explained
 from localray.client.layout import Serialized
 from localray.client.serialization import deserialize, serialize
+from localray.exceptions import RaySystemError
 from localray.object_ref import ObjectRef, UnknownOwner
 from localray.protocol import INLINE_LIMIT_BYTES
 
@@ -53,7 +54,8 @@ def pack_arguments(putter: Putter, name: str, args: tuple[object, ...], kwargs: 
         args, kwargs: as the user gave them.
 
     Raises:
-        TypeError: one of them can't be serialized; the text names the attribute at fault.
+        TypeError: one of them can't be serialized; the text names the attribute at fault. What else pickling raises is
+            of its own class.
         UnknownOwner: a reference is among them that an earlier session has left.
     """
     if not args and not kwargs:
@@ -80,8 +82,8 @@ def pack_arguments(putter: Putter, name: str, args: tuple[object, ...], kwargs: 
         serialized = serialize((plain, plain_kwargs, tuple(places)))
     except UnknownOwner:
         raise
-    except Exception as error:
-        raise TypeError(explain_argument(name, args, kwargs, error)) from error
+    except Exception as error:  # noqa: BLE001 - a __reduce__ of the user's may raise anything; it is raised again
+        raise_explained(explain_argument(name, args, kwargs, error), error)
     if serialized.size_bytes > INLINE_LIMIT_BYTES:
         reference = putter.put_argument(name, serialized)
         return Arguments(_IN_FIRST_DEPENDENCY, (reference.binary(), *dependencies), (), reference)
@@ -97,13 +99,21 @@ def unpack_arguments(payload: bytes, values: Sequence[object]) -> tuple[list[obj
 
     Returns:
         The positional and the keyword arguments.
+
+    Raises:
+        RaySystemError: a class can't be imported here, or its own unpickling raised; the cause is chained.
     """
     if payload == _NO_ARGUMENTS:
         return [], {}
     if payload == _IN_FIRST_DEPENDENCY:
         whole, values = values[0], values[1:]
     else:
-        whole = deserialize(payload)
+        try:
+            whole = deserialize(payload)
+        except Exception as error:
+            raise RaySystemError(
+                f"The arguments could not be deserialized: {type(error).__name__}: {error}"
+            ) from error
     args, kwargs, places = cast("tuple[tuple[object, ...], dict[str, object], tuple[int | str, ...]]", whole)
     arguments = list(args)
     if places:

@@ -7,9 +7,11 @@ import os
 import warnings
 
 from localray.client.creation_sites import level_of_the_users_line
-from localray.client.diagnosis import explain_value
+from localray.client.diagnosis import explain_value, raise_explained
 from localray.client.layout import Serialized
+from localray.client.references import OUT_OF_BAND_VARIABLE, forbids_out_of_band
 from localray.client.serialization import serialize
+from localray.exceptions import OufOfBandObjectRefSerializationException
 
 WARN_ABOVE_BYTES = 10_000_000
 DEFAULT_REFUSE_ABOVE_BYTES = 100_000_000
@@ -24,13 +26,20 @@ def serialize_definition(definition: object, name: str) -> Serialized:
         name: for the error text.
 
     Raises:
-        TypeError: it captures something that can't be serialized; the text names it.
+        TypeError: it captures something that can't be serialized; the text names it. What else pickling raises is of
+            its own class.
+        OufOfBandObjectRefSerializationException: it captures a reference, and the user has forbidden that.
         ValueError: it captures too much.
     """
     try:
         serialized = serialize(definition)
-    except Exception as error:
-        raise TypeError(explain_value(name, definition, error)) from error
+    except Exception as error:  # noqa: BLE001 - a __reduce__ of the user's may raise anything; it is raised again
+        raise_explained(explain_value(name, definition, error), error)
+    if serialized.contained and forbids_out_of_band(os.environ):
+        raise OufOfBandObjectRefSerializationException(
+            f"Could not serialize {name}: it captures ObjectRef({serialized.contained[0].hex()}), which is not allowed "
+            f"because {OUT_OF_BAND_VARIABLE} is 0. Pass the reference as an argument."
+        )
     limit = int(os.environ.get("FUNCTION_SIZE_ERROR_THRESHOLD", DEFAULT_REFUSE_ABOVE_BYTES))
     size_bytes = serialized.size_bytes
     if "LOCALRAY_RECORDING" in os.environ:

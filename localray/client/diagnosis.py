@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from pickle import PicklingError
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 _DEPTH = 6
 _USUAL_ADVICE = "Make it inside the task, leave it out of what is passed, or give its class a __reduce__ method."
@@ -25,8 +25,8 @@ _ADVICE: Final[Mapping[type, str]] = {
 }
 
 
-def explain_argument(name: str, args: tuple[object, ...], kwargs: Mapping[str, object], error: Exception) -> str:
-    """The text of the `TypeError` for an argument that can't be serialized.
+def explain_argument(name: str, args: tuple[object, ...], kwargs: Mapping[str, object], error: Exception) -> Exception:
+    """The error for an argument that can't be serialized, as `explain_value`.
 
     Args:
         name: of the function that was called.
@@ -38,25 +38,33 @@ def explain_argument(name: str, args: tuple[object, ...], kwargs: Mapping[str, o
     for label, value in named:
         problem = problem_with(value)
         if problem is not None:
-            return (
+            return _with_text(
+                error,
                 f"Could not serialize the {label} {short(value)} for a task or actor {name}: {problem}\n"
-                f"{report(value, label)}"
+                f"{report(value, label)}",
             )
-    return f"Could not serialize the arguments for a task or actor {name}: {error}"
+    return _with_text(error, f"Could not serialize the arguments for a task or actor {name}: {error}")
 
 
-def explain_value(what: str, value: object, error: Exception) -> str:
-    """The text of the `TypeError` for a value or function that can't be serialized."""
-    return f"Could not serialize {what} {short(value)}: {error}\n{report(value, what)}"
-
-
-def explain_returned(what: str, value: object, error: Exception) -> Exception:
-    """The error of a task whose result can't be serialized: of the class that pickling raised, which programs may
+def explain_value(what: str, value: object, error: Exception, *, is_returned: bool = False) -> Exception:
+    """The error for a value or function that can't be serialized: of the class that pickling raised, which programs may
     expect, with its text and the way to what is at fault; or that error itself, where nobody knows how its class is
     made."""
     if type(error) not in _OF_A_TEXT:
         return error
-    return type(error)(f"Could not serialize {what} {short(value)}: {error}\n{report(value, what, _ADVICE_ON_RETURNS)}")
+    told = report(value, what, _ADVICE_ON_RETURNS if is_returned else _USUAL_ADVICE)
+    return _with_text(error, f"Could not serialize {what} {short(value)}: {error}\n{told}")
+
+
+def raise_explained(explained: Exception, error: Exception) -> NoReturn:
+    """Raise what explains an error, or the error where nothing does."""
+    if explained is error:
+        raise error
+    raise explained from error
+
+
+def _with_text(error: Exception, text: str) -> Exception:
+    return type(error)(text) if type(error) in _OF_A_TEXT else error
 
 
 def report(value: object, name: str, usual_advice: str = _USUAL_ADVICE) -> str:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from localray.client.client import Client
 from localray.client.context import Actor
-from localray.client.diagnosis import explain_returned
+from localray.client.diagnosis import explain_value
 from localray.client.failures import NeverBegan, pack_error, under_construction
 from localray.client.layout import Serialized
 from localray.client.serialization import serialize
@@ -66,7 +66,7 @@ def serialize_result(value: object, template: DefineTemplate, position: int | No
 
 def raise_explained(what: str, value: object, error: Exception) -> NoReturn:
     """Raise the error of a task for what it made and cannot be serialized."""
-    explained = explain_returned(what, value, error)
+    explained = explain_value(what, value, error, is_returned=True)
     if explained is error:
         raise error
     # Where no code of the user's has raised, how it came about is all said.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from localray.client import creation_sites
@@ -39,7 +39,12 @@ VIEWS_KEPT = 32
 """Getting one of these again takes a tenth of the time; the kernel asks for them back when room is short."""
 
 
-_OUT_OF_BAND_VARIABLE = "RAY_allow_out_of_band_object_ref_serialization"
+OUT_OF_BAND_VARIABLE = "RAY_allow_out_of_band_object_ref_serialization"
+
+
+def forbids_out_of_band(environment: Mapping[str, str]) -> bool:
+    """Whether the user has forbidden that references leave by ways other than arguments and values."""
+    return environment.get(OUT_OF_BAND_VARIABLE, "1").lower() in ("0", "false")
 
 
 class Entry:
@@ -83,7 +88,7 @@ class ReferenceTable:
         self._unpinned: deque[bytes] = deque()
         self._dropped_streams: deque[DropStream] = deque()
         self._pinned_for_ever: set[bytes] = set()
-        self._forbids_out_of_band = os.environ.get(_OUT_OF_BAND_VARIABLE, "1").lower() in ("0", "false")
+        self._forbids_out_of_band = forbids_out_of_band(os.environ)
         self._records_sites = creation_sites.wanted(os.environ)
         self._viewed: deque[bytes] = deque()
         self.closed = False
@@ -214,7 +219,7 @@ class ReferenceTable:
         if self._forbids_out_of_band:
             raise OufOfBandObjectRefSerializationException(
                 f"It is not allowed to serialize ObjectRef({object_id.hex()}) other than in arguments and values of "
-                f"tasks, because {_OUT_OF_BAND_VARIABLE} is 0. Set it to 1 to allow that; the object is then kept for "
+                f"tasks, because {OUT_OF_BAND_VARIABLE} is 0. Set it to 1 to allow that; the object is then kept for "
                 "as long as the process that serialized it."
             )
         self.keep_for_ever(object_id)

@@ -70,6 +70,8 @@ def error_of(object_id: bytes, value: Value) -> RayError:
         return _task_error(payload).as_instanceof_cause()
     if status == Status.ACTOR_CREATION_FAILED:
         return ActorDiedError.from_task_error(_task_error(payload))
+    if status == Status.ACTOR_ARGUMENT_FAILED:
+        return ActorDiedError.from_task_error(_argument_failed(payload))
     if status == Status.ARGUMENT_FAILED:
         return _argument_failed(payload).as_instanceof_cause()
     text = payload.decode(errors="replace")

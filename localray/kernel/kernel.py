@@ -47,10 +47,8 @@ from localray.kernel.requests import CLIENT_HANDLERS
 from localray.kernel.tables import Tables
 from localray.protocol import (
     ClientMessage,
-    FailedArgument,
     Status,
     TaskKind,
-    text_payload,
 )
 from localray.sched.autoscaling import Scaling
 from localray.sched.memory import MemorySettings
@@ -237,13 +235,8 @@ def _fail_unrun(tables: Tables, task: TaskRecord, status: Status, payload: bytes
     if task.actor is None:
         tasks.fail(tables, task, status, payload, "it cannot be run")
     else:
-        root = FailedArgument.root(status, payload)
-        if root[0] is Status.TASK_ERROR:
-            status, payload = Status.ACTOR_CREATION_FAILED, root[1]
-        elif status is Status.ARGUMENT_FAILED:
-            cause = FailedArgument.unpack(payload).text()
-            text = f"The actor died because an argument of its constructor could not be computed: {cause}"
-            status, payload = Status.ACTOR_DIED, text_payload(text)
+        if status is Status.ARGUMENT_FAILED:
+            status = Status.ACTOR_ARGUMENT_FAILED
         elif status is Status.UNSCHEDULABLE:
             status = Status.ACTOR_UNSCHEDULABLE
         actors.end(tables, task.actor, status, payload, "its constructor cannot be run")

@@ -69,6 +69,6 @@ def test_generators_and_coroutines_get_advice_of_their_own() -> None:
     async def coroutine() -> None: ...
 
     running = coroutine()
-    assert "list(...)" in explain_value("it", (number for number in ()), TypeError("no"))
-    assert "await it first" in explain_value("it", running, TypeError("no"))
+    assert "list(...)" in str(explain_value("it", (number for number in ()), TypeError("no")))
+    assert "await it first" in str(explain_value("it", running, TypeError("no")))
     running.close()

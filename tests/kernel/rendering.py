@@ -190,9 +190,9 @@ class Renderer:
             return f"{size_bytes} bytes in {place.path} at {place.offset}"
         if location != INLINE:
             return f"{size_bytes} bytes at {location}"
-        if status == Status.ARGUMENT_FAILED:
+        if status in (Status.ARGUMENT_FAILED, Status.ACTOR_ARGUMENT_FAILED):
             _, object_id, of_argument, cause, _ = FailedArgument.unpack(payload)
-            return f"ARGUMENT_FAILED {self.names.of(object_id)} = {self.value(of_argument, cause, INLINE, 0)}"
+            return f"{Status(status).name} {self.names.of(object_id)} = {self.value(of_argument, cause, INLINE, 0)}"
         text = self.names.in_text(payload.decode(errors="replace")).replace("\n", " / ")
         return text if status == Status.VALUE else f"{Status(status).name} ({text})"
 

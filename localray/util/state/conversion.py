@@ -31,6 +31,7 @@ _ERROR_TYPES = {
     Status.WORKER_CRASHED: "WORKER_DIED",
     Status.ACTOR_DIED: "ACTOR_DIED",
     Status.ACTOR_CREATION_FAILED: "ACTOR_CREATION_FAILED",
+    Status.ACTOR_ARGUMENT_FAILED: "ACTOR_CREATION_FAILED",
     Status.CANCELLED: "TASK_CANCELLED",
     Status.INTERRUPTED: "TASK_CANCELLED",
     Status.FREED: "OBJECT_FREED",
@@ -48,9 +49,19 @@ _ERROR_TYPES = {
 }
 _ERROR_TYPES_BY_KIND = {
     (TaskKind.ACTOR_CALL, Status.ACTOR_CREATION_FAILED): "ACTOR_DIED",
+    (TaskKind.ACTOR_CALL, Status.ACTOR_ARGUMENT_FAILED): "ACTOR_DIED",
     (TaskKind.ACTOR_CREATION, Status.ACTOR_DIED): "WORKER_DIED",
 }
 """Where Ray has another word for constructors, or for calls, than for the rest."""
+
+
+_READ_AS: dict[int, int] = {
+    Status.TASK_ERROR: Status.TASK_ERROR.value,
+    Status.ACTOR_CREATION_FAILED: Status.TASK_ERROR.value,
+    Status.ARGUMENT_FAILED: Status.ARGUMENT_FAILED.value,
+    Status.ACTOR_ARGUMENT_FAILED: Status.ARGUMENT_FAILED.value,
+}
+"""Of outcomes whose payload is no text, what it is read as."""
 
 
 NIL_TASK_ID = TaskID.nil().binary()
@@ -103,11 +114,11 @@ def _amounts(resources: Resources, group: bytes = b"") -> dict[str, float]:
 
 def error_text(status: int, payload: bytes) -> str:
     """What an outcome says that is an error."""
-    if status in (Status.TASK_ERROR, Status.ACTOR_CREATION_FAILED, Status.ARGUMENT_FAILED):
+    read_as = _READ_AS.get(status)
+    if read_as is not None:
         if not payload:
             return "User exception, too long to be kept."
         try:
-            read_as = status if status == Status.ARGUMENT_FAILED else Status.TASK_ERROR.value
             return f"User exception:\n{error_of(b'', (read_as, payload, INLINE, len(payload)))}"
         except Exception as error:  # noqa: BLE001 - the user's exception class is not to be had here
             return f"User exception that cannot be read here: {error}"
@@ -267,12 +278,14 @@ def actor(row: ActorRow, clock: Clock, detail: bool) -> Columns:
 
 def _death_cause(row: ActorRow) -> Columns:
     text = error_text(row.status, row.death)
-    if row.status == Status.ACTOR_CREATION_FAILED:
+    if row.status in (Status.ACTOR_CREATION_FAILED, Status.ACTOR_ARGUMENT_FAILED):
+        # What became of an argument is no exception yet: that is made by whoever reads it.
+        exception = row.death if row.status == Status.ACTOR_CREATION_FAILED else b""
         return {
             "creation_task_failure_context": {
                 "language": "PYTHON",
                 "formatted_exception_string": text,
-                "serialized_exception": base64.b64encode(row.death).decode(),
+                "serialized_exception": base64.b64encode(exception).decode(),
             }
         }
     return {

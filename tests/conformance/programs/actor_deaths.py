@@ -129,3 +129,40 @@ def _is_gone(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+@program()
+def an_argument_that_failed_ends_the_actor(ray: ModuleType) -> None:
+    """AC11: like an error of the constructor, whatever became of the argument; each call tells it."""
+
+    @ray.remote
+    def fail():
+        raise ValueError("no value")
+
+    @ray.remote
+    class Needs:
+        def __init__(self, value):
+            pass
+
+        def call(self):
+            return 1
+
+    @ray.remote
+    def use(value):
+        return value
+
+    waits_for_ever = fail.options(resources={"none": 1}).remote()
+    ray.cancel(waits_for_ever)
+    failed = [(fail.remote(), "no value"), (use.remote(fail.remote()), "no value"), (waits_for_ever, "TaskCancelledError")]
+    of_its_creation = "because of an error raised in its creation task"
+    for argument, words in failed:
+        actor = Needs.remote(argument)
+        for _ in range(2):
+            with pytest.raises(ray.exceptions.ActorDiedError, match=of_its_creation) as died:
+                ray.get(actor.call.remote(), timeout=60)
+            assert died.value.actor_init_failed
+            assert "At least one of the input arguments for this task could not be computed" in str(died.value)
+            assert words in str(died.value)
+        with pytest.raises(ray.exceptions.RayTaskError, match=words) as used:
+            ray.get(use.remote(actor.call.remote()), timeout=60)
+        assert isinstance(used.value, ray.exceptions.ActorDiedError)

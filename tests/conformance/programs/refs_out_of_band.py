@@ -39,7 +39,8 @@ def a_ref_pickled_out_of_band_is_read_by_a_task(ray: ModuleType) -> None:
 
 @program(starts_session=False)
 def out_of_band_pickling_may_be_forbidden(ray: ModuleType) -> None:
-    """V18: an error in a task; as arguments, in containers and in values references travel as ever."""
+    """V18: an error in a task, also of functions and classes that capture references; as arguments, in containers and in
+    values they travel as ever."""
     before = os.environ.get(_VARIABLE)
     os.environ[_VARIABLE] = "0"
     try:
@@ -58,6 +59,29 @@ def out_of_band_pickling_may_be_forbidden(ray: ModuleType) -> None:
         assert name == "OufOfBandObjectRefSerializationException"
         assert (value, ray.get(boxed[0])) == (1, 1)
         assert ray.get(ray.get(ray.put([ref]))[0]) == 1
+
+        @ray.remote
+        def define():
+            captured = ray.put(2)
+
+            @ray.remote(num_cpus=0)
+            def read():
+                return ray.get(captured)
+
+            @ray.remote(num_cpus=0)
+            class Reader:
+                def read(self):
+                    return ray.get(captured)
+
+            told = []
+            for attempt in (lambda: read.remote(), lambda: Reader.remote().read.remote()):
+                try:
+                    told.append(ray.get(attempt()))
+                except Exception as error:  # noqa: BLE001 - its name is what is asked for
+                    told.append(type(error).__name__)
+            return told
+
+        assert ray.get(define.remote()) == ["OufOfBandObjectRefSerializationException"] * 2
     finally:
         ray.shutdown()
         if before is None:

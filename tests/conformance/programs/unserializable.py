@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import pickle
 import threading
 from types import ModuleType
 
@@ -218,3 +219,94 @@ def a_failed_return_keeps_the_class_and_the_words_of_its_error(ray: ModuleType) 
             ray.get(stays.remote(kind("I stay")))
         with pytest.raises(kind, match="I stay"):
             ray.get(next(yields.remote(kind("I stay"))))
+
+
+@program()
+def what_is_passed_and_cannot_be_pickled_raises_its_own_error(ray: ModuleType) -> None:
+    """V10: whatever pickling raises, put, a call, a method, a constructor and the first use of a function raise, of builtin
+    classes and of the program's own."""
+
+    class Refusal(Exception):
+        pass
+
+    class Stays:
+        def __init__(self, error):
+            self.error = error
+
+        def __reduce__(self):
+            raise self.error
+
+    @ray.remote
+    def take(value=None):
+        return "fine"
+
+    @ray.remote
+    class Taker:
+        def __init__(self, value=None):
+            pass
+
+        def take(self, value=None):
+            return "fine"
+
+    taker = Taker.remote()
+    for kind in (TypeError, ValueError, AttributeError, pickle.PicklingError, Refusal, KeyError):
+        stays = Stays(kind("I stay"))
+
+        @ray.remote
+        def captures(stays=stays):
+            return stays
+
+        for attempt in (ray.put, take.remote, taker.take.remote, Taker.remote, lambda _: captures.remote()):
+            with pytest.raises(kind, match="I stay"):
+                attempt(stays)
+        with pytest.raises(kind, match="I stay"):
+            take.remote(value={"not": [stays]})
+    assert ray.get([take.remote(), taker.take.remote()]) == ["fine", "fine"]
+
+
+@program()
+def what_arrives_and_cannot_be_unpickled_is_a_system_error(ray: ModuleType) -> None:
+    """V10: of the reader of a value; as argument, small and large, by value and by reference, of the task or call, which is
+    not run; a constructor's ends the actor. What raised is in the text."""
+
+    class Unreadable:
+        def __init__(self, cargo=b""):
+            self.cargo = cargo
+
+        def __reduce__(self):
+            return _refuse, (self.cargo,)
+
+    @ray.remote
+    def take(value=None):
+        return "fine"
+
+    @ray.remote
+    def make():
+        return Unreadable()
+
+    @ray.remote
+    class Taker:
+        def __init__(self, value=None):
+            pass
+
+        def take(self, value=None):
+            return "fine"
+
+    def _refuse(cargo):
+        raise LookupError(f"I am not read, {len(cargo)}")
+
+    taker = Taker.remote()
+    stored = ray.put(Unreadable())
+    for reference in (stored, make.remote()):
+        with pytest.raises(ray.exceptions.RaySystemError, match="I am not read"):
+            ray.get(reference)
+    for argument in (Unreadable(), Unreadable(b"x" * 300_000), [Unreadable()], stored):
+        for attempt in (take.remote, taker.take.remote):
+            with pytest.raises(ray.exceptions.RayTaskError, match="I am not read") as caught:
+                ray.get(attempt(argument))
+            assert isinstance(caught.value, ray.exceptions.RaySystemError)
+            assert not isinstance(caught.value, LookupError)
+        with pytest.raises(ray.exceptions.ActorDiedError, match="I am not read") as died:
+            ray.get(Taker.remote(argument).take.remote())
+        assert died.value.actor_init_failed
+    assert ray.get([take.remote(), taker.take.remote()]) == ["fine", "fine"]

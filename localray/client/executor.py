@@ -264,12 +264,15 @@ class Executor:
     def arguments(self, message: RunTask) -> tuple[list[object], dict[str, object]]:
         """The arguments of a task, its dependencies filled in."""
         values: Sequence[object] = ()
-        if message.dependencies:
-            # All views before the first value is made of one: if that fails, the others' places are let go of too.
-            pairs = zip(message.dependencies, message.values, strict=True)
-            found = [self.client.gets.argument(*pair) for pair in pairs]
-            values = [value_of() for value_of in found]
-        unpacked = unpack_arguments(message.payload, values)
+        try:
+            if message.dependencies:
+                # All views before the first value is made of one: if that fails, the others' places are let go of too.
+                pairs = zip(message.dependencies, message.values, strict=True)
+                values = [value_of() for value_of in [self.client.gets.argument(*pair) for pair in pairs]]
+            unpacked = unpack_arguments(message.payload, values)
+        except RaySystemError as error:
+            error._of_arguments = True
+            raise
         self._phases.have_read()
         return unpacked
 

@@ -48,8 +48,8 @@ def under_construction(error: BaseException, actor_class: type) -> object:
 
 
 def wants_retry(retry_exceptions: bytes, error: Exception) -> bool:
-    """Whether a template's ``retry_exceptions`` covers an error."""
-    if not retry_exceptions:
+    """Whether a template's ``retry_exceptions`` covers an error, which as in Ray means what the task itself raises."""
+    if not retry_exceptions or (isinstance(error, RaySystemError) and error._of_arguments):
         return False
     kinds = deserialize(retry_exceptions)
     if kinds is True:

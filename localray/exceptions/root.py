@@ -80,6 +80,9 @@ class UnserializableException(RayError):
 class RaySystemError(RayError):
     """Something of Ray's own went wrong."""
 
+    _of_arguments = False
+    """Whether it is about a task's arguments: then the task has not run."""
+
     def __init__(self, client_exc: object, traceback_str: str | None = None) -> None:
         self.client_exc = client_exc
         self.traceback_str = traceback_str

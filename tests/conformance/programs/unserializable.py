@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from ..helpers import make_recorder
 from ..registry import program
 
 
@@ -310,3 +311,35 @@ def what_arrives_and_cannot_be_unpickled_is_a_system_error(ray: ModuleType) -> N
             ray.get(Taker.remote(argument).take.remote())
         assert died.value.actor_init_failed
     assert ray.get([take.remote(), taker.take.remote()]) == ["fine", "fine"]
+
+
+@program()
+def what_cannot_be_unpickled_is_not_tried_again(ray: ModuleType) -> None:
+    """T7, V10: retry_exceptions is about what the task raises; its arguments are read once. What a task cannot read of what
+    it gets itself is its own error."""
+    recorder = make_recorder(ray)
+
+    class Unreadable:
+        def __reduce__(self):
+            return _refuse, (recorder,)
+
+    def _refuse(recorder):
+        ray.get(recorder.add.remote("read"))
+        raise LookupError("I am not read")
+
+    @ray.remote(max_retries=2, retry_exceptions=True)
+    def take(value):
+        return value
+
+    @ray.remote(max_retries=2, retry_exceptions=[ray.exceptions.RaySystemError])
+    def read(boxed):
+        return ray.get(boxed[0])
+
+    stored = ray.put(Unreadable())
+    for argument, times in ((Unreadable(), 1), (stored, 2)):
+        with pytest.raises(ray.exceptions.RaySystemError, match="I am not read"):
+            ray.get(take.remote(argument))
+        assert ray.get(recorder.count.remote()) == times
+    with pytest.raises(ray.exceptions.RaySystemError, match="I am not read"):
+        ray.get(read.remote([stored]))
+    assert ray.get(recorder.count.remote()) == 5

@@ -99,7 +99,8 @@ def row(tables: Tables, record: ObjectRecord, client: ClientRecord, kind: Refere
 
 def locations(tables: Tables, object_ids: list[bytes]) -> ReplyValue:
     """For each of these objects that there is ``(id, ids of the nodes that have it, bytes, whether it is on disk)``; -1
-    bytes while it is not known, or no more. What was put and travels inside messages is where it was put, as in Ray."""
+    bytes while it is not known, or no more. As in Ray, what is on disk is on its file's node, and what was put and
+    travels inside messages where it was put."""
     found: list[ReplyValue] = []
     for object_id in object_ids:
         record = tables.objects.get(object_id)
@@ -107,8 +108,9 @@ def locations(tables: Tables, object_ids: list[bytes]) -> ReplyValue:
             continue
         is_put = object_id[24:] == _PUT_INDEX
         has_value = record.state is not ObjectState.PENDING and record.status not in _NO_VALUE
-        is_there = has_value and (record.location >= 0 or is_put)
-        numbers = (max(record.location, 0) >> NODE_SHIFT, *record.copied_to) if is_there else ()
+        is_there = has_value and (record.location >= 0 or record.file is not None or is_put)
+        first = record.file.node if record.file is not None else max(record.location, 0) >> NODE_SHIFT
+        numbers = (first, *record.copied_to) if is_there else ()
         size_bytes = record.size_bytes if has_value else -1
         nodes = tuple(tables.nodes[number].node_id for number in numbers)
         found.append((object_id, nodes, size_bytes, int(record.location == ON_DISK)))

@@ -119,6 +119,24 @@ def locations_of_large_objects(ray: ModuleType) -> None:
         assert found["did_spill"] is False
 
 
+@program(object_store_bytes=80 * 2**20)
+def locations_of_what_is_on_disk(ray: ModuleType) -> None:
+    """Surface 10: What the store has no room for is on the node whose disk has it, a task's result as well as what was put."""
+
+    @ray.remote
+    def make():
+        return np.zeros(90 * 2**20, dtype=np.uint8)
+
+    here = ray.get_runtime_context().get_node_id()
+    refs = [make.remote(), ray.put(np.zeros(85 * 2**20, dtype=np.uint8))]
+    refs += [ray.put(np.zeros(30 * 2**20, dtype=np.uint8)) for _ in range(3)]
+    ray.wait(refs, num_returns=len(refs), fetch_local=False)
+    for ref in refs[:2]:
+        wait_until(lambda ref=ref: _locations(ray, ref)["did_spill"], "it is on disk")
+    for ref in refs:
+        assert _locations(ray, ref)["node_ids"] == [here]
+
+
 @program()
 def locations_of_small_and_pending_objects(ray: ModuleType) -> None:
     """Surface 10: What was put is here, however small; what a task has not returned yet is nowhere and has no size."""

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any
 
 from localray.exceptions import RaySystemError
 from localray.node_description import NodeDescription, describe_node
+from localray.runtime.join import Control
 from localray.runtime.launch import ClaimedState, NodeOptions
 from localray.runtime.session_home import SessionHome
-from localray.runtime.standing import AddedNode, add_node, end_session, start_detached
+from localray.runtime.standing import AddedNode, add_node, end_session, living_nodes, remove_node, start_detached
 from localray.session import connect
 from localray.shm.kept_files import claim
 from localray.store_settings import head_variables, store_settings
@@ -27,6 +29,7 @@ and goes; programs join it with ray.init(address="auto"). Without: add a node
 to a running session.
 """
 _END_TIMEOUT_S = 10.0
+_LOOK_EVERY_S = 1.0
 _WITHOUT_EFFECT = [
     "--autoscaling-config",
     "--cgroup-path",
@@ -64,7 +67,7 @@ _FLAGS_WITHOUT_EFFECT = [
 ]
 """What `ray start` takes besides: about processes, ports and services that are not here."""
 _OF_SESSIONS = ("--port", "--state-dir", "--system-config")
-_SHARED = ("--temp-dir", "--object-spilling-directory", "--block")
+_SHARED = ("--temp-dir", "--object-spilling-directory")
 """What an added node has no say in: the former are refused, as by Ray; the latter, which Ray's nodes take, told of."""
 
 
@@ -89,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--temp-dir", metavar="DIR", help="with --head: where log files go, and stay")
     parser.add_argument("--node-name", default="", help="of the node, for its rows in tables")
-    parser.add_argument("--block", action="store_true", help="stay, and end the session when told to stop (Ctrl-C)")
+    parser.add_argument("--block", action="store_true", help="stay; end what it has started when told to stop (Ctrl-C)")
     parser.add_argument("--system-config", type=_table, default={}, metavar="JSON", help=argparse.SUPPRESS)
     for name in _WITHOUT_EFFECT:
         parser.add_argument(name, help=argparse.SUPPRESS)
@@ -142,14 +145,35 @@ def _add_node(options: argparse.Namespace, node: NodeDescription) -> int:
     wrong = _given(options, _OF_SESSIONS)
     if wrong:
         raise ValueError(f"without --head a node is added, which takes no {' and no '.join(wrong)}.")
-    with connect(options.address) as session:
-        node_id = os.urandom(28)
-        add_node(session, AddedNode(node_id, options.node_name, *node, {}))
-        print(f"Added node {node_id.hex()} to the session at {session.address}.", flush=True)
     idle = ", ".join(_given(options, _SHARED))
     if idle:
         print(f"localray start: it shares the session's head and files, so without effect: {idle}.", file=sys.stderr)
-    return 0
+    node_id = os.urandom(28)
+    if options.block:
+        signal.signal(signal.SIGTERM, _interrupt)
+    with connect(options.address) as session:
+        address = session.address
+        try:
+            add_node(session, AddedNode(node_id, options.node_name, *node, {}))
+            print(f"Added node {node_id.hex()} to the session at {address}.", flush=True)
+            if not options.block:
+                return 0
+            print(_stay_with(session, node_id), file=sys.stderr)
+        except KeyboardInterrupt:
+            # By another connection: this one may have been interrupted in the middle of a message.
+            with connect(address) as again:
+                remove_node(again, node_id, "the command that had added it was told to stop")
+    return 1
+
+
+def _stay_with(session: Control, node_id: bytes) -> str:
+    """Stay as long as the node; what there is to say of its end."""
+    try:
+        while node_id in living_nodes(session):
+            time.sleep(_LOOK_EVERY_S)
+    except ConnectionError:
+        return "localray start: the session has ended"
+    return "localray start: the node has left the session"
 
 
 def _given(options: argparse.Namespace, flags: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from localray.exceptions import RaySystemError
 from localray.protocol import AddNode, EndSession, Query, RemoveNode
@@ -72,9 +72,7 @@ class StandingSession:
 
     def remove_node(self, node_id: bytes, cause: str) -> None:
         """A node leaves. Raises RaySystemError when there is none of this id."""
-        answer = self._control.request(lambda number: RemoveNode(number, node_id, cause))
-        if answer is not None:
-            raise RaySystemError(str(answer))
+        remove_node(self._control, node_id, cause)
 
     def end(self) -> None:
         """End the session, whoever works in it: every process is gone when this returns."""
@@ -136,6 +134,19 @@ def add_node(control: Control, node: AddedNode) -> None:
         )
     )
     if not isinstance(answer, int):
+        raise RaySystemError(str(answer))
+
+
+def living_nodes(control: Control) -> set[bytes]:
+    """The ids of the nodes of the session that this is connected to."""
+    answer = cast("tuple[tuple[bytes, int], ...]", control.ask(Query.NODES))
+    return {row[0] for row in answer if row[1]}
+
+
+def remove_node(control: Control, node_id: bytes, cause: str) -> None:
+    """A node leaves the session that this is connected to. Raises RaySystemError when there is none of this id."""
+    answer = control.request(lambda number: RemoveNode(number, node_id, cause))
+    if answer is not None:
         raise RaySystemError(str(answer))
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,8 +73,8 @@ def test_a_session_outlives_its_drivers(environment: dict[str, str], directory: 
     assert "Added node" in localray(environment, "start", "--num-cpus", "3", "--node-name", "second")
     refused = localray(environment, "start", "--port", "7001", "--state-dir", str(directory), code=1)
     assert refused.startswith("localray start: without --head a node is added, which takes no --port and no --state-dir.")
-    told = localray(environment, "start", "--num-cpus", "0", "--block", "--temp-dir", str(directory))
-    assert "Added node" in told and "so without effect: --temp-dir, --block." in told
+    told = localray(environment, "start", "--num-cpus", "0", "--temp-dir", str(directory))
+    assert "Added node" in told and "so without effect: --temp-dir." in told
     assert python(environment, "-c", JOINS).split() == ["1"]
     assert python(environment, "-c", JOINS + "waits = never.remote()\nray.get(counter.add.remote())").split()[0] == "2"
     assert python({**environment, "RAY_ADDRESS": "127.0.0.1:7000"}, "-c", JOINS.replace('address="auto", ', "")) == "4\n"
@@ -219,6 +220,32 @@ def test_a_blocking_start_ends_with_its_process(environment: dict[str, str], dir
         blocking.terminate()
         assert blocking.wait(DEADLINE_S) != 0
     assert list(directory.iterdir()) == []
+
+
+def test_a_node_that_was_added_to_stay_goes_with_its_process(environment: dict[str, str]) -> None:
+    """As after `ray start --address=... --block`; a node that is gone before, or with its session, ends the process."""
+    localray(environment, "start", "--head", "--num-cpus", "1")
+    words = [sys.executable, "-m", "localray.cli.main", "start", "--num-cpus", "1", "--block"]
+    popen = partial(subprocess.Popen[str], words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    for end in ("stop the process", "end the session"):
+        with popen() as blocking:
+            try:
+                assert blocking.stdout is not None and blocking.stderr is not None
+                assert "Added node" in blocking.stdout.readline()
+                assert "2 nodes" in localray(environment, "status")
+                if end == "stop the process":
+                    blocking.terminate()
+                else:
+                    localray(environment, "stop")
+                assert blocking.wait(DEADLINE_S) == 1
+                told = blocking.stderr.read()
+            finally:
+                blocking.kill()
+        if end == "stop the process":
+            assert told == ""
+            assert "1 node, 1 dead;" in localray(environment, "status")
+        else:
+            assert told == "localray start: the session has ended\n"
 
 
 def test_words_that_are_none_of_ours(environment: dict[str, str]) -> None:

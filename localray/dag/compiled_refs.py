@@ -3,14 +3,16 @@ reading. Must not live here: executing (`localray.dag.compiled`)."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
+
+from localray.object_ref import Reference
 
 if TYPE_CHECKING:
     from localray.dag.compiled import Execution
 
 
-class _Result:
+class _Result(Reference):
     """One output of one execution; ``channel`` is its place among several, None when there is one."""
 
     def __init__(self, execution: Execution, channel: int | None) -> None:
@@ -32,8 +34,15 @@ class _Result:
         raise ValueError(f"{type(self).__name__} cannot be deep copied.")
 
     def __reduce__(self) -> NoReturn:
+        raise ValueError(self._no_argument())
+
+    def reduce_into(self, contained: list[bytes]) -> tuple[Callable[..., object], tuple[object, ...]]:
+        # Whoever passes or puts it gets another error than who pickles it, as in Ray.
+        raise TypeError(self._no_argument())
+
+    def _no_argument(self) -> str:
         name = type(self).__name__
-        raise ValueError(f"{name} cannot be pickled. {name} cannot be used as Ray task/actor argument.")
+        return f"{name} cannot be pickled. {name} cannot be used as Ray task/actor argument."
 
     def __del__(self) -> None:
         if not self._is_read:

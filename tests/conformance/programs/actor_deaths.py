@@ -37,6 +37,13 @@ def deaths_are_told_apart_by_their_words(ray: ModuleType) -> None:
         assert caught.value.actor_id == actor._actor_id.hex()
         return str(caught.value)
 
+    def is_dead(actor) -> bool:
+        try:
+            ray.get(actor.process.remote(), timeout=30)
+        except ray.exceptions.ActorDiedError:
+            return True
+        return False
+
     killed, crashed, owner, leaving = (Mortal.remote() for _ in range(4))
     owned = ray.get(owner.child.remote())
     ray.get(owned.process.remote())
@@ -51,6 +58,8 @@ def deaths_are_told_apart_by_their_words(ray: ModuleType) -> None:
     assert "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR" in facts
     assert f"actor_id: {crashed._actor_id.hex()}" in facts
     assert re.search(r"class_name: \S*Mortal\n", facts)
+    # The owner is dead at once, what it owns when its process has ended.
+    wait_until(lambda: is_dead(owned), "the owner's process has ended")
     assert "The actor is dead because its owner has died" in words(owned)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from localray.client.channel import Waiter
+from localray.client.puts import _with_checksum
 from localray.client.room import LEASED_UP_TO_BYTES, UNASKED_AFTER_REFUSAL, Reservations
 from localray.exceptions import ObjectStoreFullError, OutOfDiskError
 from localray.protocol import ON_DISK, AbandonBuffer, ClientMessage, DiskPlace, LeaseBuffer, ReserveBuffer, Status
@@ -58,6 +59,8 @@ def test_room_is_where_the_kernel_says(channel: OneChannel, reservations: Reserv
     place = DiskPlace("/spilled/1", 0, b"").encode()
     channel.while_waiting = lambda: reservations.answered(2, place)
     assert reservations.reserve(BIG_BYTES + 1) == (ON_DISK, place)
+    assert DiskPlace.decode(_with_checksum(ON_DISK, place, b"sum!")) == ("/spilled/1", 0, b"sum!")
+    assert _with_checksum(4096, b"", b"sum!") == b"sum!"
     assert channel.sent == [ReserveBuffer(1, BIG_BYTES), ReserveBuffer(2, BIG_BYTES + 1)]
     assert not reservations.answered(3, 1)
 
